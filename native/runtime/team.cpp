@@ -1,0 +1,131 @@
+#include "runtime/team.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "runtime/cpu_set.h"
+#include "runtime/threads.h"
+
+namespace ascribe {
+namespace {
+
+// Longer than the gap between two kernels of a plan, shorter than anything a user would see as load.
+constexpr std::chrono::microseconds spinTime{40};
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Spins until `ready()` or the spin time is over; true if ready. On one core spinning only delays the other
+/// thread.
+template <class Ready>
+bool spinUntil(Ready ready) {
+  static const bool maySpin = usableCores() > 1;
+  if (ready()) return true;
+  if (!maySpin) return false;
+  const auto deadline = std::chrono::steady_clock::now() + spinTime;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (ready()) return true;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return ready();
+}
+
+/// A flag that one thread raises and one waits for: a bounded spin first, then a condition variable.
+/// `sleeping` and `value` are sequentially consistent: either the waiter sees the new value before it sleeps,
+/// or the raiser sees that it sleeps.
+class Signal {
+ public:
+  void raise() {
+    value_.fetch_add(1);
+    if (!sleeping_.load()) return;
+    const std::lock_guard lock(mutex_);
+    condition_.notify_one();
+  }
+  /// Waits until raised more often than `seen` counts, and returns the new count.
+  uint64_t wait(uint64_t seen) {
+    if (!spinUntil([&] { return value_.load(std::memory_order_acquire) != seen; })) {
+      std::unique_lock lock(mutex_);
+      sleeping_.store(true);
+      condition_.wait(lock, [&] { return value_.load() != seen; });
+      sleeping_.store(false);
+    }
+    return seen + 1;
+  }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+  std::atomic<bool> sleeping_{false};
+  std::mutex mutex_;
+  std::condition_variable condition_;
+};
+
+}  // namespace
+
+// One region is in flight per helper at most: the owner waits for `finished` before it changes `body` again.
+struct alignas(64) Team::Helper {
+  Signal started, finished;
+  uint64_t finishedSeen = 0;
+  std::optional<FunctionRef<void(int)>> body;
+  int part = 0;
+  bool quit = false;
+  std::thread thread;
+
+  void loop() {
+    for (uint64_t seen = 0;;) {
+      seen = started.wait(seen);
+      if (quit) return;
+      (*body)(part);
+      finished.raise();
+    }
+  }
+};
+
+Team::Team(int width, std::function<void()> onThreadStart)
+    : width_(width), onThreadStart_(std::move(onThreadStart)) {}
+
+void Team::start() {
+  for (int i = 1; i < width_; ++i) {
+    auto helper = std::make_unique<Helper>();
+    helper->thread = startThread([this, raw = helper.get()] {
+      if (onThreadStart_) onThreadStart_();
+      raw->loop();
+    });
+    helpers_.push_back(std::move(helper));
+  }
+}
+
+void Team::run(int parts, FunctionRef<void(int)> body) {
+  if (helpers_.empty() && parts > 1) start();
+  for (int i = 1; i < parts; ++i) {
+    Helper& helper = *helpers_[i - 1];
+    helper.body.emplace(body);
+    helper.part = i;
+    helper.started.raise();
+  }
+  body(0);
+  for (int i = 1; i < parts; ++i) {
+    Helper& helper = *helpers_[i - 1];
+    helper.finishedSeen = helper.finished.wait(helper.finishedSeen);
+  }
+}
+
+Team::~Team() {
+  for (auto& helper : helpers_) {
+    helper->quit = true;
+    helper->started.raise();
+    helper->thread.join();
+  }
+}
+
+}  // namespace ascribe

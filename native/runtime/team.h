@@ -1,0 +1,48 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/parallel.h"
+
+namespace ascribe {
+
+/// The threads of one lane: the thread that enters it (TeamScope) and width - 1 helpers, which start with the
+/// first region, spin for tens of microseconds after each one and then sleep, so that an idle engine costs
+/// nothing.
+class Team {
+ public:
+  /// `onThreadStart` runs first on every helper (name, niceness).
+  explicit Team(int width, std::function<void()> onThreadStart = {});
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  int width() const { return width_; }
+
+  /// Runs body(i) for i in [0, parts), parts <= width, part 0 on the calling thread. Only one thread at a
+  /// time may call it.
+  void run(int parts, FunctionRef<void(int)> body);
+
+ private:
+  struct Helper;
+  void start();
+
+  const int width_;
+  const std::function<void()> onThreadStart_;
+  std::vector<std::unique_ptr<Helper>> helpers_;
+};
+
+/// Makes `team` the one that parallelFor uses on this thread, for the scope's lifetime.
+class TeamScope {
+ public:
+  explicit TeamScope(Team& team);
+  ~TeamScope();
+  TeamScope(const TeamScope&) = delete;
+  TeamScope& operator=(const TeamScope&) = delete;
+
+ private:
+  Team* previous_;
+};
+
+}  // namespace ascribe
