@@ -1,0 +1,44 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "graph/dtype.h"
+#include "graph/shape.h"
+
+namespace ascribe {
+
+/// A tensor in host memory, shared and never changed after it is built: constants and folded values.
+class HostTensor {
+ public:
+  HostTensor() = default;
+  /// Zero-filled.
+  HostTensor(DType dtype, Shape shape);
+  /// Over bytes that `owner` keeps alive (a mapped file, a user's buffer). They may be unaligned.
+  HostTensor(DType dtype, Shape shape, const void* data, std::shared_ptr<const void> owner);
+
+  static HostTensor ofIntegers(const std::vector<int64_t>& values);
+  static HostTensor scalar(DType dtype, double value);
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  size_t bytes() const { return static_cast<size_t>(shape_.count()) * sizeOf(dtype_); }
+  const void* data() const { return data_; }
+  template <class T>
+  const T* as() const { return static_cast<const T*>(data_); }
+  /// Only while the builder of this tensor is its sole owner.
+  void* mutableData() { return const_cast<void*>(data_); }
+
+  /// Element `index` read as a double or integer whatever the dtype (f16 and bf16 widened).
+  double real(int64_t index) const;
+  int64_t integer(int64_t index) const;
+  std::vector<int64_t> integers() const;
+
+ private:
+  DType dtype_ = DType::F32;
+  Shape shape_;
+  std::shared_ptr<const void> owner_;
+  const void* data_ = nullptr;
+};
+
+}  // namespace ascribe

@@ -1,0 +1,87 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace ascribe {
+
+/// One operand of a running kernel. Contiguous in its layout; `data` is null for an absent operand and for an
+/// operand of which the op reads only the shape.
+struct TensorRef {
+  void* data = nullptr;
+  DType dtype = DType::F32;
+  Shape shape;
+  Layout layout = Layout::Plain;
+
+  template <class T>
+  T* as() const { return static_cast<T*>(data); }
+  int64_t count() const { return shape.count(); }
+};
+
+struct KernelArguments {
+  std::span<const TensorRef> inputs;
+  std::span<const TensorRef> outputs;
+  std::byte* scratch = nullptr;                     // scratchBytes() bytes, 64-byte aligned
+  const std::atomic<bool>* cancelled = nullptr;     // polled by kernels that can run over 50 ms; may be null
+  bool has(size_t index) const { return index < inputs.size() && inputs[index].data != nullptr; }
+};
+
+/// What a kernel may know before it runs.
+struct NodeSignature {
+  const Node& node;
+  std::span<const ValueType> inputs;  // a default ValueType for an absent operand: ask node.inputs[i] == kNone
+  std::span<const ValueType> outputs;
+  std::span<const HostTensor* const> constants;  // per operand; null unless frozen and known
+  bool runLengths = false;                       // shapes are upper bounds: read those of the arguments
+
+  bool has(size_t index) const { return index < node.inputs.size() && node.inputs[index] != kNone; }
+};
+
+/// A node prepared for execution. Immutable after construction: several executions may run it at once.
+/// Everything shape-dependent is read from the arguments when `runLengths` is set.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual void run(const KernelArguments& arguments) const = 0;
+  virtual size_t scratchBytes() const { return 0; }
+  /// Bytes that this kernel owns (packed weights).
+  virtual size_t packedBytes() const { return 0; }
+  /// For profiles: multiply-adds counted as two.
+  virtual double flops() const { return 0; }
+  virtual std::string_view name() const = 0;
+};
+
+/// A kernel that is a plain function of its arguments and the node's attributes.
+using KernelFunction = void (*)(const KernelArguments&, const Node&);
+
+struct KernelEntry {
+  std::string_view op;
+  std::string_view backend;  // "reference", "cpu", "onednn"
+  /// Null where this implementation does not take such a node (dtype, layout, rank …).
+  std::unique_ptr<Kernel> (*make)(const NodeSignature&);
+  int preference = 0;  // higher first within a backend
+};
+
+struct RegisterKernel {
+  explicit RegisterKernel(KernelEntry entry);
+};
+/// Wraps `function` for an op whose every dtype and rank it takes.
+struct RegisterKernelFunction {
+  RegisterKernelFunction(std::string_view op, std::string_view backend, KernelFunction function, bool (*accepts)(const NodeSignature&) = nullptr);
+};
+
+/// The first implementation that takes the node, backends in the given order of preference; null if none does.
+std::unique_ptr<Kernel> makeKernel(const NodeSignature& signature, std::span<const std::string_view> backends);
+/// All entries of an op, for docs and tests.
+std::vector<const KernelEntry*> kernelsOf(std::string_view op);
+
+/// Runs one node with the reference kernels on host tensors (constant folding, oracles).
+std::vector<HostTensor> evaluateReference(const Graph& graph, const Node& node, std::span<const HostTensor> inputs);
+
+}  // namespace ascribe

@@ -1,0 +1,82 @@
+#include "ops/rules.h"
+
+namespace ascribe {
+namespace {
+using namespace rules;
+
+/// q [..., Tq, d], k [..., Tk, d], v [..., Tk, e], additive mask? broadcastable to [..., Tq, Tk].
+/// y = softmax(scale * q kᵀ + mask) v; the matrix itself is never an operand of anything else.
+void attention(InferContext& c) {
+  const Shape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
+  c.require(q.rank() >= 2 && k.rank() == q.rank() && v.rank() == q.rank(), "query, key and value must have one rank of at least 2");
+  for (int i = 0; i < q.rank() - 2; ++i) c.require(q[i] == k[i] && q[i] == v[i], "query, key and value differ in their leading axes");
+  c.require(q.at(-1) == k.at(-1) && k.at(-2) == v.at(-2), "query, key and value do not fit");
+  Shape scores = q, out = q;
+  scores[q.rank() - 1] = k.at(-2);
+  out[q.rank() - 1] = v.at(-1);
+  c.require(!c.has(3) || broadcast(c.shape(3), scores) == scores, "the mask does not fit the scores");
+  c.output(0, c.dtype(0), out);
+}
+/// (g [K, ...y], q, k, v, mask?) -> gradients of q, k, v
+void attentionGrad(InferContext& c) {
+  const int64_t cotangents = c.shape(0)[0];
+  for (int i = 0; i < 3; ++i) c.output(i, c.dtype(0), prepend(cotangents, c.shape(i + 1)));
+}
+
+/// (x; ratio): what it does depends on the plan's mode; specialisation replaces it.
+void dropout(InferContext& c) {
+  c.require(c.attributes().real("ratio") >= 0 && c.attributes().real("ratio") < 1, "ratio must be in [0, 1)");
+  same(c);
+}
+/// Shaped like its operand; drawn from the stream (seed, stream, item, sample), never by position in a batch.
+void random(InferContext& c) { same(c); }
+
+/// (state, x): the state holds x after the run. The output is the new content.
+void assignState(InferContext& c) {
+  c.require(c.shape(0) == c.shape(1) && c.dtype(0) == c.dtype(1), "the new content must have the state's type");
+  same(c);
+}
+/// (state [capacity along axis], x, position i64): writes x at position and yields the state up to its end.
+void appendState(InferContext& c) {
+  const int axis = normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank());
+  c.resolve("axis", int64_t{axis});
+  c.require(c.shape(0).rank() == c.shape(1).rank() && c.dtype(0) == c.dtype(1), "what is appended must have the state's rank and element type");
+  for (int i = 0; i < c.shape(0).rank(); ++i)
+    c.require(i == axis ? c.shape(1)[i] <= c.shape(0)[i] : c.shape(1)[i] == c.shape(0)[i], "what is appended does not fit the state");
+  same(c);
+}
+
+/// (outputs…, seeds [K, ...output]…, wanted…) -> gradients [K, ...wanted]…, expanded by the autodiff pass.
+void vjp(InferContext& c) {
+  const int64_t outputs = c.attributes().integer("outputs");
+  const int wanted = c.inputCount() - 2 * static_cast<int>(outputs);
+  c.require(outputs > 0 && wanted > 0 && wanted <= c.outputCount(), "outputs, seeds and wanted values do not add up");
+  const int64_t cotangents = c.shape(static_cast<int>(outputs)).rank() ? c.shape(static_cast<int>(outputs))[0] : 0;
+  for (int64_t i = 0; i < outputs; ++i)
+    if (c.shape(static_cast<int>(outputs + i)) != prepend(cotangents, c.shape(static_cast<int>(i))))
+      c.fail("seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));
+  for (int i = 0; i < wanted; ++i) {
+    const int operand = 2 * static_cast<int>(outputs) + i;
+    c.require(isFloating(c.dtype(operand)), "only floating-point values have gradients");
+    c.output(i, c.dtype(operand), prepend(cotangents, c.shape(operand)));
+  }
+}
+/// (x…; forward, backward): types are those of the forward body's outputs; specialisation infers the body.
+void customDerivative(InferContext& c) { c.fail("a customDerivative node is typed by specialisation"); }
+
+const bool registered = [] {
+  RegisterOp({.name = "attention", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 4, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attention});
+  RegisterOp({.name = "attentionGrad", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 5, .minOutputs = 3, .maxOutputs = 3, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attentionGrad});
+  RegisterOp({.name = "dropout", .attributes = {real("ratio", 0.5), integer("seed", 0)}, .infer = dropout, .view = true});
+  RegisterOp({.name = "randomUniform", .attributes = {integer("seed", 0), integer("stream", 0)}, .infer = random, .shapeOnly = 0b1, .impure = true});
+  RegisterOp({.name = "randomNormal", .attributes = {integer("seed", 0), integer("stream", 0)}, .infer = random, .shapeOnly = 0b1, .impure = true});
+  RegisterOp({.name = "assignState", .minInputs = 2, .maxInputs = 2, .infer = assignState, .impure = true});
+  RegisterOp({.name = "appendState", .minInputs = 3, .maxInputs = 3, .attributes = {integer("axis", 0)}, .infer = appendState, .impure = true});
+  // parameters: "summed" over the batch, "perExample" ([K, N, ...w]) or "factors" (the operands of the product)
+  RegisterOp({.name = "vjp", .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredInteger("outputs"), text("rules", "derivative"), text("parameters", "summed")}, .infer = vjp});
+  RegisterOp({.name = "customDerivative", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("forward"), requiredText("backward")}, .infer = customDerivative});
+  return true;
+}();
+
+}  // namespace
+}  // namespace ascribe

@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <cmath>
+
+#include "ops/rules.h"
+
+namespace ascribe {
+namespace {
+using namespace rules;
+
+/// [..., m, k] x [..., k, n] with numpy's promotion of vectors; either operand's last two axes may be read transposed.
+void matMul(InferContext& c) {
+  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  Shape a = c.shape(0), b = c.shape(1);
+  c.require(a.rank() >= 1 && b.rank() >= 1, "operands must not be scalars");
+  const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
+  if (vectorA) a = Shape{1, a[0]};
+  if (vectorB) b = Shape{b[0], 1};
+  const bool ta = c.attributes().integer("transposeA") && !vectorA, tb = c.attributes().integer("transposeB") && !vectorB;
+  const int64_t m = ta ? a.at(-1) : a.at(-2), k = ta ? a.at(-2) : a.at(-1);
+  const int64_t k2 = tb ? b.at(-1) : b.at(-2), n = tb ? b.at(-2) : b.at(-1);
+  if (k != k2) c.fail("inner dimensions of " + c.shape(0).text() + " and " + c.shape(1).text() + " differ");
+  Shape out = broadcast(Shape(a.dims().first(static_cast<size_t>(a.rank() - 2))), Shape(b.dims().first(static_cast<size_t>(b.rank() - 2))));
+  if (!vectorA) out.push(m);
+  if (!vectorB) out.push(n);
+  c.output(c.dtype(0), out);
+}
+
+/// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
+void conv(InferContext& c) {
+  const Shape &x = c.shape(0), &w = c.shape(1);
+  const int64_t group = c.attributes().integer("group");
+  c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
+  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  c.require(group > 0 && w[0] % group == 0 && x[1] == w[1] * group, "channels, weights and groups do not fit");
+  c.require(!c.has(2) || c.shape(2) == Shape{w[0]}, "the bias must be one value per output channel");
+  const Window window = resolveWindow(c, {w.begin() + 2, w.end()}, x.dims().subspan(2));
+  Shape out{x[0], w[0]};
+  for (size_t i = 0; i + 2 < static_cast<size_t>(x.rank()); ++i) {
+    const int64_t size = windowOutput(window, i, x[static_cast<int>(i) + 2], false);
+    c.require(size > 0, "the kernel is larger than the padded input");
+    out.push(size);
+  }
+  out.count();
+  c.output(c.dtype(0), out);
+}
+
+/// g [K?, N, M, out…], w [M, C/group, kernel…], like [N, C, in…]: the adjoint of conv in x.
+void convDataGradient(InferContext& c) {
+  const Shape& like = c.shape(2);
+  const int extra = c.shape(0).rank() - like.rank();
+  c.require(extra == 0 || extra == 1, "the gradient has neither the rank of the data nor one axis more");
+  c.output(c.dtype(0), extra ? prepend(c.shape(0)[0], like) : like);
+}
+
+/// x [N, C, in…], g [K, N, M, out…], like = w: the adjoint of conv in w, [K, ...w] or per example [K, N, ...w].
+void convWeightGradient(InferContext& c) {
+  const Shape& g = c.shape(1);
+  c.require(g.rank() == c.shape(0).rank() + 1, "the gradient must have one axis more than the data");
+  c.output(c.dtype(0), c.attributes().integer("perExample") ? prepend(g[0], prepend(g[1], c.shape(2))) : prepend(g[0], c.shape(2)));
+}
+
+/// x [N, M, in…], w [M, C/group, kernel…], bias [C]?: ONNX's ConvTranspose, convDataGradient as a forward op.
+void convTranspose(InferContext& c) {
+  const Shape &x = c.shape(0), &w = c.shape(1);
+  const int64_t group = c.attributes().integer("group");
+  c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
+  c.require(group > 0 && x[1] == w[0] && x[1] % group == 0, "channels, weights and groups do not fit");
+  c.require(!c.has(2) || c.shape(2) == Shape{w[1] * group}, "the bias must be one value per output channel");
+  const size_t rank = static_cast<size_t>(x.rank()) - 2;
+  auto strides = c.attributes().integers("strides"), dilations = c.attributes().integers("dilations"), pads = c.attributes().integers("pads");
+  auto outputPadding = c.attributes().integers("outputPadding");
+  const auto outputShape = c.attributes().integers("outputShape");
+  const std::string mode = c.attributes().text("autoPad");
+  if (strides.empty()) strides.assign(rank, 1);
+  if (dilations.empty()) dilations.assign(rank, 1);
+  if (pads.empty()) pads.assign(2 * rank, 0);
+  if (outputPadding.empty()) outputPadding.assign(rank, 0);
+  c.require(strides.size() == rank && dilations.size() == rank && pads.size() == 2 * rank && outputPadding.size() == rank &&
+                (outputShape.empty() || outputShape.size() == rank), "strides, dilations, pads or output sizes do not fit the number of spatial axes");
+  Shape out{x[0], w[1] * group};
+  for (size_t i = 0; i < rank; ++i) {
+    c.require(strides[i] > 0 && dilations[i] > 0 && strides[i] < (1 << 20) && dilations[i] < (1 << 20), "strides and dilations must be positive");
+    const int64_t full = (x[static_cast<int>(i) + 2] - 1) * strides[i] + outputPadding[i] + (w[static_cast<int>(i) + 2] - 1) * dilations[i] + 1;
+    int64_t size = full - pads[i] - pads[rank + i];
+    const bool same = mode == "sameUpper" || mode == "sameLower";
+    if (!outputShape.empty()) size = outputShape[i];
+    else if (same) size = x[static_cast<int>(i) + 2] * strides[i];
+    if (!outputShape.empty() || same) {
+      const int64_t total = std::max<int64_t>(0, full - size);
+      pads[i] = mode == "sameUpper" ? total / 2 : total - total / 2;
+      pads[rank + i] = total - pads[i];
+    } else if (mode == "valid") {
+      size = full;
+      pads[i] = pads[rank + i] = 0;
+    }
+    c.require(size > 0, "the result would be empty");
+    out.push(size);
+  }
+  out.count();
+  c.resolve("strides", strides);
+  c.resolve("dilations", dilations);
+  c.resolve("pads", pads);
+  c.resolve("autoPad", std::string("explicit"));
+  c.resolve("outputShape", std::vector<int64_t>(out.begin() + 2, out.end()));
+  c.output(c.dtype(0), out);
+}
+
+const std::vector<AttributeSpec> kWindow = {integers("strides"), integers("dilations"), integers("pads"), text("autoPad", "explicit"), integer("group", 1)};
+std::vector<AttributeSpec> windowAnd(std::vector<AttributeSpec> more) {
+  more.insert(more.begin(), kWindow.begin(), kWindow.end());
+  return more;
+}
+
+const bool registered = [] {
+  RegisterOp({.name = "matMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
+              .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = matMul});
+  RegisterOp({.name = "conv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3, .attributes = windowAnd({}), .infer = conv});
+  RegisterOp({.name = "convDataGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({}), .infer = convDataGradient, .shapeOnly = 0b100});
+  RegisterOp({.name = "convWeightGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({integer("perExample", 0)}), .infer = convWeightGradient, .shapeOnly = 0b100});
+  RegisterOp({.name = "convTranspose", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3,
+              .attributes = windowAnd({integers("outputPadding"), integers("outputShape")}), .infer = convTranspose});
+  return true;
+}();
+
+}  // namespace
+}  // namespace ascribe

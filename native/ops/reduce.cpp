@@ -1,0 +1,61 @@
+#include "ops/rules.h"
+
+namespace ascribe {
+namespace {
+using namespace rules;
+
+/// Empty `axes` means all of them. Negative axes count from the end.
+Shape reduced(InferContext& c, const Shape& in) {
+  std::vector<int64_t> axes = c.attributes().integers("axes");
+  const bool keep = c.attributes().integer("keepDims") != 0;
+  std::array<bool, Shape::kMaxRank> drop{};
+  if (axes.empty())
+    for (int i = 0; i < in.rank(); ++i) axes.push_back(i);
+  for (int64_t& axis : axes) {
+    axis = normaliseAxis(axis, in.rank());
+    c.require(!drop[static_cast<size_t>(axis)], "an axis is named twice");
+    drop[static_cast<size_t>(axis)] = true;
+  }
+  c.resolve("axes", axes);
+  Shape out;
+  for (int i = 0; i < in.rank(); ++i) {
+    if (!drop[static_cast<size_t>(i)]) out.push(in[i]);
+    else if (keep) out.push(1);
+  }
+  return out;
+}
+
+void reduce(InferContext& c) { c.output(c.dtype(0), reduced(c, c.shape(0))); }
+void argument(InferContext& c) {
+  const int axis = normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank());
+  c.resolve("axis", int64_t{axis});
+  Shape out;
+  for (int i = 0; i < c.shape(0).rank(); ++i) {
+    if (i != axis) out.push(c.shape(0)[i]);
+    else if (c.attributes().integer("keepDims")) out.push(1);
+  }
+  c.require(c.shape(0)[axis] > 0, "there is no largest element along an empty axis");
+  c.output(DType::I64, out);
+}
+// (gradient [K, ...reduced], x, y): the whole gradient goes to the first extremum of each group.
+void extremum(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(1))); }
+void sumTo(InferContext& c) { likeWithLeading(c, 1); }
+void sameWithAxis(InferContext& c) {
+  c.resolve("axis", int64_t{normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank())});
+  same(c);
+}
+
+const bool registered = [] {
+  for (const char* name : {"sum", "mean", "reduceMax", "reduceMin", "prod"})
+    RegisterOp({.name = name, .attributes = {integers("axes"), integer("keepDims", 1)}, .infer = reduce});
+  for (const char* name : {"argMax", "argMin"})
+    RegisterOp({.name = name, .attributes = {integer("axis", 0), integer("keepDims", 1), integer("selectLast", 0)}, .infer = argument});
+  RegisterOp({.name = "extremumGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3,
+              .attributes = {integers("axes"), integer("keepDims", 1)}, .infer = extremum});
+  RegisterOp({.name = "sumTo", .minInputs = 2, .maxInputs = 2, .attributes = {integer("leading", 0)}, .infer = sumTo, .shapeOnly = 0b10});
+  RegisterOp({.name = "cumSum", .attributes = {integer("axis", 0), integer("exclusive", 0), integer("reverse", 0)}, .infer = sameWithAxis});
+  return true;
+}();
+
+}  // namespace
+}  // namespace ascribe
