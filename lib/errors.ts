@@ -6,6 +6,7 @@ export const errorCodes = {
   FILE_CORRUPT: 'A file is damaged, truncated or not of the format it claims.',
   FILE_CHANGED: 'A mapped file changed on disk since it was loaded.',
   FILE_NOT_FOUND: 'A file does not exist or cannot be read.',
+  FILE_VERSION: 'A file was written by a newer version of the format than this one reads.',
   FILE_WRITE: 'A file could not be written.',
   HANDLE_DISPOSED: 'A model, plan or session was used after it was disposed.',
   INPUT_DTYPE: 'An input has the wrong element type.',
@@ -24,6 +25,8 @@ export const errorCodes = {
   OUT_OF_MEMORY_BUDGET: 'The work does not fit the memory budget.',
   PACKAGE_MISSING: 'An optional package is needed and not installed.',
   PREPROCESSING_REQUIRED: 'An image was given to a model whose preprocessing is not known.',
+  REPRESENTATION_UNSUPPORTED:
+    'An attribution has no such representation (for example token scores as a picture).',
   TARGET_INVALID: 'A target does not fit the model (class out of range, unknown label, wrong kind).',
   TARGET_REQUIRED: 'The model has no single obvious output, so a target must be given.',
 } as const
