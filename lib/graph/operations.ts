@@ -1,0 +1,111 @@
+/** Attributes of every operation of the graph language. A test holds this table against the native schemas. */
+interface Window {
+  strides?: number[]
+  dilations?: number[]
+  pads?: number[]
+  autoPad?: 'explicit' | 'sameUpper' | 'sameLower' | 'valid'
+}
+interface Pool extends Window {
+  kernel: number[]
+  ceilMode?: number
+}
+type None = Record<never, never>
+interface Reduce {
+  axes?: number[]
+  keepDims?: number
+}
+interface Arg {
+  axis?: number
+  keepDims?: number
+  selectLast?: number
+}
+interface Axis {
+  axis?: number
+}
+interface Epsilon {
+  epsilon?: number
+}
+
+type Plain =
+  | 'neg' | 'abs' | 'sign' | 'exp' | 'log' | 'sqrt' | 'reciprocal' | 'floor' | 'ceil' | 'round' | 'sin' | 'cos'
+  | 'tan' | 'asin' | 'acos' | 'atan' | 'sinh' | 'cosh' | 'tanh' | 'asinh' | 'acosh' | 'atanh' | 'erf' | 'sigmoid'
+  | 'relu' | 'softplus' | 'softsign' | 'silu' | 'hardSwish' | 'mish' | 'not' | 'isNan'
+  | 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'prelu'
+  | 'equal' | 'less' | 'lessOrEqual' | 'greater' | 'greaterOrEqual' | 'where'
+  | 'identity' | 'stopGradient' | 'expand' | 'tile' | 'size' | 'range' | 'globalAveragePool' | 'globalMaxPool'
+  | 'assignState'
+
+type WithAttributes = {
+  isInf: { detectNegative?: number; detectPositive?: number }
+  leakyRelu: { alpha?: number }
+  elu: { alpha?: number }
+  celu: { alpha?: number }
+  selu: { alpha?: number; gamma?: number }
+  thresholdedRelu: { alpha?: number }
+  hardSigmoid: { alpha?: number; beta?: number }
+  gelu: { approximate?: 'none' | 'tanh' }
+  clip: { min?: number; max?: number }
+  cast: { to: string; keepPrecision?: number }
+  mod: { truncated?: number }
+  sum: Reduce
+  mean: Reduce
+  reduceMax: Reduce
+  reduceMin: Reduce
+  prod: Reduce
+  argMax: Arg
+  argMin: Arg
+  cumSum: { axis?: number; exclusive?: number; reverse?: number }
+  reshape: { allowZero?: number }
+  reshapeLike: { leading?: number }
+  expandLike: { leading?: number }
+  sumTo: { leading?: number }
+  flatten: Axis
+  squeeze: { axes?: number[] }
+  unsqueeze: { axes: number[] }
+  transpose: { permutation?: number[] }
+  concat: { axis: number }
+  slice: None
+  pad: { mode?: 'constant' | 'reflect' | 'edge' | 'wrap' }
+  shape: { start?: number; end?: number }
+  constantOfShape: { value?: number; dtype?: string }
+  oneHot: Axis
+  trilu: { upper?: number; diagonal?: number }
+  depthToSpace: { blockSize: number; mode?: 'DCR' | 'CRD' }
+  spaceToDepth: { blockSize: number; mode?: 'DCR' | 'CRD' }
+  gather: Axis
+  gatherElements: Axis
+  gatherNd: { batchDims?: number }
+  scatterElements: { axis?: number; reduction?: string }
+  scatterNd: { reduction?: string }
+  matMul: { transposeA?: number; transposeB?: number }
+  conv: Window & { group?: number }
+  convTranspose: Window & { group?: number; outputPadding?: number[]; outputShape?: number[] }
+  batchNorm: Epsilon
+  batchNormTrain: Epsilon & { momentum?: number }
+  layerNorm: Axis & Epsilon
+  rmsNorm: Axis & Epsilon
+  groupNorm: Epsilon & { groups?: number }
+  lrn: { size: number; alpha?: number; beta?: number; bias?: number }
+  softmax: Axis
+  logSoftmax: Axis
+  maxPool: Pool
+  averagePool: Pool & { countIncludePad?: number }
+  resize: {
+    mode?: 'nearest' | 'linear' | 'cubic'
+    coordinateMode?: 'halfPixel' | 'halfPixelSymmetric' | 'pytorchHalfPixel' | 'alignCorners' | 'asymmetric'
+    nearestMode?: 'roundPreferFloor' | 'roundPreferCeil' | 'floor' | 'ceil'
+    cubicCoefficient?: number
+    excludeOutside?: number
+    antialias?: number
+  }
+  attention: { scale?: number; causal?: number }
+  dropout: { ratio?: number; seed?: number }
+  randomUniform: { seed?: number; stream?: number }
+  randomNormal: { seed?: number; stream?: number }
+  appendState: Axis
+  vjp: { outputs: number; rules?: string; parameters?: 'summed' | 'perExample' | 'factors' }
+  customDerivative: { forward: string; backward: string }
+}
+
+export type OperationAttributes = { [K in Plain]: None } & WithAttributes
+export type OperationName = keyof OperationAttributes

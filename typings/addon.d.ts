@@ -1,0 +1,280 @@
+/**
+ * The typed contract of the native addon: the one door between TypeScript, which describes, and C++, which
+ * computes. Nothing here is public API; lib/ gives it a face. A test checks it against the built addon.
+ */
+
+export type DTypeName = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i8' | 'u8' | 'bool'
+
+/** The JavaScript side of a tensor. f16 and bf16 travel as raw bits, bool as bytes of 0 and 1. */
+export type TensorData =
+  | Float64Array
+  | Float32Array
+  | Uint16Array
+  | BigInt64Array
+  | Int32Array
+  | Int8Array
+  | Uint8Array
+
+export interface NativeTensor {
+  dtype: DTypeName
+  shape: number[]
+  data: TensorData
+}
+
+/** Bytes that weights lie in: a mapped file, a copy of it, or a buffer the user gave. Opaque. */
+export interface NativeStorage {
+  readonly bytes: number
+  readonly path: string | undefined
+}
+
+/** A range of a storage that holds one tensor. `encoding` says how the elements stand there. */
+export interface TensorSource {
+  storage: NativeStorage
+  offset: number
+  bytes: number
+  dtype: DTypeName
+  shape: number[]
+}
+
+export type ValueDescription =
+  | { kind: 'input'; name: string; dtype: DTypeName; shape: (number | string)[] }
+  | { kind: 'constant'; name?: string; dtype: DTypeName; shape: number[]; data: TensorData }
+  | { kind: 'constant'; name?: string; source: TensorSource }
+  | { kind: 'parameter'; name: string; dtype: DTypeName; shape: number[] }
+  | { kind: 'state'; name: string; dtype: DTypeName; shape: (number | string)[] }
+  | { kind: 'result'; name?: string; aliases?: string[] }
+
+export type AttributeValue = number | string | number[]
+
+export interface NodeDescription {
+  op: string
+  name?: string
+  /** Indices into `values`; -1 for an absent optional operand. */
+  inputs: number[]
+  outputs: number[]
+  attributes: Record<string, AttributeValue>
+}
+
+export interface GraphDescription {
+  values: ValueDescription[]
+  nodes: NodeDescription[]
+  inputs: number[]
+  outputs: number[]
+  /** Bodies of customDerivative nodes. */
+  subgraphs?: Record<string, GraphDescription>
+}
+
+export interface ParameterInfo {
+  name: string
+  dtype: DTypeName
+  shape: number[]
+  version: number
+  bytes: number
+}
+
+/** Named weights. An overlay shares everything that it does not replace. */
+export interface NativeParameters {
+  list(): ParameterInfo[]
+  read(name: string): NativeTensor
+  /** Copies `tensor` in and raises the version; shape must fit, dtype is the compute dtype. */
+  write(name: string, tensor: NativeTensor): void
+  overlay(replacements: Record<string, NativeTensor>): NativeParameters
+}
+
+export interface CompileOptions {
+  /** Plan sizes by symbol. */
+  sizes?: Record<string, number>
+  /** Symbols that vary per run, bounded by `sizes`. */
+  runLengths?: string[]
+  precision?: 'f32' | 'f64'
+  train?: boolean
+  /** 'frozen' folds and prepacks weights; 'mutable' reads them at each run. */
+  parameters?: 'frozen' | 'mutable'
+  device?: string
+  /** Kernel backends in order of preference; default every one found, fastest first. */
+  backends?: string[]
+  /** Passes to leave out, by name (to bisect). */
+  withoutPasses?: string[]
+  /** Names of values that must stay observable. */
+  pinned?: string[]
+}
+
+export interface PlanDescription {
+  inputs: { name: string; dtype: DTypeName; shape: number[] }[]
+  outputs: { name: string; dtype: DTypeName; shape: number[] }[]
+  arenaBytes: number
+  /** Constants and frozen parameters held by this plan, packed copies included. */
+  weightBytes: number
+  scratchBytes: number
+  nodes: { op: string; name: string; kernel: string; flops: number; shape: number[]; dtype: DTypeName }[]
+  /** Nodes where a rule set fell back to the true derivative. */
+  fallbacks: string[]
+  /** Wanted values that no output depends on; their gradients are zeros. */
+  unconnected: string[]
+}
+
+export interface NodeProfile {
+  node: string
+  op: string
+  kernel: string
+  startMs: number
+  milliseconds: number
+  flops: number
+  bytes: number
+}
+
+export interface RunOptions {
+  /** Default true: NaN or infinity in an output that had none in its operands is NOT_FINITE, naming the node. */
+  guard?: boolean
+  profile?: boolean
+  /** Per symbol, at most its plan size. */
+  runLengths?: Record<string, number>
+  memoryLimitBytes?: number
+  /** Share of the machine against other jobs, default 1. */
+  weight?: number
+  session?: NativeSession
+  onProgress?: (done: number, total: number) => void
+}
+
+export interface NativeJob<T> {
+  readonly promise: Promise<T>
+  /** The promise then rejects with ABORTED, at the next node. */
+  cancel(): void
+}
+
+export interface RunResult {
+  outputs: NativeTensor[]
+  milliseconds: number
+  peakBytes: number
+  profile?: NodeProfile[]
+}
+
+/**
+ * Path, noise and accumulation loop of the gradient family in one job. The plan takes `input` tensors of shape
+ * [chunk, ...item] and gives, in this order, for each explained input its gradient [1, chunk, ...item], then the
+ * objective [chunk].
+ *
+ * For each item b, sample s and path point k: x~ = x_b + sigma_b * eps(seed, item, s); point = x' + t_k (x~ - x').
+ * phi_(b,s) = (x~ - x') * sum_k w_k grad(point), or by `quantity` the plain gradient, its absolute value, or x~ * gradient.
+ * Over samples: mean, mean of squares, or unbiased/biased variance.
+ */
+export interface EnsembleRequest {
+  /** Explained inputs by name, [items, ...item] each. */
+  inputs: Record<string, NativeTensor>
+  /** Inputs fed as they are, [items, ...] each (batched with the points). */
+  extras?: Record<string, NativeTensor>
+  /** [items or 1, ...item]; absent for quantities without a path. */
+  baselines?: Record<string, NativeTensor>
+  /** Path points and weights; [1] and [1] for no path. */
+  points: Float64Array
+  weights: Float64Array
+  quantity: 'gradient' | 'absolute' | 'inputTimesGradient' | 'integrated'
+  samples: number
+  /** Noise scale per item and input. Absent: no noise. */
+  sigma?: Record<string, Float64Array>
+  statistic: 'mean' | 'meanSquare' | 'variance' | 'biasedVariance'
+  seed: bigint
+  /** Stream key of each item; default its position. Keeps noise independent of batching. */
+  itemKeys?: BigInt64Array
+  chunk: number
+}
+
+export interface EnsembleResult {
+  /** Accumulated in double. [items, ...item] each, f32. */
+  attributions: Record<string, NativeTensor>
+  /** Objective at the inputs and (with baselines) at the baselines, [items] each. */
+  objective: Float64Array
+  baselineObjective?: Float64Array
+  /** Per item: sum over all inputs of the (mean) attribution, in double, before rounding to f32. */
+  sums: Float64Array
+  forwardPasses: number
+  backwardPasses: number
+  milliseconds: number
+  peakBytes: number
+}
+
+export interface NativePlan {
+  describe(): PlanDescription
+  /** One line a node. */
+  dump(): string
+  run(inputs: Record<string, NativeTensor>, options: RunOptions): NativeJob<RunResult>
+  ensemble(request: EnsembleRequest, options: RunOptions): NativeJob<EnsembleResult>
+  dispose(): void
+}
+
+/** State buffers of one conversation or training run. */
+export interface NativeSession {
+  read(name: string): NativeTensor
+  write(name: string, tensor: NativeTensor): void
+  dispose(): void
+}
+
+export interface NativeGraph {
+  /** Symbols of the declared shapes. */
+  symbols(): string[]
+  compile(parameters: NativeParameters, options: CompileOptions): NativeJob<NativePlan>
+  session(sizes: Record<string, number>): NativeSession
+}
+
+export interface OperationInfo {
+  name: string
+  class: 'bilinear' | 'primitive' | 'composite'
+  attributes: { name: string; kind: 'integer' | 'real' | 'text' | 'integers' | 'reals'; required: boolean }[]
+  backends: string[]
+  derivative: boolean
+}
+
+export interface BackendReport {
+  name: string
+  available: boolean
+  version?: string
+  path?: string
+  reason?: string
+}
+
+export interface ProbeReport {
+  threads: number
+  gflops: number
+  gflopsOneThread: number
+  gigabytesPerSecond: number
+}
+
+export interface EngineReport {
+  version: string
+  isa: string
+  cpu: string
+  features: string[]
+  lanes: number
+  threadsPerLane: number
+  backends: BackendReport[]
+  passes: string[]
+}
+
+export interface OnnxPayload {
+  offset: number
+  bytes: number
+  /** The field it stood in; `converted` payloads are owned buffers, offset 0. */
+  field: 'raw' | 'float' | 'int32' | 'int64' | 'double' | 'uint64'
+  storage: NativeStorage
+}
+
+export interface NativeAddon {
+  openStorage(path: string, options: { weights: 'map' | 'copy' }): NativeStorage
+  /** Wraps the user's bytes without a copy; they must not change afterwards. */
+  storageFromBuffer(bytes: Uint8Array): NativeStorage
+  /** SHA-256 of the storage, on a lane. */
+  hashStorage(storage: NativeStorage): NativeJob<string>
+  /** The model's protobuf with tensor payloads cut out, and where they are. */
+  scanOnnx(storage: NativeStorage): NativeJob<{ skeleton: Uint8Array; payloads: OnnxPayload[] }>
+  createParameters(entries: ({ name: string } & TensorSource)[]): NativeParameters
+  createGraph(description: GraphDescription): NativeGraph
+  operations(): OperationInfo[]
+  /** Lanes × threads; only before the first job. */
+  configure(options: { lanes?: number; threadsPerLane?: number }): void
+  engine(): EngineReport
+  probe(): NativeJob<ProbeReport>
+  /** Native bytes in use by this process's engine. */
+  memory(): { current: number; peak: number }
+  /** For tests: restarts the peak counter. */
+  resetPeakMemory(): void
+}
