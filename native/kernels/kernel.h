@@ -1,5 +1,4 @@
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -28,7 +27,6 @@ struct KernelArguments {
   std::span<const TensorRef> inputs;
   std::span<const TensorRef> outputs;
   std::byte* scratch = nullptr;                     // scratchBytes() bytes, 64-byte aligned
-  const std::atomic<bool>* cancelled = nullptr;     // polled by kernels that can run over 50 ms; may be null
   bool has(size_t index) const { return index < inputs.size() && inputs[index].data != nullptr; }
 };
 

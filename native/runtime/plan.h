@@ -1,0 +1,72 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/specialise.h"
+#include "kernels/kernel.h"
+#include "runtime/parameters.h"
+
+namespace ascribe {
+
+struct CompileOptions {
+  SpecialiseOptions specialise;
+  bool frozenParameters = true;
+  std::string device = "auto";
+  std::vector<std::string> backends;        // empty: every one found, fastest first
+  std::vector<std::string> withoutPasses;
+  std::vector<std::string> pinned;          // names of values that must stay observable
+};
+
+/// Where a kernel finds an operand.
+struct OperandRef {
+  enum class Place : uint8_t { Absent, ShapeOnly, Arena, Weights, Input, Parameter, State };
+  Place place = Place::Absent;
+  size_t index = 0;  // byte offset in the arena, else an index
+  ValueId value = kNone;
+};
+
+struct PlanStep {
+  NodeId node = 0;
+  std::unique_ptr<Kernel> kernel;
+  std::vector<OperandRef> inputs, outputs;
+};
+
+/// A graph made ready: specialised, raised, differentiated, lowered, its memory planned, its weights packed.
+/// Immutable; any number of executions may run it at once.
+class Plan {
+ public:
+  const Graph& graph() const { return graph_; }
+  const std::vector<PlanStep>& steps() const { return steps_; }
+  const std::vector<OperandRef>& outputs() const { return outputs_; }
+  /// Input `i` is read by some step or is an output.
+  bool usesInput(size_t i) const { return inputUsed_[i]; }
+  size_t arenaBytes() const { return arenaBytes_; }
+  size_t scratchBytes() const { return scratchBytes_; }
+  size_t weightBytes() const { return weightBytes_; }
+  const HostTensor& weights(size_t index) const { return weights_[index]; }
+  const std::shared_ptr<Parameters>& parameters() const { return parameters_; }
+  const std::vector<std::string>& fallbacks() const { return fallbacks_; }
+  const std::vector<std::string>& unconnected() const { return unconnected_; }
+  bool hasRunLengths() const { return !options_.specialise.runLengths.empty(); }
+  const CompileOptions& options() const { return options_; }
+
+ private:
+  friend std::shared_ptr<const Plan> compile(const Graph&, std::shared_ptr<Parameters>, const CompileOptions&);
+  Graph graph_;
+  CompileOptions options_;
+  std::vector<PlanStep> steps_;
+  std::vector<OperandRef> outputs_;
+  std::vector<char> inputUsed_;
+  std::vector<HostTensor> weights_;
+  std::shared_ptr<Parameters> parameters_;
+  size_t arenaBytes_ = 0, scratchBytes_ = 0, weightBytes_ = 0;
+  std::vector<std::string> fallbacks_, unconnected_;
+};
+
+/// The one pipeline: specialise, raise, pin, differentiate, lower, plan. `source` must be verified.
+std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Parameters> parameters, const CompileOptions& options);
+
+}  // namespace ascribe
