@@ -64,6 +64,11 @@ struct KernelEntry {
   /// Null where this implementation does not take such a node (dtype, layout, rank …).
   std::unique_ptr<Kernel> (*make)(const NodeSignature&);
   int preference = 0;  // higher first within a backend
+  /// False: only nodes whose every operand and output lies in the plain layout are offered to it.
+  bool anyLayout = false;
+  /// Used where `make` is null: a kernel that is a plain function, and what it takes (null: everything).
+  KernelFunction function = nullptr;
+  bool (*accepts)(const NodeSignature&) = nullptr;
 };
 
 struct RegisterKernel {
