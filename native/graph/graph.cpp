@@ -12,6 +12,11 @@ const HostTensor* Graph::constant(ValueId id) const {
   return v.kind == ValueKind::Constant ? &constants[static_cast<size_t>(v.storage)] : nullptr;
 }
 
+const HostTensor* Graph::known(ValueId id) const {
+  if (const HostTensor* fixed = constant(id)) return fixed;
+  return id == kNone || value(id).capacity < 0 ? nullptr : &constants[static_cast<size_t>(value(id).capacity)];
+}
+
 const Node* Graph::producer(ValueId id) const {
   if (id == kNone || value(id).producer < 0) return nullptr;
   return &nodes[static_cast<size_t>(value(id).producer)];

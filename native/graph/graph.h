@@ -50,7 +50,8 @@ struct Value {
   NodeId producer = -1;
   std::vector<std::string> aliases;  // source names that passes moved onto this value
   bool pinned = false;               // a target, tap or wanted value: no lowering pass may remove or cross it
-  bool runLength = false;            // some dimension follows a run length
+  bool runLength = false;            // its shape or content follows a run length
+  int32_t capacity = -1;             // index into Graph::constants: its content at full run lengths, for shape rules alone
 };
 
 struct Node {
@@ -91,6 +92,8 @@ struct Graph {
   const ValueType& type(ValueId id) const { return value(id).type; }
   const Shape& shape(ValueId id) const { return value(id).type.shape; }
   const HostTensor* constant(ValueId id) const;
+  /// What a shape rule may read: the constant, or the content at the current run lengths.
+  const HostTensor* known(ValueId id) const;
   const Node* producer(ValueId id) const;
   /// By name or alias; kNone if absent.
   ValueId find(std::string_view name) const;

@@ -35,7 +35,7 @@ std::vector<const OpSchema*> allOps() {
 }
 
 const HostTensor* InferContext::maybeKnown(int index) const {
-  return has(index) ? graph_.constant(node_.inputs[static_cast<size_t>(index)]) : nullptr;
+  return has(index) ? graph_.known(node_.inputs[static_cast<size_t>(index)]) : nullptr;
 }
 
 const HostTensor& InferContext::known(int index, const char* what) const {
