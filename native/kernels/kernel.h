@@ -36,13 +36,12 @@ struct NodeSignature {
   std::span<const ValueType> inputs;  // a default ValueType for an absent operand: ask node.inputs[i] == kNone
   std::span<const ValueType> outputs;
   std::span<const HostTensor* const> constants;  // per operand; null unless frozen and known
-  bool runLengths = false;                       // shapes are upper bounds: read those of the arguments
 
   bool has(size_t index) const { return index < node.inputs.size() && node.inputs[index] != kNone; }
 };
 
 /// A node prepared for execution. Immutable after construction: several executions may run it at once.
-/// Everything shape-dependent is read from the arguments when `runLengths` is set.
+/// Shapes are exact: where a run length changes them, the execution makes the kernel anew.
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -50,6 +49,8 @@ class Kernel {
   virtual size_t scratchBytes() const { return 0; }
   /// Bytes that this kernel owns (packed weights).
   virtual size_t packedBytes() const { return 0; }
+  /// The kernel has its own copy of operand `i` (packed weights), so that the plan need not keep the source.
+  virtual bool ownsOperand(size_t) const { return false; }
   /// For profiles: multiply-adds counted as two.
   virtual double flops() const { return 0; }
   virtual std::string_view name() const = 0;

@@ -1,0 +1,10 @@
+#pragma once
+#include "graph/passes/pass.h"
+
+/// Every pass; one file each.
+namespace ascribe::passes {
+
+bool foldBatchNorm(Graph& graph, const PassContext& context);
+bool fuseConvolution(Graph& graph, const PassContext& context);
+
+}  // namespace ascribe::passes

@@ -1,0 +1,43 @@
+#include "graph/passes/pass.h"
+
+#include <algorithm>
+
+#include "graph/passes/all.h"
+
+namespace ascribe {
+
+std::span<const Pass> raisingPasses() {
+  static const Pass passes[] = {
+      {"fold-batch-norm", passes::foldBatchNorm},
+  };
+  return passes;
+}
+
+std::span<const Pass> loweringPasses() {
+  static const Pass passes[] = {
+      {"fuse-convolution", passes::fuseConvolution},
+  };
+  return passes;
+}
+
+void replaceValue(Graph& graph, ValueId from, ValueId to) {
+  for (Node& node : graph.nodes)
+    for (ValueId& id : node.inputs)
+      if (id == from) id = to;
+  for (ValueId& id : graph.outputs)
+    if (id == from) id = to;
+  Value &old = graph.value(from), &kept = graph.value(to);
+  const auto keep = [&](std::string name) {
+    if (name.empty() || name == kept.name) return;
+    if (kept.name.empty()) kept.name = std::move(name);
+    else kept.aliases.push_back(std::move(name));
+  };
+  keep(std::move(old.name));
+  for (std::string& alias : old.aliases) keep(std::move(alias));
+  old.name.clear();
+  old.aliases.clear();
+  kept.pinned = kept.pinned || old.pinned;
+  old.pinned = false;
+}
+
+}  // namespace ascribe

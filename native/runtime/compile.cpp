@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <cstring>
+
+#include "autodiff/vjp.h"
+#include "graph/convert.h"
+#include "graph/op.h"
+#include "graph/passes/pass.h"
+#include "runtime/backends.h"
+#include "runtime/error.h"
+#include "runtime/memory_plan.h"
+#include "runtime/plan.h"
+
+namespace ascribe {
+
+namespace {
+
+bool contains(const std::vector<std::string>& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+void pinByName(Graph& graph, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const ValueId id = graph.find(name);
+    if (id == kNone) throw Error("LAYER_NOT_FOUND", "the model has no value called " + name);
+    graph.value(id).pinned = true;
+  }
+}
+
+void attachParameters(Graph& graph, const Parameters& parameters, DType precision) {
+  for (Parameter& parameter : graph.parameters) {
+    const Parameters::Entry entry = parameters.get(parameter.name);
+    parameter.source = entry.source;
+    parameter.version = entry.version;
+    if (!(entry.source.shape() == graph.shape(parameter.value)))
+      throw Error("INPUT_SHAPE", "parameter " + parameter.name + " has shape " + entry.source.shape().text() + ", the graph expects " +
+                                     graph.shape(parameter.value).text());
+  }
+  (void)precision;
+}
+
+/// Frozen parameters become constants, except those whose gradient is wanted: these keep their identity until the
+/// derivative is expanded.
+void freeze(Graph& graph, bool wantedToo) {
+  std::vector<char> wanted(graph.values.size(), 0);
+  if (!wantedToo)
+    for (const Node& node : graph.nodes)
+      if (node.op->name == "vjp")
+        for (ValueId id : node.inputs) wanted[static_cast<size_t>(id)] = 1;
+  for (const Parameter& parameter : graph.parameters) {
+    Value& v = graph.value(parameter.value);
+    if (v.kind != ValueKind::Parameter || wanted[static_cast<size_t>(parameter.value)]) continue;
+    v.kind = ValueKind::Constant;
+    v.storage = static_cast<int32_t>(graph.constants.size());
+    graph.constants.push_back(parameter.source.dtype() == v.type.dtype ? parameter.source : convert(parameter.source, v.type.dtype));
+  }
+}
+
+void runPasses(Graph& graph, std::span<const Pass> passes, const PassContext& context, const std::vector<std::string>& without) {
+  for (const Pass& pass : passes) {
+    if (contains(without, pass.name) || !pass.run(graph, context)) continue;
+    removeDeadNodes(graph);
+    inferAndFold(graph, context.specialise);
+    removeDeadNodes(graph);
+  }
+}
+
+/// A tensor whose bytes a kernel may read with aligned instructions; files place theirs anywhere.
+HostTensor alignedCopy(const HostTensor& tensor) {
+  if (reinterpret_cast<uintptr_t>(tensor.data()) % 16 == 0) return tensor;
+  HostTensor out(tensor.dtype(), tensor.shape());
+  if (tensor.bytes()) std::memcpy(out.mutableData(), tensor.data(), tensor.bytes());
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> kernelFor(const Graph& graph, const Node& node, std::span<const std::string_view> backends) {
+  std::vector<ValueType> inputs(node.inputs.size()), outputs;
+  std::vector<const HostTensor*> constants(node.inputs.size(), nullptr);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNone) continue;
+    inputs[i] = graph.type(node.inputs[i]);
+    constants[i] = graph.constant(node.inputs[i]);
+  }
+  for (ValueId id : node.outputs) outputs.push_back(graph.type(id));
+  std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, outputs, constants}, backends);
+  if (!kernel)
+    throw Error("BACKEND_UNAVAILABLE", "no kernel takes node " + node.name + " (" + node.op->name + " of " +
+                                           std::string(nameOf(outputs[0].dtype)) + outputs[0].shape.text() + ")",
+                "leave the `backends` option at its default");
+  return kernel;
+}
+
+std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Parameters> parameters, const CompileOptions& options) {
+  auto plan = std::make_shared<Plan>();
+  plan->options_ = options;
+  plan->parameters_ = parameters;
+  const std::vector<std::string_view> backends = resolveBackends(options.backends, options.specialise.precision);
+
+  Graph graph = specialise(source, options.specialise);
+  pinByName(graph, options.pinned);
+  attachParameters(graph, *parameters, options.specialise.precision);
+  removeDeadNodes(graph);
+  if (options.frozenParameters) freeze(graph, false);
+  inferAndFold(graph, options.specialise);
+  const PassContext context{options.specialise, options.frozenParameters, backends};
+  runPasses(graph, raisingPasses(), context, options.withoutPasses);
+
+  ExpandResult expanded = expandDerivatives(graph);
+  plan->fallbacks_ = std::move(expanded.fallbacks);
+  plan->unconnected_ = std::move(expanded.unconnected);
+  if (options.frozenParameters) freeze(graph, true);
+  removeDeadNodes(graph);
+  inferAndFold(graph, options.specialise);
+  removeDeadNodes(graph);
+  runPasses(graph, loweringPasses(), context, options.withoutPasses);
+
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    if (node.op->view) continue;
+    PlanStep step;
+    step.node = static_cast<NodeId>(n);
+    step.kernel = kernelFor(graph, node, backends);
+    plan->scratchBytes_ = std::max(plan->scratchBytes_, step.kernel->scratchBytes());
+    plan->weightBytes_ += step.kernel->packedBytes();
+    plan->steps_.push_back(std::move(step));
+  }
+
+  const MemoryPlan memory = planMemory(graph);
+  plan->arenaBytes_ = memory.arenaBytes;
+  plan->inputUsed_.assign(graph.inputs.size(), 0);
+  std::vector<char> weightUsed(graph.constants.size(), 0);
+  const auto note = [&](const OperandRef& ref) {
+    if (ref.place == OperandRef::Place::Weights) weightUsed[ref.index] = 1;
+    if (ref.place == OperandRef::Place::Input) plan->inputUsed_[ref.index] = 1;
+    return ref;
+  };
+  for (PlanStep& step : plan->steps_) {
+    const Node& node = graph.nodes[static_cast<size_t>(step.node)];
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      OperandRef ref;
+      if (node.inputs[i] != kNone) ref = memory.places[static_cast<size_t>(node.inputs[i])];
+      // A packed weight is read from the kernel's own copy; its source is not kept.
+      const bool shapeOnly = node.inputs[i] != kNone && (node.op->shapeOnly >> std::min<size_t>(i, 31) & 1);
+      if (shapeOnly || (node.inputs[i] != kNone && step.kernel->ownsOperand(i))) ref.place = OperandRef::Place::ShapeOnly;
+      step.inputs.push_back(note(ref));
+    }
+    for (ValueId id : node.outputs) step.outputs.push_back(memory.places[static_cast<size_t>(id)]);
+  }
+  for (ValueId id : graph.outputs) plan->outputs_.push_back(note(memory.places[static_cast<size_t>(id)]));
+
+  plan->weights_.resize(graph.constants.size());
+  for (size_t i = 0; i < graph.constants.size(); ++i) {
+    if (!weightUsed[i]) continue;
+    plan->weights_[i] = alignedCopy(graph.constants[i]);
+    plan->weightBytes_ += plan->weights_[i].bytes();
+  }
+  // What nobody reads any more (sources of packed weights, folded shapes) is let go; constants stay known to run-length inference.
+  if (options.specialise.runLengths.empty())
+    for (size_t i = 0; i < graph.constants.size(); ++i)
+      if (!weightUsed[i]) graph.constants[i] = HostTensor(graph.constants[i].dtype(), graph.constants[i].shape(), nullptr, nullptr);
+  for (Parameter& parameter : graph.parameters) parameter.source = HostTensor(parameter.source.dtype(), parameter.source.shape(), nullptr, nullptr);
+  plan->graph_ = std::move(graph);
+  return plan;
+}
+
+}  // namespace ascribe
