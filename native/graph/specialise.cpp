@@ -153,6 +153,10 @@ void noteCapacity(Graph& graph, const Node& node) {
   std::vector<HostTensor> results = evaluateReference(graph, node, knownOperands(graph, node));
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     Value& v = graph.value(node.outputs[i]);
+    if (v.capacity >= 0) {
+      graph.constants[static_cast<size_t>(v.capacity)] = std::move(results[i]);
+      continue;
+    }
     v.capacity = static_cast<int32_t>(graph.constants.size());
     graph.constants.push_back(std::move(results[i]));
   }
@@ -187,6 +191,23 @@ void inferAndFold(Graph& graph, const SpecialiseOptions& options) {
       v.storage = static_cast<int32_t>(graph.constants.size());
       graph.constants.push_back(std::move(results[i]));
     }
+  }
+}
+
+void inferRunLengths(Graph& graph, const SpecialiseOptions& options) {
+  for (Node& node : graph.nodes) {
+    bool varies = false;
+    for (ValueId id : node.inputs) varies = varies || (id != kNone && graph.value(id).runLength);
+    if (!varies) continue;
+    std::vector<Layout> layouts;
+    for (ValueId id : node.outputs) layouts.push_back(graph.type(id).layout);
+    inferNode(graph, node);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      ValueType& type = graph.value(node.outputs[i]).type;
+      type.dtype = computed(type.dtype, options.precision);
+      type.layout = layouts[i];
+    }
+    noteCapacity(graph, node);
   }
 }
 

@@ -25,4 +25,7 @@ Graph specialise(const Graph& source, const SpecialiseOptions& options);
 /// Infers types again from the first node on and folds what has become constant (after a pass changed the graph).
 void inferAndFold(Graph& graph, const SpecialiseOptions& options);
 
+/// Types again after inputs and states took other run lengths; nothing is folded, shape arithmetic is noted anew.
+void inferRunLengths(Graph& graph, const SpecialiseOptions& options);
+
 }  // namespace ascribe
