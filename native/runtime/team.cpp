@@ -1,10 +1,12 @@
 #include "runtime/team.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "runtime/cpu_set.h"
@@ -95,26 +97,34 @@ Team::Team(int width, std::function<void()> onThreadStart)
     : width_(width), onThreadStart_(std::move(onThreadStart)) {}
 
 void Team::start() {
+  started_ = true;
   for (int i = 1; i < width_; ++i) {
     auto helper = std::make_unique<Helper>();
-    helper->thread = startThread([this, raw = helper.get()] {
-      if (onThreadStart_) onThreadStart_();
-      raw->loop();
-    });
+    try {
+      helper->thread = startThread([this, raw = helper.get()] {
+        if (onThreadStart_) onThreadStart_();
+        raw->loop();
+      });
+    } catch (const std::system_error&) {
+      // The system refuses more threads: the parts stay the same, the owner runs those that lack a helper.
+      return;
+    }
     helpers_.push_back(std::move(helper));
   }
 }
 
 void Team::run(int parts, FunctionRef<void(int)> body) {
-  if (helpers_.empty() && parts > 1) start();
-  for (int i = 1; i < parts; ++i) {
+  if (!started_ && parts > 1) start();
+  const int helped = std::min(parts, static_cast<int>(helpers_.size()) + 1);
+  for (int i = 1; i < helped; ++i) {
     Helper& helper = *helpers_[i - 1];
     helper.body.emplace(body);
     helper.part = i;
     helper.started.raise();
   }
   body(0);
-  for (int i = 1; i < parts; ++i) {
+  for (int i = helped; i < parts; ++i) body(i);
+  for (int i = 1; i < helped; ++i) {
     Helper& helper = *helpers_[i - 1];
     helper.finishedSeen = helper.finished.wait(helper.finishedSeen);
   }

@@ -31,6 +31,7 @@ class Team {
   const int width_;
   const std::function<void()> onThreadStart_;
   std::vector<std::unique_ptr<Helper>> helpers_;
+  bool started_ = false;
 };
 
 /// Makes `team` the one that parallelFor uses on this thread, for the scope's lifetime.
