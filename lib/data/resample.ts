@@ -121,9 +121,11 @@ export async function resample(
 ): Promise<Image> {
   const columns = computeTaps(filter, image.width, width, window.left, window.width)
   const rows = computeTaps(filter, image.height, height, window.top, window.height)
-  const firstRow = rows.first[0]!
+  const isHeightKept = height === image.height && filter !== 'nearest'
+  const isWidthKept = width === image.width && filter !== 'nearest'
   const last = window.height - 1
-  const usedRows = rows.first[last]! + rows.count[last]! - firstRow
+  const firstRow = isHeightKept ? window.top : rows.first[0]!
+  const usedRows = isHeightKept ? window.height : rows.first[last]! + rows.count[last]! - firstRow
   let budget = samplesPerTurn
   const spend = async (samples: number): Promise<void> => {
     budget -= samples
@@ -132,12 +134,11 @@ export async function resample(
     await nextTurn()
   }
 
-  const unchangedAcross = width === image.width && filter !== 'nearest'
   const across = new Uint8Array(usedRows * window.width * 3)
   for (let row = 0; row < usedRows; row++) {
     const source = (firstRow + row) * image.width * 3
     const target = row * window.width * 3
-    if (unchangedAcross) {
+    if (isWidthKept) {
       const start = source + window.left * 3
       across.set(image.data.subarray(start, start + window.width * 3), target)
       continue
@@ -158,7 +159,7 @@ export async function resample(
     await spend(window.width * columns.stride * 3)
   }
 
-  if (height === image.height && filter !== 'nearest')
+  if (isHeightKept)
     return Image.fromPixels({ width: window.width, height: window.height, channels: 3, data: across })
   const stride = window.width * 3
   const down = new Uint8Array(window.height * stride)

@@ -35,6 +35,13 @@ test('a window of the result is that part of the whole result', async t => {
   }
 })
 
+test('a window of a picture that keeps its height or width is cut, not filtered', async t => {
+  const image = pillowPixels(6, 5)
+  const cut = await resample(image, 6, 5, 'bicubic', { left: 1, top: 2, width: 4, height: 2 })
+  t.deepEqual([cut.width, cut.height], [4, 2])
+  t.deepEqual(cut.data.subarray(12), image.data.subarray((3 * 6 + 1) * 3, (3 * 6 + 5) * 3))
+})
+
 test('a flat picture stays flat under every filter', async t => {
   const image = Image.fromPixels({ width: 9, height: 7, channels: 3, data: new Uint8Array(189).fill(201) })
   for (const filter of resampleFilters)
