@@ -144,7 +144,8 @@ void ScanState::countOwned(uint64_t bytes) {
 }
 
 ModelScan scanModel(std::shared_ptr<MappedFile> file, const ScanOptions& options) {
-  ScanState state{options, ModelFiles(file, options.weights, options.maximumBytes), {}};
+  const auto mode = file->isMapped() ? MappedFile::Mode::Map : MappedFile::Mode::Copy;
+  ScanState state{options, ModelFiles(file, mode, options.maximumBytes), {}};
   ModelScan result;
   file->expectScatteredReads(true);
   // An empty range has no first byte to complain about, and a ModelProto without a graph is no model either.
@@ -156,8 +157,8 @@ ModelScan scanModel(std::shared_ptr<MappedFile> file, const ScanOptions& options
   return result;
 }
 
-ModelScan scanModelFile(const std::string& path, const ScanOptions& options) {
-  return scanModel(MappedFile::open(path, options.weights, options.maximumBytes), options);
+ModelScan scanModelFile(const std::string& path, MappedFile::Mode weights, const ScanOptions& options) {
+  return scanModel(MappedFile::open(path, weights, options.maximumBytes), options);
 }
 
 }  // namespace ascribe::onnx

@@ -10,7 +10,6 @@
 namespace ascribe::onnx {
 
 struct ScanOptions {
-  MappedFile::Mode weights = MappedFile::Mode::Map;
   /// Tensors of at most this many bytes stay in the skeleton: shapes, axes and the like, which the importer
   /// reads.
   uint64_t inlineBytes = 1024;
@@ -37,11 +36,13 @@ struct ModelScan {
 
 inline constexpr uint32_t kOrdinalField = 1000;
 
-/// Scans a ModelProto without reading its payloads. Throws FILE_CORRUPT with the offset where the bytes are
-/// not one, FILE_NOT_FOUND for missing external data and OUT_OF_MEMORY_BUDGET where a limit is passed.
+/// Scans a ModelProto without reading its payloads; external files are mapped where it is, else copied.
+/// Throws FILE_CORRUPT with the offset where the bytes are not one, FILE_NOT_FOUND for missing external data
+/// and OUT_OF_MEMORY_BUDGET where a limit is passed.
 ModelScan scanModel(std::shared_ptr<MappedFile> file, const ScanOptions& options = {});
 
 /// Opens and scans a model file.
-ModelScan scanModelFile(const std::string& path, const ScanOptions& options = {});
+ModelScan scanModelFile(const std::string& path, MappedFile::Mode weights = MappedFile::Mode::Map,
+                        const ScanOptions& options = {});
 
 }  // namespace ascribe::onnx

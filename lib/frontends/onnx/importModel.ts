@@ -1,0 +1,183 @@
+import { fromBinary } from '@bufbuild/protobuf'
+import type { GraphDescription, NativeStorage, OnnxPayload } from '#typings/addon.js'
+import { GraphBuilder, type Value } from '../../graph/builder.js'
+import { collectConstants } from './constantNodes.js'
+import { elementType } from './dataTypes.js'
+import { foldKnown } from './foldKnown.js'
+import { type GraphProto, ModelProtoSchema, type ValueInfoProto } from './generated/onnx_pb.js'
+import { declaredValue, metadataOf, type OnnxMetadata, type OnnxValue, opsetsOf } from './metadata.js'
+import { OnnxNode } from './node.js'
+import { liveNodes, type ModelNode, NodeReader } from './nodes.js'
+import { Pace } from './pace.js'
+import { invalidModel, Problems, Unsupported } from './problems.js'
+import { Scope } from './scope.js'
+import { operators } from './table/index.js'
+import { type ParameterSource, Weights } from './weights.js'
+
+/** Operator sets before this one differ in more than the table knows. */
+const oldestOpset = 6
+
+/** Operands in which even a single number is a weight. */
+const weightOperands: Readonly<Record<string, readonly number[]>> = {
+  BatchNormalization: [1, 2, 3, 4],
+  Conv: [1, 2],
+  ConvTranspose: [1, 2],
+  Gather: [0],
+  Gemm: [1, 2],
+  GroupNormalization: [1, 2],
+  InstanceNormalization: [1, 2],
+  LayerNormalization: [1, 2],
+  MatMul: [0, 1],
+  PRelu: [1],
+  RMSNormalization: [1],
+}
+
+/** A model of the graph language, and the weights that its parameters stand for. */
+export interface ImportedModel {
+  readonly graph: GraphDescription
+  readonly parameters: ParameterSource[]
+  readonly inputs: OnnxValue[]
+  readonly outputs: OnnxValue[]
+  readonly metadata: OnnxMetadata
+}
+
+/**
+ * Imports the skeleton of an ONNX model, node by node, into the graph language. Shapes are not inferred here.
+ *
+ * @param skeleton what the native scan left of the file (operator sets 6 and newer).
+ * @param payloads where the scan found the large tensors.
+ * @param storageFromBuffer wraps the bytes of the small parameters.
+ * @throws AscribeError MODEL_UNSUPPORTED_OP, listing everything that is not supported with the nodes' names;
+ * MODEL_INVALID, naming the node, for a graph that is malformed; FILE_CORRUPT for bytes that are no skeleton.
+ */
+export async function importModel(
+  skeleton: Uint8Array,
+  payloads: readonly OnnxPayload[],
+  storageFromBuffer: (bytes: Uint8Array) => NativeStorage,
+): Promise<ImportedModel> {
+  const model = fromBinary(ModelProtoSchema, skeleton, { readUnknownFields: false })
+  const graph = model.graph
+  if (!graph || graph.output.length === 0) throw invalidModel('The model has no graph with an output')
+  const opsets = opsetsOf(model)
+  const pace = new Pace()
+  const problems = new Problems()
+  const nodes = await new NodeReader(model.functions, opsets, pace).read(graph.node)
+  const importer = new GraphImporter(graph, payloads, problems)
+  const outputs = await importer.import(nodes, pace)
+  problems.throwIfAny()
+  return {
+    graph: importer.builder.build(outputs),
+    parameters: importer.weights.parameters(storageFromBuffer),
+    inputs: importer.inputs.map(declaredValue),
+    outputs: graph.output.map(declaredValue),
+    metadata: metadataOf(model, opsets),
+  }
+}
+
+class GraphImporter {
+  readonly builder = new GraphBuilder()
+  readonly weights: Weights
+  readonly inputs: ValueInfoProto[]
+  readonly #scope: Scope
+
+  constructor(
+    private readonly graph: GraphProto,
+    payloads: readonly OnnxPayload[],
+    private readonly problems: Problems,
+  ) {
+    this.weights = new Weights(this.builder, payloads)
+    this.#scope = new Scope(this.builder, this.weights)
+    for (const tensor of graph.initializer) this.weights.define(tensor.name, tensor, 'initializer')
+    for (const { values } of graph.sparseInitializer) problems.add('sparse initialiser', values?.name ?? '')
+    // Exporters up to 2019 list every weight as an input too.
+    this.inputs = graph.input.filter(({ name }) => !this.weights.has(name))
+  }
+
+  async import(all: readonly ModelNode[], pace: Pace): Promise<Value[]> {
+    const nodes = this.#live(collectConstants(all, this.weights, this.problems))
+    for (const node of nodes) this.#checkSupport(node)
+    for (const node of nodes)
+      for (const index of weightOperands[node.operator] ?? [])
+        this.weights.markWeight(node.inputs[index] ?? '')
+    for (const info of this.inputs) this.#addInput(info)
+    for (const node of nodes) {
+      await pace.breathe()
+      this.#importNode(node)
+    }
+    if (!this.problems.isEmpty) return []
+    return this.graph.output.map(({ name }) => this.#scope.value(name))
+  }
+
+  #live(nodes: readonly ModelNode[]): ModelNode[] {
+    const inputNames = new Set(this.inputs.map(({ name }) => name))
+    const names = this.graph.output.map(({ name }) => name)
+    const isGiven = (name: string) => inputNames.has(name) || this.weights.has(name)
+    const live = liveNodes(nodes, names, isGiven)
+    const produced = new Set(live.flatMap(node => node.outputs))
+    const missing = names.find(name => !produced.has(name) && !isGiven(name))
+    // A Constant that could not be read is reported as such.
+    if (missing !== undefined && this.problems.isEmpty)
+      throw invalidModel(`Nothing produces the output "${missing}"`)
+    return live
+  }
+
+  #addInput(info: ValueInfoProto): void {
+    const { name, dtype, shape } = declaredValue(info)
+    if (dtype === undefined) {
+      const type = info.type?.tensorType
+      this.problems.add(
+        type ? `input of element type ${elementType(type.elemType).name}` : 'input that is no tensor',
+        name,
+      )
+      this.#scope.defineMissing(name)
+    } else if (shape === undefined) {
+      this.problems.add('input without a declared rank', name)
+      this.#scope.defineMissing(name)
+    } else {
+      this.#scope.define(name, this.builder.input(name, dtype, shape))
+    }
+  }
+
+  #checkSupport(node: ModelNode): void {
+    if (!Object.hasOwn(operators, node.operator) && node.operator !== 'Constant')
+      this.problems.add(node.operator, node.label)
+    else if (node.opset < oldestOpset)
+      this.problems.add(`${node.operator} of operator set ${node.opset}`, node.label)
+  }
+
+  #importNode(node: ModelNode): void {
+    const isMissing = node.inputs.some(name => this.#scope.isMissing(name))
+    const operator = operators[node.operator]
+    if (isMissing || !operator || node.opset < oldestOpset) {
+      this.#skip(node)
+      return
+    }
+    try {
+      const context = new OnnxNode(node, this.#scope)
+      const imported = operator(context)
+      const unread = context.attributes.unread
+      if (unread.length > 0) throw new Unsupported(`attribute ${unread.join(', ')}`)
+      this.#defineOutputs(node, Array.isArray(imported) ? imported : [imported])
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error
+      this.problems.add(`${node.operator} (${error.message})`, node.label)
+      this.#skip(node)
+    }
+  }
+
+  #defineOutputs(node: ModelNode, results: readonly Value[]): void {
+    const ranks = results.map(value => ({ rank: this.#scope.types.rank(value) }))
+    const known = foldKnown(node, name => (name === '' ? undefined : this.#scope.known(name)), ranks)
+    node.outputs.forEach((name, index) => {
+      if (name === '') return
+      const value = results[index]
+      if (!value) throw new Unsupported(`output ${index}`)
+      this.#scope.define(name, this.builder.named(value, name))
+      if (known && index === 0) this.#scope.defineKnown(name, known)
+    })
+  }
+
+  #skip(node: ModelNode): void {
+    for (const name of node.outputs) if (name !== '') this.#scope.defineMissing(name)
+  }
+}

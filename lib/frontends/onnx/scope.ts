@@ -1,0 +1,61 @@
+import type { GraphBuilder, Value } from '../../graph/builder.js'
+import type { Known } from './elements.js'
+import { invalidModel } from './problems.js'
+import { ValueTypes } from './valueTypes.js'
+import type { Weights } from './weights.js'
+
+/** What the names of a model stand for while it is imported. */
+export class Scope {
+  readonly types: ValueTypes
+  readonly #values = new Map<string, Value>()
+  readonly #known = new Map<string, Known>()
+  /** Results of nodes that could not be imported. */
+  readonly #missing = new Set<string>()
+
+  constructor(
+    readonly builder: GraphBuilder,
+    private readonly weights: Weights,
+  ) {
+    this.types = new ValueTypes(builder)
+  }
+
+  define(name: string, value: Value): void {
+    if (this.#values.has(name)) throw invalidModel(`Two values of the model are called "${name}"`)
+    this.#values.set(name, value)
+  }
+
+  defineKnown(name: string, known: Known): void {
+    this.#known.set(name, known)
+  }
+
+  defineMissing(name: string): void {
+    this.#missing.add(name)
+  }
+
+  isMissing(name: string): boolean {
+    return this.#missing.has(name)
+  }
+
+  value(name: string): Value {
+    const value = this.#values.get(name)
+    if (value) return value
+    if (this.weights.has(name)) return this.weights.value(name)
+    throw invalidModel(`The model has no value called "${name}"`)
+  }
+
+  host(name: string): Value {
+    const known = this.#known.get(name)
+    // A constant that came through a few cheap nodes is one still.
+    if (known && !this.weights.has(name))
+      return this.builder.constant(known.dtype, [...known.shape], known.data)
+    return this.weights.has(name) ? this.weights.host(name) : this.value(name)
+  }
+
+  known(name: string): Known | undefined {
+    return this.#known.get(name) ?? this.weights.known(name)
+  }
+
+  tensorShape(name: string): number[] | undefined {
+    return this.weights.shape(name)
+  }
+}

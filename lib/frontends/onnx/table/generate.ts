@@ -1,0 +1,57 @@
+import type { Value } from '../../../graph/builder.js'
+import { elementType } from '../dataTypes.js'
+import { readKnown } from '../elements.js'
+import type { OnnxNode, OperatorTable } from '../node.js'
+
+/** Values that come from sizes and numbers alone, and what passes a value on. */
+function constantOfShape(node: OnnxNode): Value {
+  const tensor = node.attributes.tensor('value')
+  if (!tensor) return node.apply('constantOfShape', [node.host(0)], { value: 0, dtype: 'f32' })
+  const known = readKnown(tensor)
+  if (!known) node.unsupported(`element type ${elementType(tensor.dataType).name}`)
+  if (known.data.length !== 1) node.invalid(`value has ${known.data.length} elements, expected 1`)
+  const value = Number(known.data[0])
+  if (!Number.isFinite(value) || (known.dtype === 'i64' && !Number.isSafeInteger(value))) {
+    // What an attribute cannot hold exactly goes in as a constant.
+    return node.apply('expand', [node.graph.constant(known.dtype, [], known.data), node.host(0)])
+  }
+  return node.apply('constantOfShape', [node.host(0)], { value, dtype: known.dtype })
+}
+
+function castTo(node: OnnxNode): Value {
+  // How out-of-range values saturate in 8-bit floats, which the engine does not have.
+  node.attributes.ignore('saturate', 'round_mode')
+  if (!node.attributes.has('to')) node.invalid('to is missing')
+  const { name, compute } = elementType(node.attributes.integer('to', 0))
+  if (compute === undefined) node.unsupported(`to ${name}`)
+  return node.apply('cast', [node.input(0)], { to: compute })
+}
+
+/** The second output says which elements were kept: in a model that is not trained, all of them. */
+function dropout(node: OnnxNode): Value[] {
+  node.attributes.ignore('seed')
+  if (node.opset < 7) node.attributes.ignore('is_test')
+  const training = node.has(2) ? node.known(2) : undefined
+  if (node.has(2) && (!training || Number(training.data[0]) !== 0)) node.unsupported('training mode')
+  const x = node.input(0)
+  const given = node.opset >= 12 ? node.known(1)?.data[0] : node.attributes.real('ratio', 0.5)
+  const ratio = given === undefined ? 0.5 : Number(given)
+  if (!(ratio >= 0 && ratio <= 1)) node.invalid(`ratio is ${ratio}, expected 0 to 1`)
+  // A ratio of 1 would leave nothing to train; outside training it says nothing.
+  const kept = ratio < 1 ? node.apply('dropout', [x], { ratio }) : node.apply('identity', [x])
+  if (!node.wants(1)) return [kept]
+  return [kept, node.apply('constantOfShape', [node.apply('shape', [x])], { value: 1, dtype: 'bool' })]
+}
+
+export const generate: OperatorTable = {
+  ConstantOfShape: constantOfShape,
+  Range: node => node.apply('range', [node.host(0), node.host(1), node.host(2)]),
+  Identity: node => node.apply('identity', [node.input(0)]),
+  Cast: castTo,
+  CastLike: node => {
+    node.attributes.ignore('saturate', 'round_mode')
+    const to = node.dtype(node.input(1)) ?? node.unsupported('an operand of unknown element type')
+    return node.apply('cast', [node.input(0)], { to })
+  },
+  Dropout: dropout,
+}

@@ -1,0 +1,29 @@
+import type { OperatorTable } from '../node.js'
+import { activation } from './activation.js'
+import { arithmetic } from './arithmetic.js'
+import { comparison } from './comparison.js'
+import { gather } from './gather.js'
+import { generate } from './generate.js'
+import { linear } from './linear.js'
+import { normalisation } from './normalisation.js'
+import { pooling } from './pooling.js'
+import { reduction } from './reduction.js'
+import { resizing } from './resize.js'
+import { shape } from './shape.js'
+import { softmax } from './softmax.js'
+
+/** Every ONNX operator that ascribe imports, of the default domain. `Constant` is read with the model's tensors. */
+export const operators: OperatorTable = {
+  ...activation,
+  ...arithmetic,
+  ...comparison,
+  ...gather,
+  ...generate,
+  ...linear,
+  ...normalisation,
+  ...pooling,
+  ...reduction,
+  ...resizing,
+  ...shape,
+  ...softmax,
+}

@@ -1,0 +1,67 @@
+import type { Value } from '../../../graph/builder.js'
+import type { OnnxNode, OperatorTable } from '../node.js'
+
+function batchNormalization(node: OnnxNode): Value {
+  if (node.opset < 9 && node.attributes.integer('spatial', 1) === 0) node.unsupported('spatial 0')
+  if (node.opset < 7) {
+    node.attributes.ignore('consumed_inputs')
+    if (node.attributes.integer('is_test', 0) === 0 && node.outputCount > 1) node.unsupported('training mode')
+  }
+  if (node.attributes.integer('training_mode', 0) !== 0) node.unsupported('training mode')
+  // How running statistics would be updated; a trained model reads them.
+  node.attributes.ignore('momentum')
+  const operands = [0, 1, 2, 3, 4].map(index => node.input(index))
+  return node.apply('batchNorm', operands, { epsilon: node.attributes.real('epsilon', 1e-5) })
+}
+
+/** `scale` and `bias` were one value a group at first (operator set 18), one a channel later. */
+function groupNormalization(node: OnnxNode): Value {
+  node.attributes.ignore('stash_type')
+  const x = node.input(0)
+  const groups = node.attributes.integer('num_groups', 0)
+  if (groups <= 0) node.invalid(`num_groups is ${groups}, expected a positive number`)
+  const epsilon = node.attributes.real('epsilon', 1e-5)
+  if (node.opset >= 21) return node.apply('groupNorm', [x, node.input(1), node.input(2)], { groups, epsilon })
+  const normal = node.apply('groupNorm', [x], { groups, epsilon })
+  const grouped = node.apply('reshape', [normal, node.graph.integers([0, groups, -1])])
+  const perGroup = (index: number) => node.apply('unsqueeze', [node.input(index)], { axes: [1] })
+  const scaled = node.apply('add', [node.apply('mul', [grouped, perGroup(1)]), perGroup(2)])
+  return node.apply('reshapeLike', [scaled, x])
+}
+
+export const normalisation: OperatorTable = {
+  BatchNormalization: batchNormalization,
+  InstanceNormalization: node => {
+    node.attributes.ignore('consumed_inputs')
+    return node.apply('groupNorm', [node.input(0), node.input(1), node.input(2)], {
+      groups: 0,
+      epsilon: node.attributes.real('epsilon', 1e-5),
+    })
+  },
+  GroupNormalization: groupNormalization,
+  LayerNormalization: node => {
+    node.attributes.ignore('stash_type')
+    const operands = [node.input(0), node.input(1), node.optional(2)].slice(0, node.has(2) ? 3 : 2)
+    return node.apply('layerNorm', operands, {
+      axis: node.attributes.integer('axis', -1),
+      epsilon: node.attributes.real('epsilon', 1e-5),
+    })
+  },
+  RMSNormalization: node => {
+    node.attributes.ignore('stash_type')
+    return node.apply('rmsNorm', [node.input(0), node.input(1)], {
+      axis: node.attributes.integer('axis', -1),
+      epsilon: node.attributes.real('epsilon', 1e-5),
+    })
+  },
+  LRN: node => {
+    const size = node.attributes.integer('size', 0)
+    if (size <= 0) node.invalid(`size is ${size}, expected a positive number`)
+    return node.apply('lrn', [node.input(0)], {
+      size,
+      alpha: node.attributes.real('alpha', 1e-4),
+      beta: node.attributes.real('beta', 0.75),
+      bias: node.attributes.real('bias', 1),
+    })
+  },
+}

@@ -1,0 +1,86 @@
+import type { Value } from '../../../graph/builder.js'
+import type { OnnxNode, OperatorImport, OperatorTable } from '../node.js'
+
+interface Reduction {
+  axes?: number[]
+  keepDims: number
+}
+
+type Reducer = 'sum' | 'mean' | 'reduceMax' | 'reduceMin' | 'prod'
+
+/**
+ * Which axes go. They became an operand with `operandSince`; undefined means that none are named and that this
+ * asks for no reduction at all.
+ */
+function reductionOf(node: OnnxNode, operandSince: number): Reduction | undefined {
+  const keepDims = node.attributes.integer('keepdims', 1) === 0 ? 0 : 1
+  const asAttribute = node.attributes.integers('axes')
+  const axes = node.opset >= operandSince ? (node.integers(1, 'axes') ?? asAttribute) : asAttribute
+  if (axes && axes.length > 0) {
+    node.attributes.ignore('noop_with_empty_axes')
+    return { axes, keepDims }
+  }
+  return node.attributes.integer('noop_with_empty_axes', 0) === 0 ? { keepDims } : undefined
+}
+
+/** reduce(before(x)) and then `after`: all the norms are of this form. */
+function reducing(
+  reducer: Reducer,
+  operandSince: number,
+  before?: (node: OnnxNode, x: Value) => Value,
+  after?: (node: OnnxNode, y: Value) => Value,
+): OperatorImport {
+  return node => {
+    const x = node.input(0)
+    const reduction = reductionOf(node, operandSince)
+    const prepared = before ? before(node, x) : x
+    const reduced = reduction
+      ? node.apply(reducer, [prepared], reduction)
+      : before
+        ? prepared
+        : node.apply('identity', [prepared])
+    return after ? after(node, reduced) : reduced
+  }
+}
+
+const square = (node: OnnxNode, x: Value) => node.apply('mul', [x, x])
+const root = (node: OnnxNode, y: Value) => node.apply('sqrt', [y])
+const logarithm = (node: OnnxNode, y: Value) => node.apply('log', [y])
+const magnitude = (node: OnnxNode, x: Value) => node.apply('abs', [x])
+
+/** log(sum(exp(x))), shifted by the maximum, which cancels and so needs no derivative. */
+function logSumExp(node: OnnxNode): Value {
+  const x = node.input(0)
+  const reduction = reductionOf(node, 18)
+  if (!reduction) return node.apply('identity', [x])
+  const kept = { ...reduction, keepDims: 1 }
+  const shift = node.apply('stopGradient', [node.apply('reduceMax', [x], kept)])
+  const total = node.apply('sum', [node.apply('exp', [node.apply('sub', [x, shift])])], kept)
+  const result = node.apply('add', [node.apply('log', [total]), shift])
+  if (reduction.keepDims === 1) return result
+  return node.apply('squeeze', [result], reduction.axes ? { axes: reduction.axes } : {})
+}
+
+function extremum(op: 'argMax' | 'argMin'): OperatorImport {
+  return node =>
+    node.apply(op, [node.input(0)], {
+      axis: node.attributes.integer('axis', 0),
+      keepDims: node.attributes.integer('keepdims', 1) === 0 ? 0 : 1,
+      selectLast: node.attributes.integer('select_last_index', 0) === 0 ? 0 : 1,
+    })
+}
+
+export const reduction: OperatorTable = {
+  ReduceSum: reducing('sum', 13),
+  ReduceMean: reducing('mean', 18),
+  ReduceMax: reducing('reduceMax', 18),
+  ReduceMin: reducing('reduceMin', 18),
+  ReduceProd: reducing('prod', 18),
+  ReduceL1: reducing('sum', 18, magnitude),
+  ReduceL2: reducing('sum', 18, square, root),
+  ReduceSumSquare: reducing('sum', 18, square),
+  ReduceLogSum: reducing('sum', 18, undefined, logarithm),
+  ReduceLogSumExp: logSumExp,
+  ArgMax: extremum('argMax'),
+  ArgMin: extremum('argMin'),
+}
