@@ -40,8 +40,8 @@ export function elementCount(shape: readonly number[]): number {
 export function readKnown(tensor: TensorProto): Known | undefined {
   const { compute, storage } = elementType(tensor.dataType)
   if (tensor.payload > 0 || compute === undefined || storage === undefined) return undefined
-  // A copy: typed arrays need aligned offsets, which protobuf does not give.
-  const bytes = tensor.rawData.slice()
+  // A copy: typed arrays need aligned offsets, which protobuf does not give. (A Buffer's slice would be a view.)
+  const bytes = new Uint8Array(tensor.rawData)
   const shape = dimensions(tensor)
   return { dtype: compute, shape, data: typed(storage, bytes.buffer) }
 }

@@ -7,7 +7,7 @@ import { foldKnown } from './foldKnown.js'
 import { type GraphProto, ModelProtoSchema, type ValueInfoProto } from './generated/onnx_pb.js'
 import { declaredValue, metadataOf, type OnnxMetadata, type OnnxValue, opsetsOf } from './metadata.js'
 import { OnnxNode } from './node.js'
-import { liveNodes, type ModelNode, NodeReader } from './nodes.js'
+import { bodiesOf, liveNodes, type ModelNode, NodeReader } from './nodes.js'
 import { Pace } from './pace.js'
 import { invalidModel, Problems, Unsupported } from './problems.js'
 import { Scope } from './scope.js'
@@ -139,10 +139,12 @@ class GraphImporter {
   }
 
   #checkSupport(node: ModelNode): void {
-    if (!Object.hasOwn(operators, node.operator) && node.operator !== 'Constant')
+    if (!Object.hasOwn(operators, node.operator) && node.operator !== 'Constant') {
       this.problems.add(node.operator, node.label)
-    else if (node.opset < oldestOpset)
+      for (const inner of bodiesOf(node)) this.#checkSupport(inner)
+    } else if (node.opset < oldestOpset) {
       this.problems.add(`${node.operator} of operator set ${node.opset}`, node.label)
+    }
   }
 
   #importNode(node: ModelNode): void {

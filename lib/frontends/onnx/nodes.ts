@@ -84,14 +84,7 @@ export class NodeReader {
 
   #add(node: NodeProto, opsets: Opsets): void {
     if (this.nodes.length >= maximumNodes) throw invalidModel(`The model has more than ${maximumNodes} nodes`)
-    this.nodes.push({
-      label: labelOf(node),
-      operator: qualified(node.domain, node.opType),
-      opset: opsets.get(normalDomain(node.domain)) ?? 1,
-      inputs: node.input,
-      outputs: node.output,
-      attributes: node.attribute,
-    })
+    this.nodes.push(modelNode(node, opsets))
   }
 
   async #inline(call: NodeProto, body: FunctionProto, depth: number): Promise<void> {
@@ -117,6 +110,30 @@ export class NodeReader {
     for (let copy = 2; this.#prefixes.has(prefix); copy++) prefix = `${label}#${copy}/`
     this.#prefixes.add(prefix)
     return prefix
+  }
+}
+
+/** The nodes of the graphs that a control-flow node carries. */
+export function bodiesOf(node: ModelNode): ModelNode[] {
+  const graphs = node.attributes.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs))
+  return graphs.flatMap(graph =>
+    graph.node.map(bytes =>
+      modelNode(
+        fromBinary(NodeProtoSchema, bytes, { readUnknownFields: false }),
+        new Map([['', node.opset]]),
+      ),
+    ),
+  )
+}
+
+function modelNode(node: NodeProto, opsets: Opsets): ModelNode {
+  return {
+    label: labelOf(node),
+    operator: qualified(node.domain, node.opType),
+    opset: opsets.get(normalDomain(node.domain)) ?? 1,
+    inputs: node.input,
+    outputs: node.output,
+    attributes: node.attribute,
   }
 }
 
