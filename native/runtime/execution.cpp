@@ -6,7 +6,7 @@
 
 #include "graph/convert.h"
 #include "graph/op.h"
-#include "runtime/arena.h"
+#include "runtime/memory.h"
 #include "runtime/backends.h"
 #include "runtime/error.h"
 #include "runtime/memory_plan.h"
