@@ -1,0 +1,165 @@
+#include <vector>
+
+#include "graph/op.h"
+#include "kernels/reference/register.h"
+#include "kernels/reference/types.h"
+#include "kernels/reference/walk.h"
+
+namespace ascribe::reference {
+namespace {
+
+void matMul(const KernelArguments& k, const Node& node) {
+  Shape a = k.inputs[0].shape, b = k.inputs[1].shape;
+  const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
+  if (vectorA) a = Shape{1, a[0]};
+  if (vectorB) b = Shape{b[0], 1};
+  const bool ta = node.attributes.integer("transposeA") && !vectorA, tb = node.attributes.integer("transposeB") && !vectorB;
+  const int64_t m = ta ? a.at(-1) : a.at(-2), depth = ta ? a.at(-2) : a.at(-1), n = tb ? b.at(-2) : b.at(-1);
+  const Shape batchA(a.dims().first(static_cast<size_t>(a.rank() - 2))), batchB(b.dims().first(static_cast<size_t>(b.rank() - 2)));
+  const Shape batch = broadcast(batchA, batchB);
+  onNumeric(k.inputs[0].dtype, [&](auto zero) {
+    using T = decltype(zero);
+    walk<2>(batch, {broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)}, [&](int64_t i, const auto& at) {
+      const T *x = k.inputs[0].as<T>() + at[0] * m * depth, *w = k.inputs[1].as<T>() + at[1] * depth * n;
+      T* y = k.outputs[0].as<T>() + i * m * n;
+      for (int64_t row = 0; row < m; ++row)
+        for (int64_t column = 0; column < n; ++column) {
+          Wide<T> sum(0);
+          for (int64_t d = 0; d < depth; ++d)
+            sum = plus(sum, times(Wide<T>(x[ta ? d * m + row : row * depth + d]), Wide<T>(w[tb ? column * depth + d : d * n + column])));
+          y[row * n + column] = narrow<T>(sum);
+        }
+    });
+  });
+}
+
+/// A convolution's geometry with its spatial axes brought to three.
+struct Geometry {
+  int64_t group = 1, in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
+  int64_t batch = 1, inChannels = 1, outChannels = 1;
+};
+/// `x` and `y` are [.., N, C, spatial…] of the data and of the convolution's result; the weights are [M, C/group, …].
+Geometry geometry(const Node& node, const Shape& x, const Shape& w, const Shape& y) {
+  Geometry g;
+  const int spatial = w.rank() - 2;
+  g.group = node.attributes.integer("group");
+  g.inChannels = x.at(-spatial - 1);
+  g.outChannels = y.at(-spatial - 1);
+  for (int i = 0; i < spatial; ++i) {
+    const int axis = 3 - spatial + i;
+    const auto s = static_cast<size_t>(i);
+    g.in[axis] = x.at(i - spatial);
+    g.out[axis] = y.at(i - spatial);
+    g.kernel[axis] = w.at(i - spatial);
+    g.stride[axis] = node.attributes.integers("strides")[s];
+    g.dilation[axis] = node.attributes.integers("dilations")[s];
+    g.pad[axis] = node.attributes.integers("pads")[s];
+  }
+  g.batch = x.count(0, x.rank() - spatial - 1);
+  return g;
+}
+
+/// body(x index, w index, y index) for every product of a convolution of one example.
+template <class Body>
+void walkTaps(const Geometry& g, Body&& body) {
+  const int64_t perGroupIn = g.inChannels / g.group, perGroupOut = g.outChannels / g.group;
+  const int64_t inPlane = g.in[0] * g.in[1] * g.in[2], outPlane = g.out[0] * g.out[1] * g.out[2], taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
+  for (int64_t m = 0; m < g.outChannels; ++m)
+    for (int64_t o = 0; o < outPlane; ++o) {
+      const int64_t at[3] = {o / (g.out[1] * g.out[2]), o / g.out[2] % g.out[1], o % g.out[2]};
+      for (int64_t t = 0; t < taps; ++t) {
+        const int64_t tap[3] = {t / (g.kernel[1] * g.kernel[2]), t / g.kernel[2] % g.kernel[1], t % g.kernel[2]};
+        int64_t from = 0;
+        for (int axis = 0; axis < 3 && from >= 0; ++axis) {
+          const int64_t position = at[axis] * g.stride[axis] - g.pad[axis] + tap[axis] * g.dilation[axis];
+          from = position < 0 || position >= g.in[axis] ? -1 : from * g.in[axis] + position;
+        }
+        if (from < 0) continue;
+        for (int64_t c = 0; c < perGroupIn; ++c) body((m / perGroupOut * perGroupIn + c) * inPlane + from, (m * perGroupIn + c) * taps + t, m * outPlane + o);
+      }
+    }
+}
+
+template <class W>
+W activated(W x, const std::string& kind, double alpha, double beta) {
+  if (kind == "relu") return x <= W(0) ? W(0) : x;
+  if (kind == "clip") return x < W(alpha) ? W(alpha) : x > W(beta) ? W(beta) : x;
+  if (kind == "leakyRelu") return x > W(0) ? x : x * alpha;
+  return x;
+}
+
+/// conv and fusedConv: x, w, bias?, residual?
+void conv(const KernelArguments& k, const Node& node) {
+  const Geometry g = geometry(node, k.inputs[0].shape, k.inputs[1].shape, k.outputs[0].shape);
+  const int64_t in = g.inChannels * g.in[0] * g.in[1] * g.in[2], plane = g.out[0] * g.out[1] * g.out[2], out = g.outChannels * plane;
+  const bool fused = node.op->name == "fusedConv";
+  onFloating(k.inputs[0].dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T *x = k.inputs[0].as<T>(), *w = k.inputs[1].as<T>();
+    for (int64_t n = 0; n < g.batch; ++n) {
+      std::vector<Wide<T>> sums(static_cast<size_t>(out), Wide<T>(0));
+      walkTaps(g, [&](int64_t xi, int64_t wi, int64_t yi) { sums[static_cast<size_t>(yi)] += Wide<T>(x[n * in + xi]) * Wide<T>(w[wi]); });
+      for (int64_t i = 0; i < out; ++i) {
+        Wide<T> value = sums[static_cast<size_t>(i)];
+        if (k.has(2)) value += Wide<T>(k.inputs[2].as<T>()[i / plane]);
+        if (k.has(3)) value += Wide<T>(k.inputs[3].as<T>()[n * out + i]);
+        if (fused) value = activated(value, node.attributes.text("activation"), node.attributes.real("alpha"), node.attributes.real("beta"));
+        k.outputs[0].as<T>()[n * out + i] = narrow<T>(value);
+      }
+    }
+  });
+}
+
+/// The adjoint in x; also the forward of convTranspose, whose operand plays the result's part.
+void convDataGradient(const KernelArguments& k, const Node& node) {
+  const bool forward = node.op->name == "convTranspose";
+  const TensorRef &y = k.inputs[0], &w = k.inputs[1], &x = k.outputs[0];
+  const Geometry g = geometry(node, x.shape, w.shape, y.shape);
+  const int64_t inPlane = g.in[0] * g.in[1] * g.in[2], in = g.inChannels * inPlane, out = g.outChannels * g.out[0] * g.out[1] * g.out[2];
+  onFloating(y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t n = 0; n < g.batch; ++n) {
+      std::vector<Wide<T>> sums(static_cast<size_t>(in), Wide<T>(0));
+      walkTaps(g, [&](int64_t xi, int64_t wi, int64_t yi) { sums[static_cast<size_t>(xi)] += Wide<T>(y.as<T>()[n * out + yi]) * Wide<T>(w.as<T>()[wi]); });
+      for (int64_t i = 0; i < in; ++i) {
+        Wide<T> value = sums[static_cast<size_t>(i)];
+        if (forward && k.has(2)) value += Wide<T>(k.inputs[2].as<T>()[i / inPlane]);
+        x.as<T>()[n * in + i] = narrow<T>(value);
+      }
+    }
+  });
+}
+
+/// x [N, …], g [K, N, …] -> [K, ...w], or [K, N, ...w] per example.
+void convWeightGradient(const KernelArguments& k, const Node& node) {
+  const TensorRef &x = k.inputs[0], &gradient = k.inputs[1], &out = k.outputs[0];
+  const bool perExample = node.attributes.integer("perExample") != 0;
+  const Shape w(out.shape.dims().subspan(perExample ? 2 : 1));
+  const Geometry g = geometry(node, x.shape, w, gradient.shape);
+  const int64_t in = g.inChannels * g.in[0] * g.in[1] * g.in[2], result = g.outChannels * g.out[0] * g.out[1] * g.out[2];
+  const int64_t cotangents = gradient.shape[0], weights = w.count();
+  onFloating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<Wide<T>> sums(static_cast<size_t>(out.count()), Wide<T>(0));
+    for (int64_t c = 0; c < cotangents; ++c)
+      for (int64_t n = 0; n < g.batch; ++n) {
+        const int64_t base = (perExample ? c * g.batch + n : c) * weights;
+        walkTaps(g, [&](int64_t xi, int64_t wi, int64_t yi) {
+          sums[static_cast<size_t>(base + wi)] += Wide<T>(x.as<T>()[n * in + xi]) * Wide<T>(gradient.as<T>()[(c * g.batch + n) * result + yi]);
+        });
+      }
+    for (size_t i = 0; i < sums.size(); ++i) out.as<T>()[i] = narrow<T>(sums[i]);
+  });
+}
+
+const Registered kernels[] = {
+    {"matMul", matMul, numeric},
+    {"conv", conv, floating},
+    {"fusedConv", conv, floating},
+    {"convDataGradient", convDataGradient, floating},
+    {"convTranspose", convDataGradient, floating},
+    {"convWeightGradient", convWeightGradient, floating},
+};
+
+}  // namespace
+}  // namespace ascribe::reference
