@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "graph/builder.h"
@@ -19,37 +20,66 @@ enum class ParameterGradient : uint8_t {
 /// What the backward rule of one node sees. Every cotangent carries a leading axis K: the cotangent of a value of
 /// shape [...s] is [K, ...s]. Numpy broadcasting aligns trailing axes, so a saved operand meets it as it is.
 /// Axes named in a rule must therefore be counted from the end, or from the front with one added.
+///
+/// A rule appends nodes while it reads the graph, and appending moves nodes and values: take shapes by value.
 class VjpContext {
  public:
-  VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotangents, std::vector<bool> wanted, ParameterGradient mode)
-      : b(builder), nodeId_(node), cotangents_(std::move(cotangents)), wanted_(std::move(wanted)), mode_(mode),
-        gradients_(wanted_.size(), kNone) {}
+  /// Gradients per operand of `outputs`, recomputed from the operands alone, given these cotangents.
+  using Recompute = std::function<std::vector<ValueId>(std::span<const ValueId> outputs)>;
+
+  VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotangents, std::vector<bool> wanted,
+             std::vector<ParameterGradient> modes, Recompute recompute);
 
   Builder& b;
 
-  const Node& node() const { return b.graph().nodes[static_cast<size_t>(nodeId_)]; }
-  const Attributes& attributes() const { return node().attributes; }
-  ValueId input(size_t i) const { return i < node().inputs.size() ? node().inputs[i] : kNone; }
-  ValueId output(size_t i = 0) const { return node().outputs[i]; }
+  const Node& node() const { return node_; }
+  const Attributes& attributes() const { return node_.attributes; }
+  ValueId input(size_t i) const { return i < node_.inputs.size() ? node_.inputs[i] : kNone; }
+  ValueId output(size_t i = 0) const { return node_.outputs[i]; }
+  bool has(size_t i) const { return input(i) != kNone; }
+  Shape shape(size_t i) const { return b.shape(input(i)); }
+  Shape outputShape(size_t i = 0) const { return b.shape(output(i)); }
   /// Output `i` of the forward node, appended to it where it has fewer (a max pool's indices).
   ValueId ensureOutput(size_t i);
   /// kNone where nothing downstream depends on this output.
   ValueId cotangent(size_t i = 0) const { return cotangents_[i]; }
   bool wants(size_t i) const { return i < wanted_.size() && wanted_[i]; }
-  /// Whether operand i is a parameter whose gradient is wanted otherwise than summed.
-  ParameterGradient mode(size_t i) const;
-  void gradient(size_t i, ValueId value) { gradients_[i] = value; }
-  /// Gradient of a broadcast operand: sums `value` to the operand's shape, cotangent axis (and, per example, the
-  /// batch axis of a parameter) kept.
-  void gradientReduced(size_t i, ValueId value);
+  /// How the gradient of operand i is wanted: anything but Summed only where a parameter meets an activation.
+  ParameterGradient mode(size_t i) const { return modes_[i]; }
+
+  /// The gradient of operand i: [K, ...operand]. An operand without one has a zero gradient.
+  void gradient(size_t i, ValueId value);
+  /// Gradient of a broadcast operand: sums `value` [K, ...output] to the operand's shape (per example, the batch
+  /// axis kept). `seenAs` is the operand in the shape that broadcasts, where that is not its own.
+  void gradientReduced(size_t i, ValueId value, ValueId seenAs = kNone);
+  /// [K, N, ...operand], where mode(i) is PerExample.
+  void gradientPerExample(size_t i, ValueId value);
+  /// The operands of the product, where mode(i) is Factors.
+  void factors(size_t i, ValueId input, ValueId outputGradient) { factors_.push_back({i, input, outputGradient}); }
+  /// This node has no derivative after all; reported together with all others.
+  void unsupported(std::string why) { problem_ = std::move(why); }
+  /// Differentiates `outputs`, computed by nodes that this rule appended from the node's operands.
+  void differentiate(std::span<const ValueId> outputs);
+
+  struct Factor {
+    size_t operand;
+    ValueId input, outputGradient;
+  };
   const std::vector<ValueId>& gradients() const { return gradients_; }
+  const std::vector<Factor>& factorsFound() const { return factors_; }
+  const std::string& problem() const { return problem_; }
 
  private:
   NodeId nodeId_;
+  Node node_;
   std::vector<ValueId> cotangents_;
   std::vector<bool> wanted_;
-  ParameterGradient mode_;
+  std::vector<ParameterGradient> modes_;
+  Recompute recompute_;
   std::vector<ValueId> gradients_;
+  std::vector<bool> perExample_;
+  std::vector<Factor> factors_;
+  std::string problem_;
 };
 
 using VjpRule = void (*)(VjpContext&);
@@ -62,6 +92,18 @@ struct RegisterVjp {
 struct RegisterNoGradient {
   explicit RegisterNoGradient(std::string_view op);
 };
+/// Appends what a composite computes as bilinear and primitive ops, and returns its outputs. A composite without a
+/// rule of its own (the backward half of a fused op, met when a derivative is differentiated again) is
+/// differentiated through this.
+using Decomposition = std::vector<ValueId> (*)(Builder&, const Node&);
+struct RegisterDecomposition {
+  RegisterDecomposition(std::string_view op, Decomposition decomposition);
+};
+/// Null where the op has none.
+VjpRule findVjp(std::string_view op, std::string_view ruleSet = "derivative");
+Decomposition findDecomposition(std::string_view op);
+bool carriesNoGradient(std::string_view op);
+bool ruleSetExists(std::string_view ruleSet);
 
 struct VjpRequest {
   std::vector<ValueId> outputs;
@@ -72,9 +114,12 @@ struct VjpRequest {
 };
 
 struct VjpResult {
-  /// One per wanted value; kNone where no output depends on it. For Factors: the pairs, input then output gradient,
-  /// of each use, and `gradients[i]` is kNone.
+  /// One per wanted value; kNone where no output depends on it. A value that outputs depend on only through
+  /// operations of derivative zero gets zeros.
   std::vector<ValueId> gradients;
+  /// For Factors: the pairs, input then output gradient, of each use of a parameter as it is in a matrix product or
+  /// convolution. Its `gradients` entry then holds what its other uses contribute (tied weights), summed, and is kNone
+  /// where there are none. Parameters without such a use (biases, scales) are summed.
   std::vector<std::vector<ValueId>> factors;
   /// Nodes where the rule set fell back to the true derivative.
   std::vector<std::string> fallbacks;
