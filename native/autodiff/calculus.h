@@ -1,4 +1,7 @@
 #pragma once
+#include <concepts>
+#include <type_traits>
+
 #include "graph/builder.h"
 
 /// Formulas as they stand on paper: every operator and function appends one node.
@@ -10,6 +13,10 @@ struct Term {
   operator ValueId() const { return id; }
 };
 
+/// Any arithmetic type, matched exactly: a term's conversion to its id must never make a formula of ids.
+template <class C>
+concept Number = std::is_arithmetic_v<C>;
+
 inline Term apply(std::string_view op, Term x, Attributes attributes = {}) { return {x.builder, x.builder->node(op, {x.id}, std::move(attributes))}; }
 inline Term apply(std::string_view op, Term x, Term y, Attributes attributes = {}) { return {x.builder, x.builder->node(op, {x.id, y.id}, std::move(attributes))}; }
 /// The constant c in x's element type.
@@ -20,23 +27,23 @@ inline Term operator+(Term x, Term y) { return apply("add", x, y); }
 inline Term operator-(Term x, Term y) { return apply("sub", x, y); }
 inline Term operator*(Term x, Term y) { return apply("mul", x, y); }
 inline Term operator/(Term x, Term y) { return apply("div", x, y); }
-inline Term operator+(Term x, double c) { return x + number(x, c); }
-inline Term operator+(double c, Term x) { return x + number(x, c); }
-inline Term operator-(Term x, double c) { return x - number(x, c); }
-inline Term operator-(double c, Term x) { return number(x, c) - x; }
-inline Term operator*(Term x, double c) { return x * number(x, c); }
-inline Term operator*(double c, Term x) { return x * number(x, c); }
-inline Term operator/(Term x, double c) { return x / number(x, c); }
-inline Term operator/(double c, Term x) { return number(x, c) / x; }
+template <Number C> Term operator+(Term x, C c) { return x + number(x, static_cast<double>(c)); }
+template <Number C> Term operator+(C c, Term x) { return x + number(x, static_cast<double>(c)); }
+template <Number C> Term operator-(Term x, C c) { return x - number(x, static_cast<double>(c)); }
+template <Number C> Term operator-(C c, Term x) { return number(x, static_cast<double>(c)) - x; }
+template <Number C> Term operator*(Term x, C c) { return x * number(x, static_cast<double>(c)); }
+template <Number C> Term operator*(C c, Term x) { return x * number(x, static_cast<double>(c)); }
+template <Number C> Term operator/(Term x, C c) { return x / number(x, static_cast<double>(c)); }
+template <Number C> Term operator/(C c, Term x) { return number(x, static_cast<double>(c)) / x; }
 inline Term operator<(Term x, Term y) { return apply("less", x, y); }
 inline Term operator>(Term x, Term y) { return apply("greater", x, y); }
 inline Term operator<=(Term x, Term y) { return apply("lessOrEqual", x, y); }
 inline Term operator>=(Term x, Term y) { return apply("greaterOrEqual", x, y); }
-inline Term operator<(Term x, double c) { return x < number(x, c); }
-inline Term operator>(Term x, double c) { return x > number(x, c); }
-inline Term operator<=(Term x, double c) { return x <= number(x, c); }
-inline Term operator>=(Term x, double c) { return x >= number(x, c); }
-inline Term equal(Term x, double c) { return apply("equal", x, number(x, c)); }
+template <Number C> Term operator<(Term x, C c) { return x < number(x, static_cast<double>(c)); }
+template <Number C> Term operator>(Term x, C c) { return x > number(x, static_cast<double>(c)); }
+template <Number C> Term operator<=(Term x, C c) { return x <= number(x, static_cast<double>(c)); }
+template <Number C> Term operator>=(Term x, C c) { return x >= number(x, static_cast<double>(c)); }
+inline Term equal(Term x, double c) { return apply("equal", x, number(x, static_cast<double>(c))); }
 inline Term both(Term x, Term y) { return apply("and", x, y); }
 
 inline Term exp(Term x) { return apply("exp", x); }
@@ -53,8 +60,8 @@ inline Term erf(Term x) { return apply("erf", x); }
 inline Term sigmoid(Term x) { return apply("sigmoid", x); }
 inline Term softplus(Term x) { return apply("softplus", x); }
 inline Term pow(Term x, Term y) { return apply("pow", x, y); }
-inline Term minimum(Term x, double c) { return apply("min", x, number(x, c)); }
-inline Term maximum(Term x, double c) { return apply("max", x, number(x, c)); }
+inline Term minimum(Term x, double c) { return apply("min", x, number(x, static_cast<double>(c))); }
+inline Term maximum(Term x, double c) { return apply("max", x, number(x, static_cast<double>(c))); }
 inline Term where(Term condition, Term x, Term y) { return {x.builder, x.builder->node("where", {condition.id, x.id, y.id})}; }
 /// x where the condition holds, 0 elsewhere, whatever x is there (0 · infinity would not do).
 inline Term only(Term condition, Term x) { return where(condition, x, number(x, 0)); }

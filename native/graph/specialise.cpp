@@ -100,6 +100,9 @@ void inferCustom(Graph& graph, Node& node, const SpecialiseOptions& options) {
   Graph body = *found->second;
   if (body.inputs.size() != node.inputs.size() || body.outputs.size() != node.outputs.size())
     throw Error("MODEL_INVALID", "node " + node.name + " (customDerivative): operands and outputs do not fit its forward body");
+  for (Value& v : body.values) v.type.dtype = computed(v.type.dtype, options.precision);
+  for (HostTensor& tensor : body.constants)
+    if (isFloating(tensor.dtype())) tensor = convert(tensor, computed(tensor.dtype(), options.precision));
   for (size_t i = 0; i < node.inputs.size(); ++i) body.value(body.inputs[i]).type = graph.type(node.inputs[i]);
   inferAndFold(body, options);
   for (size_t i = 0; i < node.outputs.size(); ++i) graph.value(node.outputs[i]).type = body.type(body.outputs[i]);

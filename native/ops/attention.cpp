@@ -55,8 +55,11 @@ void vjp(InferContext& c) {
   for (int64_t i = 0; i < outputs; ++i)
     if (c.shape(static_cast<int>(outputs + i)) != prepend(cotangents, c.shape(static_cast<int>(i))))
       c.fail("seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));
-  for (int i = 0; i < wanted; ++i) {
-    const int operand = 2 * static_cast<int>(outputs) + i;
+  // With "factors" two outputs per wanted value, and with "perExample" one axis more: known once it is expanded.
+  const bool factors = c.attributes().text("parameters") == "factors";
+  c.require(!factors || c.outputCount() == 2 * wanted, "factors come in pairs: two outputs a wanted value");
+  for (int i = 0; i < (factors ? 2 * wanted : wanted); ++i) {
+    const int operand = 2 * static_cast<int>(outputs) + (factors ? i / 2 : i);
     c.require(isFloating(c.dtype(operand)), "only floating-point values have gradients");
     c.output(i, c.dtype(operand), prepend(cotangents, c.shape(operand)));
   }

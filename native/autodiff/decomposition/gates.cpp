@@ -22,20 +22,24 @@ Term gelu(Term x, const Attributes& attributes) {
   return 0.5 * (1 + erf(x * (1 / std::numbers::sqrt2))) + x * density;
 }
 
+Term sigmoidSlope(Term y, const Attributes&) { return y * (1 - y); }
+Term tanhSlope(Term y, const Attributes&) { return 1 - y * y; }
+Term elu(Term x, const Attributes& attributes) {
+  return where(x > 0, number(x, 1), attributes.real("alpha") * exp(minimum(x, 0)));
+}
+Term silu(Term x, const Attributes&) {
+  const Term s = sigmoid(x);
+  return s * (1 + x * (1 - s));
+}
+Term hardSwish(Term x, const Attributes&) { return only(x > -3, where(x >= 3, number(x, 1), (2 * x + 3) / 6)); }
+
 const bool registered = [] {
-  RegisterDecomposition{"sigmoidGrad", gate<[](Term y, const Attributes&) { return y * (1 - y); }>};
-  RegisterDecomposition{"tanhGrad", gate<[](Term y, const Attributes&) { return 1 - y * y; }>};
-  RegisterDecomposition{"eluGrad", gate<[](Term x, const Attributes& a) {
-                          return where(x > 0, number(x, 1), a.real("alpha") * exp(minimum(x, 0)));
-                        }>};
-  RegisterDecomposition{"geluGrad", gate<gelu>};
-  RegisterDecomposition{"siluGrad", gate<[](Term x, const Attributes&) {
-                          const Term s = sigmoid(x);
-                          return s * (1 + x * (1 - s));
-                        }>};
-  RegisterDecomposition{"hardSwishGrad", gate<[](Term x, const Attributes&) {
-                          return only(x > -3, where(x >= 3, number(x, 1), (2 * x + 3) / 6));
-                        }>};
+  RegisterDecomposition("sigmoidGrad", gate<sigmoidSlope>);
+  RegisterDecomposition("tanhGrad", gate<tanhSlope>);
+  RegisterDecomposition("eluGrad", gate<elu>);
+  RegisterDecomposition("geluGrad", gate<gelu>);
+  RegisterDecomposition("siluGrad", gate<silu>);
+  RegisterDecomposition("hardSwishGrad", gate<hardSwish>);
   return true;
 }();
 

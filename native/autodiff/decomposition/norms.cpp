@@ -38,7 +38,7 @@ std::vector<ValueId> groupNormGrad(Builder& b, const Node& node) {
   const int64_t groups = node.attributes.integer("groups");
   const bool scaled = node.inputs.size() > 2 && node.inputs[2] != kNone;
   const Term weighted = scaled ? g * perChannel({&b, node.inputs[2]}, shape.rank()) : g;
-  const int64_t size = shape[0] * groups ? shape.count() / (shape[0] * groups) : 0;
+  const int64_t parts = shape[0] * groups, size = parts > 0 ? shape.count() / parts : 0;
   const Term dx = normalisedGradient(reshape(weighted, Shape{whole[0], shape[0], groups, size}), reshape(x, Shape{shape[0], groups, size}), {-1},
                                      node.attributes.real("epsilon"), true);
   return {reshape(dx, whole)};

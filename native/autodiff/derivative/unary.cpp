@@ -8,7 +8,7 @@ namespace {
 using namespace calculus;
 
 /// dy/dx from x and y.
-template <Term (*slope)(Term x, Term y)>
+template <auto slope>
 void chain(VjpContext& c) {
   c.gradient(0, cotangent(c) * slope(operand(c, 0), result(c)));
 }
