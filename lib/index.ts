@@ -1,3 +1,28 @@
+export { type Aggregation, aggregations } from './attribution/aggregate.js'
+export type { AttributedInput, AttributedInputInit } from './attribution/attributedInput.js'
+export {
+  Attribution,
+  type AttributionInit,
+  type RenderOptions,
+  type TopUnit,
+} from './attribution/attribution.js'
+export type { Comparison } from './attribution/compare.js'
+export type { Picture } from './attribution/picture.js'
+export type { TextOptions } from './attribution/text.js'
+export type {
+  AttributionWarning,
+  Checks,
+  Completeness,
+  Cost,
+  Environment,
+  Json,
+  MethodDescription,
+  ModelDescription,
+  OutputEntry,
+  ProcessingStep,
+  TargetDescription,
+} from './attribution/types.js'
+export type { GridLayout, GridUnits, TensorUnits, TokenUnits, Units } from './attribution/units.js'
 export { fitPreprocessing, type ModelDimension } from './data/fitPreprocessing.js'
 export { parsePreprocessorConfig, readPreprocessorConfig } from './data/huggingFacePreprocessing.js'
 export { Image } from './data/image.js'
@@ -24,4 +49,6 @@ export {
   validateTensor,
 } from './data/tensor.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
+export type { FigureOptions } from './report/figure.js'
+export type { MapInterpolation } from './report/scoreMap.js'
 export { libraryVersion } from './version.js'

@@ -1,6 +1,13 @@
 import { type Preprocessing, validatePreprocessing } from '../data/preprocessing.js'
 import { AscribeError } from '../errors.js'
-import { expectInteger, expectKnownKeys, expectNumber, expectObject, expectString, typeError } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectNumber,
+  expectObject,
+  expectString,
+  typeError,
+} from '../validate.js'
 import { toPlainJson } from './plainJson.js'
 import type {
   AttributionWarning,
@@ -76,7 +83,9 @@ export function validateMetadata(init: MetadataInit): Metadata {
   return {
     model: readModel(init.model),
     preprocessing:
-      init.preprocessing === undefined || init.preprocessing === null ? null : validatePreprocessing(init.preprocessing),
+      init.preprocessing === undefined || init.preprocessing === null
+        ? null
+        : validatePreprocessing(init.preprocessing),
     targets: targets.map((target, index) => readTarget(target, `target[${index}]`)),
     hasTargetAxis,
     output: readList(init.output ?? [], 'output', readOutput),
@@ -168,9 +177,14 @@ function readChecks(value: unknown, targets: number): Checks {
     throw new AscribeError('OPTION_RANGE', `${name} has ${list.length} entries for ${targets} targets`)
   }
   return {
-    ...optional(checks, 'completeness', 'checks', (name, list) => perTarget(name, readList(list, name, readCompleteness))),
+    ...optional(checks, 'completeness', 'checks', (name, list) =>
+      perTarget(name, readList(list, name, readCompleteness)),
+    ),
     ...optional(checks, 'standardError', 'checks', (name, list) =>
-      perTarget(name, readList(list, name, (item, itemName) => nonNegative(itemName, item))),
+      perTarget(
+        name,
+        readList(list, name, (item, itemName) => nonNegative(itemName, item)),
+      ),
     ),
   }
 }

@@ -1,7 +1,14 @@
 import type { Placement } from '../data/placement.js'
 import { validatePlacement } from '../data/placement.js'
 import { AscribeError } from '../errors.js'
-import { describeValue, expectInteger, expectKnownKeys, expectObject, expectOneOf, typeError } from '../validate.js'
+import {
+  describeValue,
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  typeError,
+} from '../validate.js'
 
 /** The axes of the scores of a picture; `N` is a batch axis of 1. `HW` has no channels (any more). */
 export type GridLayout = 'NCHW' | 'NHWC' | 'CHW' | 'HWC' | 'HW'
@@ -38,7 +45,8 @@ export type Units = GridUnits | TokenUnits | TensorUnits
 /** The shape of one target's scores. */
 export function unitShape(units: Units): number[] {
   if (units.kind === 'tensor') return [...units.shape]
-  if (units.kind === 'tokens') return units.features === undefined ? [units.tokens.length] : [units.tokens.length, units.features]
+  if (units.kind === 'tokens')
+    return units.features === undefined ? [units.tokens.length] : [units.tokens.length, units.features]
   const sizes = { N: 1, C: units.channels, H: units.height, W: units.width }
   return [...units.layout].map(axis => sizes[axis as keyof typeof sizes])
 }
@@ -54,8 +62,12 @@ export function validateUnits(value: unknown, name = 'units'): Units {
   if (kind === 'tokens') return validateTokens(units, name)
   expectKnownKeys(name, units, ['kind', 'shape'])
   if (!Array.isArray(units.shape)) throw typeError(`${name}.shape`, 'an array', units.shape)
-  if (units.shape.length > 31) throw new AscribeError('OPTION_RANGE', `${name}.shape has more than 31 dimensions`)
-  return { kind, shape: units.shape.map((size, axis) => expectInteger(`${name}.shape[${axis}]`, size, 0, greatestSize)) }
+  if (units.shape.length > 31)
+    throw new AscribeError('OPTION_RANGE', `${name}.shape has more than 31 dimensions`)
+  return {
+    kind,
+    shape: units.shape.map((size, axis) => expectInteger(`${name}.shape[${axis}]`, size, 0, greatestSize)),
+  }
 }
 
 function validateGrid(units: Record<string, unknown>, name: string): GridUnits {
@@ -80,7 +92,10 @@ function validateTokens(units: Record<string, unknown>, name: string): TokenUnit
   if (!Array.isArray(tokens)) throw typeError(`${name}.tokens`, 'an array of strings', tokens)
   const wrong = tokens.findIndex(token => typeof token !== 'string')
   if (wrong >= 0)
-    throw new AscribeError('OPTION_TYPE', `${name}.tokens[${wrong}] is ${describeValue(tokens[wrong])}, not a string`)
+    throw new AscribeError(
+      'OPTION_TYPE',
+      `${name}.tokens[${wrong}] is ${describeValue(tokens[wrong])}, not a string`,
+    )
   const result = { kind: 'tokens' as const, tokens: [...tokens] as string[] }
   if (units.features === undefined) return result
   return { ...result, features: expectInteger(`${name}.features`, units.features, 1, 2 ** 24) }

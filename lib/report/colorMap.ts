@@ -1,4 +1,4 @@
-import { fitGamut, oklabDistance, oklchToRgb, type Oklch } from './oklab.js'
+import { fitGamut, type Oklch, oklabDistance, oklchToRgb } from './oklab.js'
 
 /** How many colours a map has: odd, so that a diverging map has one exact middle. */
 const size = 257

@@ -1,4 +1,10 @@
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 
 /** Control characters (but line feed and tab) those that turn the direction of text around, and halves of pairs. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -9,9 +15,7 @@ const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u20
  * or that reorder the text around them become U+FFFD.
  */
 export function escapeMarkup(text: string): string {
-  return text
-    .replace(unsafe, '\ufffd')
-    .replace(/[&<>"']/g, character => entities[character]!)
+  return text.replace(unsafe, '\ufffd').replace(/[&<>"']/g, character => entities[character]!)
 }
 
 /** Makes text safe for a terminal: no escape sequences, no line breaks. */

@@ -30,10 +30,24 @@ export function placeOnPicture(
   interpolation: MapInterpolation,
 ): ScoreMap {
   const across = Array.from({ length: width }, (_, column) =>
-    cellsUnder(column, width / placement.sourceWidth, placement.left, placement.width, map.width, interpolation),
+    cellsUnder(
+      column,
+      width / placement.sourceWidth,
+      placement.left,
+      placement.width,
+      map.width,
+      interpolation,
+    ),
   )
   const down = Array.from({ length: height }, (_, row) =>
-    cellsUnder(row, height / placement.sourceHeight, placement.top, placement.height, map.height, interpolation),
+    cellsUnder(
+      row,
+      height / placement.sourceHeight,
+      placement.top,
+      placement.height,
+      map.height,
+      interpolation,
+    ),
   )
   const values = new Float32Array(width * height).fill(Number.NaN)
   for (let row = 0; row < height; row++) {
@@ -109,14 +123,22 @@ export function enlarge(map: ScoreMap, factor: number): ScoreMap {
 export function smooth(map: ScoreMap, sigma: number): ScoreMap {
   if (sigma === 0) return map
   const reach = Math.ceil(sigma * 4)
-  const weights = Array.from({ length: 2 * reach + 1 }, (_, index) => Math.exp(-((index - reach) ** 2) / (2 * sigma ** 2)))
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, index) =>
+    Math.exp(-((index - reach) ** 2) / (2 * sigma ** 2)),
+  )
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const mirrored = (position: number, length: number): number => {
     const period = 2 * length
     const inside = ((position % period) + period) % period
     return inside < length ? inside : period - 1 - inside
   }
-  const pass = (source: Float64Array, length: number, step: number, lines: number, lineStep: number): Float64Array => {
+  const pass = (
+    source: Float64Array,
+    length: number,
+    step: number,
+    lines: number,
+    lineStep: number,
+  ): Float64Array => {
     const result = new Float64Array(source.length)
     for (let line = 0; line < lines; line++)
       for (let index = 0; index < length; index++) {

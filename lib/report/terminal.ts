@@ -1,0 +1,81 @@
+import type { Image } from '../data/image.js'
+import { escapeTerminal } from './escape.js'
+import { formatNumber } from './format.js'
+import { colorPosition, colorsFor, drawHeatMap } from './heatMap.js'
+import { placeOnPicture, type ScoreMap } from './scoreMap.js'
+import type { ScoreRange } from './scoreRange.js'
+
+const reset = '\u001b[0m'
+
+function foreground(color: ArrayLike<number>): string {
+  return `\u001b[38;2;${color[0]};${color[1]};${color[2]}m`
+}
+
+function background(color: ArrayLike<number>): string {
+  return `\u001b[48;2;${color[0]};${color[1]};${color[2]}m`
+}
+
+/** A map that is at most `columns` wide, each cell the mean of those it stands for. */
+function shrink(map: ScoreMap, columns: number): ScoreMap {
+  const width = Math.min(columns, map.width)
+  const height = Math.max(1, Math.round((map.height * width) / map.width))
+  const whole = { sourceWidth: width, sourceHeight: height, left: 0, top: 0, width, height }
+  return placeOnPicture(map, whole, width, height, 'nearest')
+}
+
+/** A map in a terminal: half blocks in true colour, two rows a line; or digits (share of the limit) without colour. */
+export function mapText(map: ScoreMap, range: ScoreRange, columns: number, hasColor: boolean): string {
+  const small = shrink(map, columns)
+  if (!hasColor) return digits(small, range)
+  const image = drawHeatMap(small, range)
+  const lines: string[] = []
+  for (let row = 0; row < image.height; row += 2) {
+    let line = ''
+    for (let column = 0; column < image.width; column++) {
+      line += foreground(pixel(image, row, column))
+      if (row + 1 < image.height) line += background(pixel(image, row + 1, column))
+      line += '\u2580'
+    }
+    lines.push(line + reset)
+  }
+  return lines.join('\n')
+}
+
+function pixel(image: Image, row: number, column: number): Uint8Array {
+  const start = (row * image.width + column) * 3
+  return image.data.subarray(start, start + 3)
+}
+
+/** Two characters a cell: the sign and the tenth of the limit, so that shapes can be seen in a log file too. */
+function digits(map: ScoreMap, range: ScoreRange): string {
+  const lines: string[] = []
+  for (let row = 0; row < map.height; row++) {
+    let line = ''
+    for (let column = 0; column < map.width; column++) {
+      const score = map.values[row * map.width + column]!
+      const tenths = range.limit === 0 ? 0 : Math.min(9, Math.floor((Math.abs(score) / range.limit) * 10))
+      line += tenths === 0 ? ' .' : `${score < 0 ? '-' : ' '}${tenths}`
+    }
+    lines.push(line)
+  }
+  return lines.join('\n')
+}
+
+/** Tokens in a terminal: on coloured ground, or each with its score in brackets. */
+export function tokensText(
+  tokens: readonly string[],
+  scores: ArrayLike<number>,
+  range: ScoreRange,
+  hasColor: boolean,
+): string {
+  const colors = colorsFor(range)
+  return tokens
+    .map((token, index) => {
+      const text = escapeTerminal(token)
+      if (!hasColor) return `${text}[${formatNumber(scores[index]!)}]`
+      const color = colors.at(colorPosition(scores[index]!, range))
+      const isDark = color[0] * 0.299 + color[1] * 0.587 + color[2] * 0.114 < 140
+      return `${background(color)}${foreground(isDark ? [255, 255, 255] : [0, 0, 0])}${text}${reset}`
+    })
+    .join(hasColor ? '' : ' ')
+}
