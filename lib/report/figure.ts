@@ -67,9 +67,10 @@ export function drawFigure(
   }
   const { picture, placement } = on
   const placed = placeOnPicture(map, placement, picture.width, picture.height, options.interpolation)
+  const isPartlyUnseen = placed.values.some(Number.isNaN)
   return {
     range,
-    caption,
+    caption: isPartlyUnseen ? `${caption} The model did not see the darkened rim.` : caption,
     map: drawHeatMap(placed, range),
     overlay: drawOverlay(picture, placed, range, options.opacity),
     picture,

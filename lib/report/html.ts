@@ -98,10 +98,11 @@ async function sectionMarkup(
     section.parts.map(async (part, at) => {
       const id = `s${index}p${at}`
       const heading = section.parts.length > 1 ? `<h2>Input <code>${escapeMarkup(part.name)}</code></h2>` : ''
-      if (part.kind === 'figure') return heading + (await figureMarkup(part.figure, id))
+      if (part.kind === 'figure')
+        return `<div class="part">${heading}${await figureMarkup(part.figure, id)}</div>`
       styles.push(tokenStyles(part.range, `${id}t`))
       const tokens = tokensMarkup(part.tokens, part.scores, part.range, `${id}t`)
-      return `${heading}${tokens}${rangeMarkup(part.range, part.caption, id)}`
+      return `<div class="part">${heading}${tokens}${rangeMarkup(part.range, part.caption, id)}</div>`
     }),
   )
   const { target } = section
@@ -150,7 +151,7 @@ function outputMarkup({ output, targets }: Metadata): string {
     )
   })
   const mark = output.some(entry => explained.has(entry.index))
-    ? '<p class="note">The marked line is what was explained.</p>'
+    ? '<p class="note">What was explained is marked.</p>'
     : ''
   return `<div class="card"><h2>What the model said</h2><table>${rows.join('')}</table>${mark}</div>`
 }
@@ -181,9 +182,17 @@ function factsMarkup(title: string, facts: readonly (readonly [string, string])[
   return `<div class="card"><h2>${escapeMarkup(title)}</h2><table class="facts">${rows.join('')}</table></div>`
 }
 
-/** Numbers as they are used, not as they round: these are settings, to be repeated. */
+/** Settings in words; numbers as they are used, not as they round: they are there to be repeated. */
 function jsonText(value: Json): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const words = (item: Json): string => {
+    if (item === null) return 'none'
+    if (typeof item !== 'object') return String(item)
+    if (Array.isArray(item)) return `[${item.map(words).join(', ')}]`
+    return Object.entries(item)
+      .map(([key, inner]) => `${key} ${words(inner)}`)
+      .join(', ')
+  }
+  const text = words(value)
   return text.length > 400 ? `${text.slice(0, 400)}\u2026` : text
 }
 
@@ -196,7 +205,7 @@ function methodFacts({ method, processing }: Metadata): [string, string][] {
     ['method', method.name],
     ...jsonFacts(method.options),
     ...(method.seed === undefined ? [] : [['seed', String(method.seed)] as [string, string]]),
-    ...jsonFacts(method.details ?? {}),
+    ...jsonFacts(method.details ?? {}).map(([key, value]): [string, string] => [`run: ${key}`, value]),
     ...processing.map(({ step, how }): [string, string] => [`then ${step}`, how]),
   ]
 }

@@ -10,7 +10,7 @@ h2{font-size:1.05rem;margin:0 0 .7rem}
 .eyebrow{color:var(--accent);font-weight:600;font-size:.85rem;letter-spacing:.02em;margin:0}
 .lead{color:var(--soft);margin:0 0 1.4rem;overflow-wrap:anywhere}
 section,.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.1rem 1.2rem;margin:0 0 1.1rem}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:1rem}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(14.5rem,100%),1fr));gap:1rem}
 .figures.one{grid-template-columns:minmax(0,34rem)}
 figure{margin:0}
 figure img{display:block;width:100%;height:auto;border-radius:8px}
@@ -19,15 +19,16 @@ figcaption{color:var(--soft);font-size:.875rem;margin-top:.4rem}
 .legend{margin:1rem 0 0;max-width:34rem;color:var(--ink)}
 .legend svg{display:block;width:100%;height:auto;overflow:visible}
 .note{color:var(--soft);font-size:.875rem;margin:.5rem 0 0;max-width:70ch}
-.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:1.1rem;align-items:start}
-.columns .card{margin:0}
+.columns{columns:23rem;column-gap:1.1rem}
+.columns .card{break-inside:avoid}
+.part+.part{margin-top:1.6rem}
 table{border-collapse:collapse;width:100%;font-size:.925rem}
 th,td{text-align:left;padding:.32rem .5rem .32rem 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere;unicode-bidi:isolate}
 tr:first-child>th,tr:first-child>td{border-top:0}
 th{font-weight:500;color:var(--soft)}
-.facts th{width:11rem;max-width:40%}
-td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;padding-right:0}
-td.bar{width:30%;min-width:4rem}
+.facts th{width:38%;min-width:8.6rem;padding-right:1rem}
+td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;padding:.32rem 0 .32rem .7rem}
+td.bar{width:22%;min-width:3.5rem}
 td.bar svg{display:block;width:100%;height:.7rem;margin-top:.4rem}
 tr.explained td{background:var(--mark);font-weight:600}
 tr.explained td:first-child{box-shadow:inset 3px 0 var(--accent);padding-left:.6rem}
