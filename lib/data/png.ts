@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { crc32, deflate, inflate } from 'node:zlib'
 import { AscribeError } from '../errors.js'
+import { createYielder } from './eventLoop.js'
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 const colourTypes: Record<number, number> = { 1: 0, 3: 2, 4: 6 }
@@ -24,7 +25,7 @@ export async function encodePng(pixels: Pixels): Promise<Uint8Array> {
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
   header.set([8, colourTypes[channels]!, 0, 0, 0], 8)
-  const compressed = await promisify(deflate)(filterRows(pixels), { level: 6 })
+  const compressed = await promisify(deflate)(await filterRows(pixels), { level: 6 })
   const file = Buffer.concat([
     Buffer.from(signature),
     chunk('IHDR', header),
@@ -54,7 +55,8 @@ function paeth(left: number, up: number, corner: number): number {
 }
 
 /** Rows with their filter byte: none or Paeth, whichever has the smaller sum of absolute differences. */
-function filterRows({ width, height, channels, data }: Pixels): Buffer {
+async function filterRows({ width, height, channels, data }: Pixels): Promise<Buffer> {
+  const giveWay = createYielder()
   const stride = width * channels
   const result = Buffer.alloc(height * (stride + 1))
   const filtered = new Uint8Array(stride)
@@ -77,6 +79,7 @@ function filterRows({ width, height, channels, data }: Pixels): Buffer {
       result[output] = 4
       result.set(filtered, output + 1)
     } else result.set(data.subarray(start, start + stride), output + 1)
+    await giveWay()
   }
   return result
 }
@@ -115,7 +118,7 @@ export async function decodePng(bytes: Uint8Array, maximumPixels = 50_000_000): 
     throw new AscribeError('FILE_CORRUPT', `PNG: the pixels cannot be inflated: ${cause.message}`, { cause })
   })
   if (rows.length !== size) throw corrupt(`${rows.length} bytes of pixels, ${size} expected`)
-  return { ...header, data: unfilterRows(rows, header) }
+  return { ...header, data: await unfilterRows(rows, header) }
 }
 
 function corrupt(message: string): AscribeError {
@@ -134,7 +137,11 @@ function readHeader(type: string, content: Buffer, maximumPixels: number) {
   return { width, height, channels }
 }
 
-function unfilterRows(rows: Buffer, header: { width: number; height: number; channels: number }): Uint8Array {
+async function unfilterRows(
+  rows: Buffer,
+  header: { width: number; height: number; channels: number },
+): Promise<Uint8Array> {
+  const giveWay = createYielder()
   const stride = header.width * header.channels
   const { channels } = header
   const data = new Uint8Array(header.height * stride)
@@ -149,6 +156,7 @@ function unfilterRows(rows: Buffer, header: { width: number; height: number; cha
       const predicted = [0, left, up, (left + up) >> 1, filter === 4 ? paeth(left, up, corner) : 0][filter]!
       data[start + index] = rows[row * (stride + 1) + 1 + index]! + predicted
     }
+    await giveWay()
   }
   return data
 }

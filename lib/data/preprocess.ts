@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AscribeError } from '../errors.js'
+import { createYielder } from './eventLoop.js'
 import type { Image } from './image.js'
 import type { Placement } from './placement.js'
 import type { Preprocessing, Size } from './preprocessing.js'
@@ -98,6 +98,7 @@ async function normalize(pixels: Image, canvas: Canvas, preprocessing: Preproces
   const channels = channelOrder === 'L' ? 1 : 3
   const area = canvas.width * canvas.height
   const result = new Float32Array(area * channels)
+  const giveWay = createYielder()
   for (let channel = 0; channel < channels; channel++) {
     const table = Float32Array.from(
       { length: 256 },
@@ -113,8 +114,8 @@ async function normalize(pixels: Image, canvas: Canvas, preprocessing: Preproces
         const value = channelOrder === 'L' ? luma(pixels.data, at) : pixels.data[at + source]!
         result[target + column * step] = table[value]!
       }
+      await giveWay()
     }
-    if (area > 500_000) await nextTurn()
   }
   return result
 }

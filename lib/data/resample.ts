@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createYielder } from './eventLoop.js'
 import { Image } from './image.js'
 
 /** The interpolation filters, named as everywhere; all but `nearest` are antialiased when they shrink. */
@@ -102,9 +102,6 @@ function computeTaps(
   return { first, count, weights, stride }
 }
 
-/** How many weighted samples are summed before the event loop gets its turn: a few milliseconds. */
-const samplesPerTurn = 2_000_000
-
 /**
  * Resizes a picture: separable, across and then down, with 8-bit samples in between. The numbers are those of
  * Pillow's `Image.resize` (and so of torchvision and transformers on PIL pictures), to the bit. Runs in slices, so
@@ -126,13 +123,7 @@ export async function resample(
   const last = window.height - 1
   const firstRow = isHeightKept ? window.top : rows.first[0]!
   const usedRows = isHeightKept ? window.height : rows.first[last]! + rows.count[last]! - firstRow
-  let budget = samplesPerTurn
-  const spend = async (samples: number): Promise<void> => {
-    budget -= samples
-    if (budget > 0) return
-    budget = samplesPerTurn
-    await nextTurn()
-  }
+  const giveWay = createYielder()
 
   const across = new Uint8Array(usedRows * window.width * 3)
   for (let row = 0; row < usedRows; row++) {
@@ -156,7 +147,7 @@ export async function resample(
         target + column * 3,
       )
     }
-    await spend(window.width * columns.stride * 3)
+    await giveWay()
   }
 
   if (isHeightKept)
@@ -176,7 +167,7 @@ export async function resample(
         down,
         row * stride + column * 3,
       )
-    await spend(window.width * rows.stride * 3)
+    await giveWay()
   }
   return Image.fromPixels({ width: window.width, height: window.height, channels: 3, data: down })
 }

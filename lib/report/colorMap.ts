@@ -1,12 +1,12 @@
 import { fitGamut, type Oklch, oklabDistance, oklchToRgb } from './oklab.js'
 
 /** How many colours a map has: odd, so that a diverging map has one exact middle. */
-const size = 257
+export const colorCount = 257
 
 /** A table of colours from the least to the greatest value. */
 export interface ColorMap {
   readonly name: string
-  /** `size` colours as red, green, blue bytes. */
+  /** `colorCount` colours as red, green, blue bytes. */
   readonly table: Uint8Array
   /** The colour at a position from 0 (first) to 1 (last); positions outside are clamped. */
   at(position: number): [red: number, green: number, blue: number]
@@ -37,7 +37,7 @@ function colorMap(name: string, colours: Oklch[]): ColorMap {
     name,
     table,
     at(position) {
-      const index = Math.round(Math.min(Math.max(position, 0), 1) * (size - 1)) * 3
+      const index = Math.round(Math.min(Math.max(position, 0), 1) * (colorCount - 1)) * 3
       return [table[index]!, table[index + 1]!, table[index + 2]!]
     },
   }
@@ -52,7 +52,7 @@ function arm(hue: number, position: number): Oklch {
   }
 }
 
-const half = (size + 1) / 2
+const half = (colorCount + 1) / 2
 
 /**
  * For values with a sign: blue is negative, white is zero, red is positive. Equal amounts of either sign are equally
@@ -74,6 +74,6 @@ export const sequentialColors: ColorMap = colorMap(
       chroma: 0.03 + 0.17 * Math.sin(Math.PI * position ** 0.8),
       hue: 295 + 170 * position,
     }),
-    size,
+    colorCount,
   ),
 )

@@ -53,26 +53,26 @@ export function resolveFigureOptions(options: FigureOptions): ResolvedFigureOpti
 }
 
 /** Draws a map of scores, over its picture where there is one. */
-export function drawFigure(
+export async function drawFigure(
   scores: ScoreMap,
   on: { picture: Image; placement: Placement } | undefined,
   options: ResolvedFigureOptions,
-): Figure {
+): Promise<Figure> {
   const map = smooth(scores, options.smoothing)
   const range = scoreRange(map.values, options.percentile)
   const caption = describeRange(range, options)
   if (on === undefined) {
     const factor = Math.max(1, Math.ceil(options.minimumSize / Math.max(map.width, map.height)))
-    return { range, caption, map: drawHeatMap(enlarge(map, factor), range) }
+    return { range, caption, map: await drawHeatMap(enlarge(map, factor), range) }
   }
   const { picture, placement } = on
-  const placed = placeOnPicture(map, placement, picture.width, picture.height, options.interpolation)
+  const placed = await placeOnPicture(map, placement, picture.width, picture.height, options.interpolation)
   const isPartlyUnseen = placed.values.some(Number.isNaN)
   return {
     range,
     caption: isPartlyUnseen ? `${caption} The model did not see the darkened rim.` : caption,
-    map: drawHeatMap(placed, range),
-    overlay: drawOverlay(picture, placed, range, options.opacity),
+    map: await drawHeatMap(placed, range),
+    overlay: await drawOverlay(picture, placed, range, options.opacity),
     picture,
   }
 }

@@ -1,5 +1,6 @@
+import { createYielder } from '../data/eventLoop.js'
 import { Image } from '../data/image.js'
-import { type ColorMap, divergingColors, sequentialColors } from './colorMap.js'
+import { type ColorMap, colorCount, divergingColors, sequentialColors } from './colorMap.js'
 import type { ScoreMap } from './scoreMap.js'
 import type { ScoreRange } from './scoreRange.js'
 
@@ -15,17 +16,28 @@ export function colorPosition(score: number, range: ScoreRange): number {
 }
 
 /** What shows where a map has no score. */
-const nothing = [128, 128, 128] as const
+const nothing = 128
 
 /** Draws a map as a picture, one pixel a cell. Cells without a score are grey. */
-export function drawHeatMap(map: ScoreMap, range: ScoreRange): Image {
-  const colors = colorsFor(range)
+export async function drawHeatMap(map: ScoreMap, range: ScoreRange): Promise<Image> {
+  const { table } = colorsFor(range)
   const data = new Uint8Array(map.width * map.height * 3)
-  for (let index = 0; index < map.values.length; index++) {
-    const score = map.values[index]!
-    data.set(Number.isNaN(score) ? nothing : colors.at(colorPosition(score, range)), index * 3)
+  const giveWay = createYielder()
+  for (let row = 0, index = 0; row < map.height; row++) {
+    for (let column = 0; column < map.width; column++, index++) {
+      const score = map.values[index]!
+      const color = tableIndex(score, range)
+      for (let channel = 0; channel < 3; channel++)
+        data[index * 3 + channel] = Number.isNaN(score) ? nothing : table[color + channel]!
+    }
+    await giveWay()
   }
   return Image.fromPixels({ width: map.width, height: map.height, channels: 3, data })
+}
+
+/** Where the colour of a score begins in the table of its map. */
+function tableIndex(score: number, range: ScoreRange): number {
+  return Math.round(colorPosition(score, range) * (colorCount - 1)) * 3
 }
 
 /**
@@ -35,24 +47,33 @@ export function drawHeatMap(map: ScoreMap, range: ScoreRange): Image {
  *
  * @param opacity How much of the picture the strongest score hides, from 0 to 1.
  */
-export function drawOverlay(picture: Image, map: ScoreMap, range: ScoreRange, opacity: number): Image {
-  const colors = colorsFor(range)
+export async function drawOverlay(
+  picture: Image,
+  map: ScoreMap,
+  range: ScoreRange,
+  opacity: number,
+): Promise<Image> {
+  const { table } = colorsFor(range)
   const data = new Uint8Array(picture.data.length)
-  for (let index = 0; index < map.values.length; index++) {
-    const at = index * 3
-    const luma = picture.data[at]! * 0.299 + picture.data[at + 1]! * 0.587 + picture.data[at + 2]! * 0.114
-    const score = map.values[index]!
-    if (Number.isNaN(score)) {
-      data.fill(luma * 0.35, at, at + 3)
-      continue
+  const giveWay = createYielder()
+  for (let row = 0, index = 0; row < map.height; row++) {
+    for (let column = 0; column < map.width; column++, index++) {
+      const at = index * 3
+      const luma = picture.data[at]! * 0.299 + picture.data[at + 1]! * 0.587 + picture.data[at + 2]! * 0.114
+      const score = map.values[index]!
+      if (Number.isNaN(score)) {
+        for (let channel = 0; channel < 3; channel++) data[at + channel] = luma * 0.35
+        continue
+      }
+      const strength = range.limit === 0 ? 0 : Math.min(Math.abs(score) / range.limit, 1)
+      // The square root lets middling scores be seen too; the legend gives the colours, which stay exact.
+      const cover = opacity * Math.sqrt(strength)
+      const base = range.isSigned ? 60 + luma * 0.72 : luma * 0.8
+      const color = tableIndex(score, range)
+      for (let channel = 0; channel < 3; channel++)
+        data[at + channel] = Math.round(base * (1 - cover) + table[color + channel]! * cover)
     }
-    const strength = range.limit === 0 ? 0 : Math.min(Math.abs(score) / range.limit, 1)
-    // The square root lets middling scores be seen too; the legend gives the colours, which stay exact.
-    const cover = opacity * Math.sqrt(strength)
-    const base = range.isSigned ? 60 + luma * 0.72 : luma * 0.8
-    const color = colors.at(colorPosition(score, range))
-    for (let channel = 0; channel < 3; channel++)
-      data[at + channel] = Math.round(base * (1 - cover) + color[channel]! * cover)
+    await giveWay()
   }
   return Image.fromPixels({ width: picture.width, height: picture.height, channels: 3, data })
 }

@@ -1,3 +1,4 @@
+import { createYielder } from '../data/eventLoop.js'
 import type { Placement } from '../data/placement.js'
 
 /** Scores on a grid, row by row from the top left. NaN where there is no score. */
@@ -22,13 +23,13 @@ interface Cells {
  *
  * @param placement Where the grid lies on the original picture; the picture given here may be a smaller copy.
  */
-export function placeOnPicture(
+export async function placeOnPicture(
   map: ScoreMap,
   placement: Placement,
   width: number,
   height: number,
   interpolation: MapInterpolation,
-): ScoreMap {
+): Promise<ScoreMap> {
   const across = Array.from({ length: width }, (_, column) =>
     cellsUnder(
       column,
@@ -50,6 +51,7 @@ export function placeOnPicture(
     ),
   )
   const values = new Float32Array(width * height).fill(Number.NaN)
+  const giveWay = createYielder()
   for (let row = 0; row < height; row++) {
     const rows = down[row]
     if (rows === undefined) continue
@@ -57,6 +59,7 @@ export function placeOnPicture(
       const columns = across[column]
       if (columns !== undefined) values[row * width + column] = mix(map, rows, columns)
     }
+    await giveWay()
   }
   return { width, height, values }
 }

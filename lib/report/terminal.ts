@@ -1,8 +1,7 @@
-import type { Image } from '../data/image.js'
 import { escapeTerminal } from './escape.js'
 import { formatNumber } from './format.js'
-import { colorPosition, colorsFor, drawHeatMap } from './heatMap.js'
-import { placeOnPicture, type ScoreMap } from './scoreMap.js'
+import { colorPosition, colorsFor } from './heatMap.js'
+import type { ScoreMap } from './scoreMap.js'
 import type { ScoreRange } from './scoreRange.js'
 
 const reset = '\u001b[0m'
@@ -19,31 +18,39 @@ function background(color: ArrayLike<number>): string {
 function shrink(map: ScoreMap, columns: number): ScoreMap {
   const width = Math.min(columns, map.width)
   const height = Math.max(1, Math.round((map.height * width) / map.width))
-  const whole = { sourceWidth: width, sourceHeight: height, left: 0, top: 0, width, height }
-  return placeOnPicture(map, whole, width, height, 'nearest')
+  const values = new Float64Array(width * height)
+  const start = (index: number, length: number, cells: number): number => Math.floor((index * cells) / length)
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const [top, bottom] = [start(row, height, map.height), start(row + 1, height, map.height)]
+      const [left, right] = [start(column, width, map.width), start(column + 1, width, map.width)]
+      let sum = 0
+      for (let y = top; y < bottom; y++)
+        for (let x = left; x < right; x++) sum += map.values[y * map.width + x]!
+      values[row * width + column] = sum / ((bottom - top) * (right - left))
+    }
+  }
+  return { width, height, values }
 }
 
 /** A map in a terminal: half blocks in true colour, two rows a line; or digits (share of the limit) without colour. */
 export function mapText(map: ScoreMap, range: ScoreRange, columns: number, hasColor: boolean): string {
   const small = shrink(map, columns)
   if (!hasColor) return digits(small, range)
-  const image = drawHeatMap(small, range)
+  const colors = colorsFor(range)
+  const colorAt = (row: number, column: number): readonly number[] =>
+    colors.at(colorPosition(small.values[row * small.width + column]!, range))
   const lines: string[] = []
-  for (let row = 0; row < image.height; row += 2) {
+  for (let row = 0; row < small.height; row += 2) {
     let line = ''
-    for (let column = 0; column < image.width; column++) {
-      line += foreground(pixel(image, row, column))
-      if (row + 1 < image.height) line += background(pixel(image, row + 1, column))
+    for (let column = 0; column < small.width; column++) {
+      line += foreground(colorAt(row, column))
+      if (row + 1 < small.height) line += background(colorAt(row + 1, column))
       line += '\u2580'
     }
     lines.push(line + reset)
   }
   return lines.join('\n')
-}
-
-function pixel(image: Image, row: number, column: number): Uint8Array {
-  const start = (row * image.width + column) * 3
-  return image.data.subarray(start, start + 3)
 }
 
 /** Two characters a cell: the sign and the tenth of the limit, so that shapes can be seen in a log file too. */
