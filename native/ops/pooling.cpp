@@ -53,7 +53,8 @@ void resize(InferContext& c) {
       const double scale = given.real(i);
       c.require(scale > 0 && scale < 1e6, "a scale is not positive or too large");
       scales[static_cast<size_t>(i)] = scale;
-      out.push(static_cast<int64_t>(std::floor(static_cast<double>(x[i]) * scale)));
+      // In single precision, as scales are given: 5 * 2.6f is 13, in double it would stay below.
+      out.push(static_cast<int64_t>(std::floor(static_cast<float>(x[i]) * static_cast<float>(scale))));
     }
   } else {
     c.require(c.has(2), "needs scales or sizes");

@@ -48,7 +48,8 @@ Contribution contribution(const Node& node, double scale, int64_t inSize, int64_
   const std::string& mode = a.text("mode");
   const double x = sourceCoordinate(a.text("coordinateMode"), static_cast<double>(out), scale, inSize, outSize);
   if (inSize == outSize && scale == 1) return {{out}, {1}};
-  if (mode == "nearest") return {{std::clamp<int64_t>(nearest(a.text("nearestMode"), x), 0, inSize - 1)}, {1}};
+  // Scales are given in single precision: what lies within its rounding of a tie or a whole number is one.
+  if (mode == "nearest") return {{std::clamp<int64_t>(nearest(a.text("nearestMode"), static_cast<float>(x)), 0, inSize - 1)}, {1}};
   const double radius = mode == "cubic" ? 2 : 1;
   const double squeeze = a.integer("antialias") && scale < 1 ? scale : 1;
   const bool exclude = a.integer("excludeOutside") != 0 || squeeze != 1;

@@ -1,0 +1,30 @@
+import test from 'ava'
+import { operators } from '#lib/frontends/onnx/table/index.js'
+import { importGiven } from '../../oracles/importOnnx.js'
+import { onnxCases } from '../../oracles/onnxCases/index.js'
+
+test('no two cases have one name', t => {
+  const names = onnxCases.map(({ name }) => name)
+  t.deepEqual(
+    names.filter((name, index) => names.indexOf(name) !== index),
+    [],
+  )
+})
+
+test('every operator of the table has a case', t => {
+  const used = new Set(onnxCases.flatMap(({ model }) => model.nodes.map(({ op }) => op)))
+  // A name that ScatterElements had for two operator sets, and one newer than the runtime that is the oracle.
+  const exempt = ['Scatter', 'Swish']
+  t.deepEqual(
+    Object.keys(operators).filter(name => !used.has(name) && !exempt.includes(name)),
+    [],
+  )
+})
+
+test('every case is imported', async t => {
+  for (const { name, model, outputs } of onnxCases) {
+    const { graph } = await importGiven(model)
+    t.is(graph.outputs.length, outputs.length, name)
+    t.true(graph.nodes.length > 0, name)
+  }
+})

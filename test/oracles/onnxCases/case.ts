@@ -1,0 +1,77 @@
+import type { TensorProto } from '#lib/frontends/onnx/generated/onnx_pb.js'
+import { type AttributeGiven, type ModelGiven, valueInfo } from '../onnxWriter.js'
+
+/** An input of a case: its shape, and how its elements are drawn (deterministically, from `name` and position). */
+export interface CaseInput {
+  shape: number[]
+  dtype?: 'f32' | 'i64' | 'i32' | 'bool' | 'f64'
+  /** Elements lie in [low, high); default -2 to 2, integers 0 to 2. */
+  low?: number
+  high?: number
+  values?: number[]
+  /** Declared sizes where they are symbols. */
+  declared?: (number | string)[]
+}
+
+/** One small model that onnxruntime and ascribe must agree on. */
+export interface OnnxCase {
+  name: string
+  model: ModelGiven
+  inputs: Record<string, CaseInput>
+  outputs: string[]
+}
+
+const elementTypes = { f32: 1, i32: 6, i64: 7, bool: 9, f64: 11 }
+
+export interface OneNode {
+  inputs: Record<string, CaseInput>
+  /** Inputs of the node in order; default the case's inputs, then its tensors. */
+  operands?: string[]
+  tensors?: TensorProto[]
+  attributes?: Record<string, AttributeGiven>
+  outputs?: string[]
+  outputType?: keyof typeof elementTypes
+  note?: string
+}
+
+/** A model of one node. */
+export function oneNode(op: string, opset: number, given: OneNode): OnnxCase {
+  const operands = given.operands ?? [
+    ...Object.keys(given.inputs),
+    ...(given.tensors ?? []).map(({ name }) => name),
+  ]
+  const outputs = given.outputs ?? ['y']
+  return {
+    name: `${op}-${opset}${given.note ? ` ${given.note}` : ''}`,
+    model: {
+      opset,
+      nodes: [{ op, inputs: operands, outputs, attributes: given.attributes ?? {} }],
+      tensors: given.tensors ?? [],
+      inputs: declare(given.inputs),
+      outputs: outputs.map(name => valueInfo(name, undefined, elementTypes[given.outputType ?? 'f32'])),
+    },
+    inputs: given.inputs,
+    outputs,
+  }
+}
+
+export function declare(inputs: Record<string, CaseInput>) {
+  return Object.entries(inputs).map(([name, { shape, declared, dtype }]) =>
+    valueInfo(name, declared ?? shape, elementTypes[dtype ?? 'f32']),
+  )
+}
+
+/** Elements of an input, the same in every run. */
+export function elementsOf(name: string, input: CaseInput): number[] {
+  const count = input.shape.reduce((a, b) => a * b, 1)
+  if (input.values) return input.values
+  const isWhole = input.dtype === 'i64' || input.dtype === 'i32' || input.dtype === 'bool'
+  const low = input.low ?? (isWhole ? 0 : -2)
+  const high = input.high ?? 2
+  let state = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) >>> 0
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    const value = low + (high - low) * (state / 2 ** 32)
+    return isWhole ? Math.floor(value) : value
+  })
+}

@@ -1,0 +1,13 @@
+import type { OnnxCase } from './case.js'
+import { elementwiseCases } from './elementwise.js'
+import { linearCases } from './linear.js'
+import { shapeCases } from './shapes.js'
+import { spatialCases } from './spatial.js'
+
+/** Small models over every operator that ascribe imports, in the forms that matter. */
+export const onnxCases: readonly OnnxCase[] = [
+  ...elementwiseCases,
+  ...linearCases,
+  ...shapeCases,
+  ...spatialCases,
+]
