@@ -1,0 +1,102 @@
+import { AscribeError } from '../errors.js'
+import type { GraphBuilder, Value } from './builder.js'
+import { classIndex, type Target } from './target.js'
+
+/** Name of the int64 input [N, 1] that says which class of each example is explained. */
+export const classInput = 'ascribe.class'
+
+export interface CompiledTarget {
+  /** [N]: one number per example. */
+  objective: Value
+  /** The scores that classes are picked from, [N, C]; absent for targets without classes. */
+  scores?: Value
+  /** The op that was looked behind: `softmax`, `logSoftmax` or `sigmoid`. */
+  lookedBehind?: string
+  /** The value that is explained, as the results name it. */
+  valueName: string
+  /** The plan reads {@link classInput}: one plan serves every class. */
+  readsClass: boolean
+}
+
+/** What gives the final value, views passed over: its op, its operand. */
+function lastOperation(graph: GraphBuilder, value: Value): { op: string; operand: Value } | undefined {
+  let index = value.index
+  for (;;) {
+    const node = graph.nodes.find(candidate => candidate.outputs.includes(index))
+    if (node === undefined) return undefined
+    const first = node.inputs[0]
+    if (first === undefined || first < 0) return undefined
+    if (node.op === 'identity') {
+      index = first
+      continue
+    }
+    return { op: node.op, operand: valueAt(value, first) }
+  }
+}
+
+function valueAt(like: Value, index: number): Value {
+  const Class = like.constructor as new (builder: GraphBuilder, index: number) => Value
+  return new Class(like.builder, index)
+}
+
+/**
+ * Appends the explained scalar to a graph that holds the model.
+ *
+ * @param outputs The model's outputs by name, in their order.
+ * @throws AscribeError TARGET_INVALID, TARGET_REQUIRED
+ */
+export function compileTarget(
+  graph: GraphBuilder,
+  outputs: ReadonlyMap<string, Value>,
+  target: Target,
+  labels: readonly string[] | undefined,
+): CompiledTarget {
+  const { description, options } = target
+  const name = options.output ?? outputs.keys().next().value
+  const output = name === undefined ? undefined : outputs.get(name)
+  if (name === undefined || output === undefined)
+    throw new AscribeError('TARGET_INVALID', `The model has no output called "${name}"`, { hint: `Its outputs are ${[...outputs.keys()].join(', ')}.` })
+  if (description.kind === 'expression')
+    return { objective: description.build(graph, outputs), valueName: description.name, readsClass: false }
+  const sum = (value: Value, axes: number[]) => graph.apply('sum', [value], { axes, keepDims: 0 })
+  const flat = (value: Value) => graph.apply('reshape', [value, graph.integers([-1])])
+  if (description.kind === 'regression') return { objective: flat(output), valueName: name, readsClass: false }
+  if (description.kind === 'token') {
+    const row = graph.apply('gather', [output, graph.constant('i64', [], BigInt64Array.of(BigInt(description.position)))], { axis: 1 })
+    const id = graph.constant('i64', [], BigInt64Array.of(BigInt(description.id)))
+    return { objective: graph.apply('gather', [row, id], { axis: 1 }), valueName: name, readsClass: false }
+  }
+  if (description.kind === 'region' || description.kind === 'mask') {
+    const channel = graph.apply('gather', [output, graph.constant('i64', [], BigInt64Array.of(BigInt(description.channel)))], { axis: 1 })
+    if (description.kind === 'mask') {
+      const mask = graph.constant('f32', [description.height, description.width], description.mask)
+      return { objective: sum(graph.apply('mul', [channel, mask]), [1, 2]), valueName: name, readsClass: false }
+    }
+    const [left, top, right, bottom] = description.box
+    const box = graph.apply('slice', [channel, graph.integers([top, left]), graph.integers([bottom, right]), graph.integers([1, 2])])
+    return { objective: sum(box, [1, 2]), valueName: name, readsClass: false }
+  }
+
+  let scores = output
+  let lookedBehind: string | undefined
+  const last = lastOperation(graph, output)
+  if (last !== undefined && ['softmax', 'logSoftmax', 'sigmoid'].includes(last.op)) {
+    scores = last.operand
+    lookedBehind = last.op
+  }
+  if (options.score === 'probability') scores = graph.apply('softmax', [scores], { axis: -1 })
+  if (options.score === 'logProbability') scores = graph.apply('logSoftmax', [scores], { axis: -1 })
+  // Squeezed spatial axes ([N, C, 1, 1] heads) and plain rows both become [N, C].
+  const rows = graph.apply('flatten', [scores], { axis: 1 })
+  const shared = { scores: rows, valueName: name, ...(lookedBehind === undefined ? {} : { lookedBehind }) }
+  if (description.kind === 'weighted') {
+    const terms = description.terms.map(([of, weight]) => {
+      const index = graph.constant('i64', [], BigInt64Array.of(BigInt(classIndex(of, labels))))
+      return graph.apply('mul', [graph.apply('gather', [rows, index], { axis: 1 }), graph.scalar(weight)])
+    })
+    return { ...shared, objective: terms.reduce((total, term) => graph.apply('add', [total, term])), readsClass: false }
+  }
+  const index = graph.input(classInput, 'i64', ['ascribe.examples', 1])
+  const picked = graph.apply('gatherElements', [rows, index], { axis: 1 })
+  return { ...shared, objective: flat(picked), readsClass: true }
+}

@@ -1,0 +1,271 @@
+#include "kernels/cpu/gemm.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ascribe::cpu {
+namespace {
+
+constexpr int64_t roundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+/// How C is cut for threads: `rows` x `columns` pieces of whole tiles. Each thread packs for itself, which costs
+/// a little packing twice and saves every barrier.
+struct Grid {
+  int64_t rows = 1, columns = 1;
+};
+
+Grid chooseGrid(const GemmKernels& kernels, const GemmShape& shape, int threads) {
+  const int64_t rowTiles = (shape.m + kernels.rowTile - 1) / kernels.rowTile;
+  const int64_t columnTiles = (shape.n + kernels.columnTile - 1) / kernels.columnTile;
+  if (threads <= 1 || shape.m * shape.n * shape.k < 32 * 32 * 64) return {};
+  Grid best;
+  double bestCost = 1e300;
+  for (int64_t rows = 1; rows <= threads; ++rows) {
+    const int64_t columns = threads / rows;
+    const double pieceRows = static_cast<double>((rowTiles + rows - 1) / rows * kernels.rowTile);
+    const double pieceColumns = static_cast<double>((columnTiles + columns - 1) / columns * kernels.columnTile);
+    // Packing an element costs about as much as 16 multiply-adds.
+    const double cost = pieceRows * pieceColumns + 16 * (pieceRows + pieceColumns);
+    if (cost < bestCost) bestCost = cost, best = {std::min(rows, rowTiles), std::min(columns, columnTiles)};
+  }
+  return best;
+}
+
+int64_t packedRowsAtOnce(const GemmKernels& kernels, const GemmShape& shape) {
+  return std::min<int64_t>(kernels.rowBlock, roundUp(shape.m, kernels.rowTile));
+}
+int64_t packedColumnsAtOnce(const GemmKernels& kernels, const GemmShape& shape) {
+  return std::min<int64_t>(kernels.columnBlock, roundUp(shape.n, kernels.columnTile));
+}
+int64_t depthAtOnce(const GemmKernels& kernels, const GemmShape& shape) {
+  return std::min<int64_t>(kernels.depthBlock, shape.k);
+}
+size_t pieceBytesA(const GemmKernels& kernels, const GemmShape& shape) {
+  return alignedBytes(static_cast<size_t>(packedRowsAtOnce(kernels, shape) * depthAtOnce(kernels, shape)) * 4);
+}
+size_t pieceBytesB(const GemmKernels& kernels, const GemmShape& shape) {
+  return alignedBytes(static_cast<size_t>(packedColumnsAtOnce(kernels, shape) * depthAtOnce(kernels, shape)) * 4);
+}
+
+/// One tile whose columns may run on into the next image.
+void storeTile(const GemmKernels& kernels, int64_t rows, int64_t columns, int64_t depth, const float* a,
+               const float* b, const OutputMatrix& c, int64_t row, int64_t column, const TileStore& store) {
+  const int64_t image = column / c.columnsPerImage, inside = column - image * c.columnsPerImage;
+  float* out = c.data + row * c.rowStride + image * c.imageStride + inside;
+  if (inside + columns <= c.columnsPerImage) {
+    kernels.tile(rows, columns, depth, a, b, out, c.rowStride, store);
+    return;
+  }
+  constexpr int64_t kMost = 16 * 32;
+  float whole[kMost];
+  const auto each = [&](auto&& body) {
+    for (int64_t j = 0; j < columns;) {
+      const int64_t at = column + j, i = at / c.columnsPerImage, offset = at - i * c.columnsPerImage;
+      const int64_t run = std::min(columns - j, c.columnsPerImage - offset);
+      float* base = c.data + row * c.rowStride + i * c.imageStride + offset;
+      for (int64_t r = 0; r < rows; ++r) body(whole + r * columns + j, base + r * c.rowStride, run);
+      j += run;
+    }
+  };
+  if (store.beta != 0)
+    each([](float* mine, const float* theirs, int64_t run) { std::copy_n(theirs, run, mine); });
+  kernels.tile(rows, columns, depth, a, b, whole, columns, store);
+  each([](const float* mine, float* theirs, int64_t run) { std::copy_n(mine, run, theirs); });
+}
+
+struct Piece {
+  int64_t rowBegin, rowEnd, columnBegin, columnEnd;
+};
+
+void runPiece(const GemmKernels& kernels, const GemmShape& shape, const Factor& a, const Factor& b,
+              const OutputMatrix& c, float alpha, float beta, const Epilogue& epilogue, const Piece& piece,
+              float* roomA, float* roomB) {
+  const int64_t columnStep = kernels.columnBlock, rowStep = kernels.rowBlock;
+  for (int64_t column = piece.columnBegin; column < piece.columnEnd; column += columnStep) {
+    const int64_t columns = std::min(columnStep, piece.columnEnd - column);
+    // k = 0 still has to store beta * C and the biases: one round with empty panels.
+    for (int64_t depthBegin = 0; depthBegin == 0 || depthBegin < shape.k; depthBegin += kernels.depthBlock) {
+      const int64_t depth = std::min<int64_t>(kernels.depthBlock, shape.k - depthBegin);
+      const bool first = depthBegin == 0, last = depthBegin + depth >= shape.k;
+      if (!b.packed && depth > 0) (*b.pack)(roomB, column, columns, depthBegin, depth);
+      for (int64_t row = piece.rowBegin; row < piece.rowEnd; row += rowStep) {
+        const int64_t rows = std::min(rowStep, piece.rowEnd - row);
+        if (!a.packed && depth > 0) (*a.pack)(roomA, row, rows, depthBegin, depth);
+        for (int64_t j = 0; j < columns; j += kernels.columnTile) {
+          const float* panelB = b.packed ? b.packed->panel(column + j, depthBegin) : roomB + j * depth;
+          for (int64_t i = 0; i < rows; i += kernels.rowTile) {
+            const float* panelA = a.packed ? a.packed->panel(row + i, depthBegin) : roomA + i * depth;
+            TileStore store{.alpha = alpha, .beta = first ? beta : 1.0f};
+            if (last) {
+              store.rowBias = epilogue.rowBias ? epilogue.rowBias + row + i : nullptr;
+              store.columnBias = epilogue.columnBias ? epilogue.columnBias + column + j : nullptr;
+              store.clip = epilogue.clip;
+              store.low = epilogue.low;
+              store.high = epilogue.high;
+            }
+            storeTile(kernels, std::min<int64_t>(kernels.rowTile, rows - i),
+                      std::min<int64_t>(kernels.columnTile, columns - j), depth, panelA, panelB, c, row + i,
+                      column + j, store);
+          }
+        }
+      }
+    }
+  }
+}
+
+void finishRow(float* c, int64_t row, int64_t begin, int64_t end, const Epilogue& e) {
+  for (int64_t j = begin; j < end; ++j) {
+    float value = c[j];
+    if (e.rowBias) value += e.rowBias[row];
+    if (e.columnBias) value += e.columnBias[j];
+    if (e.clip) {
+      value = e.low > value ? e.low : value;
+      value = e.high < value ? e.high : value;
+    }
+    c[j] = value;
+  }
+}
+
+/// Up to this many rows the product is limited by reading the other factor, so that is read once and not packed.
+constexpr int64_t kFewRows = 4;
+
+/// A's few rows as contiguous lines.
+const float* contiguousRows(const MatrixSource& a, int64_t rows, int64_t k, int64_t& stride, std::byte* scratch) {
+  const auto* data = static_cast<const float*>(a.data);
+  if (!a.transposed) return stride = a.stride, data;
+  auto* lines = reinterpret_cast<float*>(scratch);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t p = 0; p < k; ++p) lines[i * k + p] = data[p * a.stride + i];
+  stride = k;
+  return lines;
+}
+
+void fewRows(const GemmKernels& kernels, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b,
+             float* c, int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch) {
+  int64_t stride = 0;
+  const float* rows = contiguousRows(a, shape.m, shape.k, stride, scratch);
+  const int storage = packIndex(b.dtype);
+  const int64_t elementSize = static_cast<int64_t>(sizeOf(b.dtype));
+  const auto run = [&](int64_t begin, int64_t end) {
+    const auto* base = static_cast<const char*>(b.data);
+    if (b.transposed) {
+      kernels.dots(shape.m, end - begin, shape.k, rows, stride, base + begin * b.stride * elementSize, b.stride,
+                   storage, options.alpha, options.beta, c + begin, ldc, 1);
+    } else {
+      for (int64_t i = 0; i < shape.m; ++i)
+        for (int64_t j = begin; j < end; ++j) c[i * ldc + j] = options.beta == 0 ? 0 : options.beta * c[i * ldc + j];
+      constexpr int64_t kColumns = 1024, kDepth = 64;  // a block of B stays cached between the rows of A
+      for (int64_t j = begin; j < end; j += kColumns)
+        for (int64_t p = 0; p < shape.k; p += kDepth)
+          for (int64_t i = 0; i < shape.m; ++i) {
+            const int64_t depth = std::min(kDepth, shape.k - p);
+            float scaled[kDepth];
+            for (int64_t q = 0; q < depth; ++q) scaled[q] = options.alpha * rows[i * stride + p + q];
+            kernels.axpys(depth, std::min(kColumns, end - j), scaled, base + (p * b.stride + j) * elementSize,
+                          b.stride, storage, c + i * ldc + j);
+          }
+    }
+    for (int64_t i = 0; i < shape.m; ++i) finishRow(c + i * ldc, i, begin, end, options.epilogue);
+  };
+  if (threads <= 1) return run(0, shape.n);
+  parallelFor(shape.n, std::max<int64_t>(16, 65536 / std::max<int64_t>(1, shape.k)), run);
+}
+
+/// Whether rows of C can be few enough to skip packing. A must be f32 then.
+bool takesFewRows(const GemmShape& shape, const MatrixSource& a, const GemmOptions& options) {
+  return shape.m <= kFewRows && !options.packedA && !options.packedB && a.dtype == DType::F32;
+}
+
+void gemmOn(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, float* c,
+            int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch) {
+  if (shape.m <= 0 || shape.n <= 0) return;
+  const GemmKernels& kernels =
+      options.packedB ? options.packedB->kernels() : options.packedA ? options.packedA->kernels() : *isa.gemm;
+  if (takesFewRows(shape, a, options)) return fewRows(kernels, shape, a, b, c, ldc, options, threads, scratch);
+  // One column is the transposed case of one row, where C's column is contiguous.
+  if (shape.n == 1 && ldc == 1 && !options.packedA && !options.packedB && b.dtype == DType::F32) {
+    GemmOptions swapped = options;
+    std::swap(swapped.epilogue.rowBias, swapped.epilogue.columnBias);
+    const MatrixSource column{b.data, b.stride, !b.transposed, b.dtype}, rows{a.data, a.stride, !a.transposed, a.dtype};
+    return fewRows(kernels, {1, shape.m, shape.k}, column, rows, c, shape.m, swapped, threads, scratch);
+  }
+  const auto packA = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
+    packPanels(kernels, Side::A, a, panels, first, count, depthBegin, depth);
+  };
+  const auto packB = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
+    packPanels(kernels, Side::B, b, panels, first, count, depthBegin, depth);
+  };
+  const PanelPacker packerA(packA), packerB(packB);
+  gemmCore(kernels, shape, options.packedA ? Factor(*options.packedA) : Factor(packerA),
+           options.packedB ? Factor(*options.packedB) : Factor(packerB), {.data = c, .rowStride = ldc}, options.alpha,
+           options.beta, options.epilogue, threads, scratch);
+}
+
+}  // namespace
+
+size_t gemmScratchBytes(const GemmKernels& kernels, const GemmShape& shape, int threads, bool packedA, bool packedB) {
+  const size_t piece = (packedA ? 0 : pieceBytesA(kernels, shape)) + (packedB ? 0 : pieceBytesB(kernels, shape));
+  return piece * static_cast<size_t>(std::max(1, threads));
+}
+
+void gemmCore(const GemmKernels& kernels, const GemmShape& shape, const Factor& a, const Factor& b,
+              const OutputMatrix& c, float alpha, float beta, const Epilogue& epilogue, int threads,
+              std::byte* scratch) {
+  if (shape.m <= 0 || shape.n <= 0) return;
+  const Grid grid = chooseGrid(kernels, shape, threads);
+  const size_t bytesA = a.packed ? 0 : pieceBytesA(kernels, shape), bytesB = b.packed ? 0 : pieceBytesB(kernels, shape);
+  const int64_t rowTiles = (shape.m + kernels.rowTile - 1) / kernels.rowTile;
+  const int64_t columnTiles = (shape.n + kernels.columnTile - 1) / kernels.columnTile;
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t r = index / grid.columns, s = index % grid.columns;
+      const Piece piece{rowTiles * r / grid.rows * kernels.rowTile,
+                        std::min(shape.m, rowTiles * (r + 1) / grid.rows * kernels.rowTile),
+                        columnTiles * s / grid.columns * kernels.columnTile,
+                        std::min(shape.n, columnTiles * (s + 1) / grid.columns * kernels.columnTile)};
+      std::byte* room = scratch + static_cast<size_t>(index) * (bytesA + bytesB);
+      runPiece(kernels, shape, a, b, c, alpha, beta, epilogue, piece, reinterpret_cast<float*>(room),
+               reinterpret_cast<float*>(room + bytesA));
+    }
+  };
+  const int64_t pieces = grid.rows * grid.columns;
+  if (pieces == 1) return run(0, 1);
+  parallelFor(pieces, 1, run);
+}
+
+size_t gemmScratch(const IsaKernels& isa, const GemmShape& shape, int threads) {
+  // The few-rows paths copy a transposed A of at most kFewRows lines.
+  const size_t lines = alignedBytes(static_cast<size_t>(std::min(kFewRows, std::max(shape.m, shape.n)) * shape.k) * 4);
+  return std::max(gemmScratchBytes(*isa.gemm, shape, threads, false, false),
+                  lines * static_cast<size_t>(std::max(1, threads)));
+}
+
+void gemm(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, float* c,
+          int64_t ldc, const GemmOptions& options, std::byte* scratch) {
+  gemmOn(isa, shape, a, b, c, ldc, options, parallelWidth(), scratch);
+}
+
+void gemmBatched(const IsaKernels& isa, int64_t count, const GemmShape& shape, const MatrixSource& a,
+                 const MatrixSource& b, int64_t ldc, FunctionRef<GemmItem(int64_t)> item, const GemmOptions& options,
+                 std::byte* scratch) {
+  const int threads = parallelWidth();
+  const auto one = [&](int64_t index, int width, std::byte* room) {
+    const GemmItem operands = item(index);
+    MatrixSource left = a, right = b;
+    left.data = operands.a;
+    right.data = operands.b;
+    gemmOn(isa, shape, left, right, operands.c, ldc, options, width, room);
+  };
+  if (count < threads || threads == 1) {
+    for (int64_t i = 0; i < count; ++i) one(i, threads, scratch);
+    return;
+  }
+  const size_t room = gemmScratch(isa, shape, 1);
+  parallelFor(threads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t)
+      for (int64_t i = count * t / threads; i < count * (t + 1) / threads; ++i)
+        one(i, 1, scratch + static_cast<size_t>(t) * room);
+  });
+}
+
+}  // namespace ascribe::cpu

@@ -1,0 +1,318 @@
+// The register-level part of the product; compiled once per instruction set, see simd.h.
+#pragma once
+#include "kernels/cpu/gemm_kernels.h"
+#include "kernels/cpu/simd.h"
+
+namespace ascribe::cpu {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kRows = 14, kVectors = 2;  // 28 accumulators of 32 registers
+#elif defined(__AVX2__)
+constexpr int kRows = 6, kVectors = 2;  // 12 of 16
+#else
+constexpr int kRows = 4, kVectors = 2;  // 8 of 16; the product needs a register of its own without FMA
+#endif
+constexpr int kColumns = kVectors * kLanes;
+
+struct FromF32 {
+  using Type = float;
+  static ASCRIBE_INLINE float one(const float* p) { return *p; }
+  static ASCRIBE_INLINE V4 four(const float* p) { return load4(p); }
+  static ASCRIBE_INLINE Vf vector(const float* p) { return load(p); }
+};
+struct FromF16 {
+  using Type = uint16_t;
+#if defined(__F16C__)
+  static ASCRIBE_INLINE float one(const uint16_t* p) { return _cvtsh_ss(*p); }
+  static ASCRIBE_INLINE V4 four(const uint16_t* p) {
+    return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+#if defined(__AVX512F__)
+  static ASCRIBE_INLINE Vf vector(const uint16_t* p) {
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+#else
+  static ASCRIBE_INLINE Vf vector(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+#endif
+#else
+  static ASCRIBE_INLINE float one(const uint16_t* p) { return widenF16(*p); }
+  static ASCRIBE_INLINE V4 four(const uint16_t* p) { return V4{one(p), one(p + 1), one(p + 2), one(p + 3)}; }
+  static ASCRIBE_INLINE Vf vector(const uint16_t* p) { return four(p); }
+#endif
+};
+struct FromBf16 {
+  using Type = uint16_t;
+  static ASCRIBE_INLINE float one(const uint16_t* p) {
+    const uint32_t wide = static_cast<uint32_t>(*p) << 16;
+    float value;
+    __builtin_memcpy(&value, &wide, sizeof value);
+    return value;
+  }
+  static ASCRIBE_INLINE V4 four(const uint16_t* p) { return V4{one(p), one(p + 1), one(p + 2), one(p + 3)}; }
+  static ASCRIBE_INLINE Vf vector(const uint16_t* p) {
+    typedef uint16_t Narrow __attribute__((vector_size(sizeof(Vf) / 2)));
+    Narrow narrow;
+    __builtin_memcpy(&narrow, p, sizeof narrow);
+    return fromBits(__builtin_convertvector(narrow, Vi) << 16);
+  }
+};
+
+template <class From, int Width>
+void packColumns(float* panel, const void* source, int64_t stride, int64_t count, int64_t depth) {
+  const auto* from = static_cast<const typename From::Type*>(source);
+  if (count == Width) {
+    for (int64_t p = 0; p < depth; ++p, from += stride, panel += Width) {
+      int i = 0;
+      for (; i + 4 <= Width; i += 4) store4(panel + i, From::four(from + i));
+      for (; i < Width; ++i) panel[i] = From::one(from + i);
+    }
+    return;
+  }
+  for (int64_t p = 0; p < depth; ++p, from += stride, panel += Width) {
+    for (int64_t i = 0; i < count; ++i) panel[i] = From::one(from + i);
+    for (int64_t i = count; i < Width; ++i) panel[i] = 0;
+  }
+}
+
+/// Transposes 4 x 4 at a time: panel[p][i] = line i, element p.
+template <class From, int Width>
+void packLines(float* panel, const void* source, int64_t stride, int64_t count, int64_t depth) {
+  const auto* from = static_cast<const typename From::Type*>(source);
+  int64_t p = 0;
+  if (count == Width) {
+    for (; p + 4 <= depth; p += 4) {
+      float* out = panel + p * Width;
+      int i = 0;
+      for (; i + 4 <= Width; i += 4) {
+        const auto* line = from + i * stride + p;
+        const V4 a = From::four(line), b = From::four(line + stride), c = From::four(line + 2 * stride),
+                 d = From::four(line + 3 * stride);
+        const V4 ab0 = __builtin_shuffle(a, b, Vi4{0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, Vi4{2, 6, 3, 7});
+        const V4 cd0 = __builtin_shuffle(c, d, Vi4{0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, Vi4{2, 6, 3, 7});
+        store4(out + i, __builtin_shuffle(ab0, cd0, Vi4{0, 1, 4, 5}));
+        store4(out + Width + i, __builtin_shuffle(ab0, cd0, Vi4{2, 3, 6, 7}));
+        store4(out + 2 * Width + i, __builtin_shuffle(ab1, cd1, Vi4{0, 1, 4, 5}));
+        store4(out + 3 * Width + i, __builtin_shuffle(ab1, cd1, Vi4{2, 3, 6, 7}));
+      }
+      for (; i < Width; ++i) {
+        const V4 a = From::four(from + i * stride + p);
+        for (int q = 0; q < 4; ++q) out[q * Width + i] = a[q];
+      }
+    }
+  }
+  for (; p < depth; ++p) {
+    float* out = panel + p * Width;
+    for (int64_t i = 0; i < count; ++i) out[i] = From::one(from + i * stride + p);
+    for (int64_t i = count; i < Width; ++i) out[i] = 0;
+  }
+}
+
+ASCRIBE_INLINE float finishOne(float product, float c, int64_t i, int64_t j, const TileStore& s) {
+  float value = s.alpha * product;
+  if (s.beta != 0) value += s.beta * c;
+  if (s.rowBias) value += s.rowBias[i];
+  if (s.columnBias) value += s.columnBias[j];
+  if (s.clip) {
+    value = s.low > value ? s.low : value;
+    value = s.high < value ? s.high : value;
+  }
+  return value;
+}
+
+template <int V>
+void finishTile(int64_t rows, int64_t columns, const float* lanes, float* c, int64_t ldc, const TileStore& s) {
+  constexpr int kWidth = V * kLanes;
+  if (columns < kWidth) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) c[i * ldc + j] = finishOne(lanes[i * kWidth + j], c[i * ldc + j], i, j, s);
+    return;
+  }
+  const Vf alpha = splat(s.alpha), beta = splat(s.beta), low = splat(s.low), high = splat(s.high);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int v = 0; v < V; ++v) {
+      float* out = c + i * ldc + v * kLanes;
+      // Separate roundings, as in finishOne: an element must not depend on where a tile's edge falls.
+      Vf value = alpha * load(lanes + i * kWidth + v * kLanes);
+      if (s.beta != 0) value += beta * load(out);
+      if (s.rowBias) value += splat(s.rowBias[i]);
+      if (s.columnBias) value += load(s.columnBias + v * kLanes);
+      if (s.clip) value = minOf(high, maxOf(low, value));
+      store(out, value);
+    }
+}
+
+template <int R, int V>
+void tileRows(int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+              const TileStore& s) {
+  Vf sum[R][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sum[i][v] = Vf{};
+  for (int64_t p = 0; p < depth; ++p) {
+    Vf line[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) line[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const Vf x = splat(a[i]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, line[v], sum[i][v]);
+    }
+    a += kRows;
+    b += kColumns;
+  }
+  float lanes[R][V * kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(&lanes[i][v * kLanes], sum[i][v]);
+  finishTile<V>(R, columns, &lanes[0][0], c, ldc, s);
+}
+
+template <int V>
+void tileOf(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+            const TileStore& s) {
+  switch (rows) {
+    case 1: return tileRows<1, V>(columns, depth, a, b, c, ldc, s);
+    case 2: return tileRows<2, V>(columns, depth, a, b, c, ldc, s);
+    case 3: return tileRows<3, V>(columns, depth, a, b, c, ldc, s);
+    case 4: return tileRows<4, V>(columns, depth, a, b, c, ldc, s);
+    case 5: return tileRows<kRows < 5 ? kRows : 5, V>(columns, depth, a, b, c, ldc, s);
+    case 6: return tileRows<kRows < 6 ? kRows : 6, V>(columns, depth, a, b, c, ldc, s);
+    case 7: return tileRows<kRows < 7 ? kRows : 7, V>(columns, depth, a, b, c, ldc, s);
+    case 8: return tileRows<kRows < 8 ? kRows : 8, V>(columns, depth, a, b, c, ldc, s);
+    case 9: return tileRows<kRows < 9 ? kRows : 9, V>(columns, depth, a, b, c, ldc, s);
+    case 10: return tileRows<kRows < 10 ? kRows : 10, V>(columns, depth, a, b, c, ldc, s);
+    case 11: return tileRows<kRows < 11 ? kRows : 11, V>(columns, depth, a, b, c, ldc, s);
+    case 12: return tileRows<kRows < 12 ? kRows : 12, V>(columns, depth, a, b, c, ldc, s);
+    case 13: return tileRows<kRows < 13 ? kRows : 13, V>(columns, depth, a, b, c, ldc, s);
+    default: return tileRows<kRows, V>(columns, depth, a, b, c, ldc, s);
+  }
+}
+
+void tile(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+          const TileStore& s) {
+  if (columns > kLanes) {
+    tileOf<kVectors>(rows, columns, depth, a, b, c, ldc, s);
+  } else {
+    tileOf<1>(rows, columns, depth, a, b, c, ldc, s);
+  }
+}
+
+/// One line of B against R lines of A: B is read once, which is what a few rows are limited by. The number of
+/// sums per row hides the latency of the multiply-add.
+template <class From, int R>
+ASCRIBE_INLINE void dotLine(int64_t k, const float* a, int64_t lda, const typename From::Type* b, float (&result)[R]) {
+  constexpr int kSums = R == 1 ? 8 : R == 2 ? 4 : 2;
+  Vf sum[R][kSums] = {};
+  int64_t p = 0;
+  for (; p + kSums * kLanes <= k; p += kSums * kLanes) {
+#pragma GCC unroll 8
+    for (int u = 0; u < kSums; ++u) {
+      const Vf x = From::vector(b + p + u * kLanes);
+#pragma GCC unroll 4
+      for (int i = 0; i < R; ++i) sum[i][u] = fma(load(a + i * lda + p + u * kLanes), x, sum[i][u]);
+    }
+  }
+  for (int i = 0; i < R; ++i) {
+    Vf total = sum[i][0];
+    for (int u = 1; u < kSums; ++u) total += sum[i][u];
+    result[i] = sumOf(total);
+  }
+  for (; p < k; ++p) {
+    const float x = From::one(b + p);
+    for (int i = 0; i < R; ++i) result[i] += a[i * lda + p] * x;
+  }
+}
+
+template <class From, int R>
+void dotRows(int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, float alpha, float beta,
+             float* out, int64_t rowStride, int64_t columnStride) {
+  const auto* line = static_cast<const typename From::Type*>(b);
+  for (int64_t j = 0; j < n; ++j, line += ldb) {
+    float result[R];
+    dotLine<From, R>(k, a, lda, line, result);
+    for (int i = 0; i < R; ++i) {
+      float* c = out + i * rowStride + j * columnStride;
+      *c = beta != 0 ? alpha * result[i] + beta * *c : alpha * result[i];
+    }
+  }
+}
+
+template <class From>
+void dotsFrom(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, float alpha,
+              float beta, float* out, int64_t rowStride, int64_t columnStride) {
+  for (int64_t i = 0; i < m; i += 4) {
+    const float* rows = a + i * lda;
+    float* c = out + i * rowStride;
+    switch (m - i) {
+      case 1: dotRows<From, 1>(n, k, rows, lda, b, ldb, alpha, beta, c, rowStride, columnStride); break;
+      case 2: dotRows<From, 2>(n, k, rows, lda, b, ldb, alpha, beta, c, rowStride, columnStride); break;
+      case 3: dotRows<From, 3>(n, k, rows, lda, b, ldb, alpha, beta, c, rowStride, columnStride); break;
+      default: dotRows<From, 4>(n, k, rows, lda, b, ldb, alpha, beta, c, rowStride, columnStride); break;
+    }
+  }
+}
+
+void dots(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, int storage,
+          float alpha, float beta, float* out, int64_t rowStride, int64_t columnStride) {
+  switch (storage) {
+    case 0: return dotsFrom<FromF32>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
+    case 1: return dotsFrom<FromF16>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
+    default: return dotsFrom<FromBf16>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
+  }
+}
+
+template <class From>
+void axpysFrom(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, float* y) {
+  const auto* from = static_cast<const typename From::Type*>(b);
+  int64_t p = 0;
+  for (; p + 4 <= k; p += 4) {
+    const auto *b0 = from + p * ldb, *b1 = b0 + ldb, *b2 = b1 + ldb, *b3 = b2 + ldb;
+    const Vf a0 = splat(a[p]), a1 = splat(a[p + 1]), a2 = splat(a[p + 2]), a3 = splat(a[p + 3]);
+    int64_t j = 0;
+    for (; j + kLanes <= n; j += kLanes) {
+      const Vf first = fma(a1, From::vector(b1 + j), fma(a0, From::vector(b0 + j), load(y + j)));
+      store(y + j, fma(a3, From::vector(b3 + j), fma(a2, From::vector(b2 + j), first)));
+    }
+    for (; j < n; ++j)
+      y[j] += a[p] * From::one(b0 + j) + a[p + 1] * From::one(b1 + j) + a[p + 2] * From::one(b2 + j) +
+              a[p + 3] * From::one(b3 + j);
+  }
+  for (; p < k; ++p)
+    for (int64_t j = 0; j < n; ++j) y[j] += a[p] * From::one(from + p * ldb + j);
+}
+
+void axpys(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int storage, float* y) {
+  switch (storage) {
+    case 0: return axpysFrom<FromF32>(k, n, a, b, ldb, y);
+    case 1: return axpysFrom<FromF16>(k, n, a, b, ldb, y);
+    default: return axpysFrom<FromBf16>(k, n, a, b, ldb, y);
+  }
+}
+
+constexpr GemmKernels makeGemmKernels() {
+  return {
+      .rowTile = kRows,
+      .columnTile = kColumns,
+      .depthBlock = 256,
+      .rowBlock = kRows * (144 / kRows),
+      .columnBlock = 1024 / kColumns * kColumns,
+      .tile = tile,
+      .packA = {{packLines<FromF32, kRows>, packColumns<FromF32, kRows>},
+                {packLines<FromF16, kRows>, packColumns<FromF16, kRows>},
+                {packLines<FromBf16, kRows>, packColumns<FromBf16, kRows>}},
+      .packB = {{packLines<FromF32, kColumns>, packColumns<FromF32, kColumns>},
+                {packLines<FromF16, kColumns>, packColumns<FromF16, kColumns>},
+                {packLines<FromBf16, kColumns>, packColumns<FromBf16, kColumns>}},
+      .dots = dots,
+      .axpys = axpys,
+  };
+}
+
+}  // namespace
+}  // namespace ascribe::cpu

@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+
+#include "graph/dtype.h"
+
+namespace ascribe::cpu {
+
+/// How a tile of the product becomes a tile of C: C = clip(alpha * AB + beta * C + biases).
+struct TileStore {
+  float alpha = 1, beta = 0;
+  const float* rowBias = nullptr;     // of the tile's first row
+  const float* columnBias = nullptr;  // of the tile's first column
+  bool clip = false;
+  float low = 0, high = 0;
+};
+
+/// Packs `count` <= width lines of `depth` elements into panel[depth][width], widening to f32, missing lines zero.
+/// `lines` means a line's elements are contiguous (stride between lines); `columns`, that lines are adjacent.
+using PackFunction = void (*)(float* panel, const void* source, int64_t stride, int64_t count, int64_t depth);
+
+struct PackFunctions {
+  PackFunction lines, columns;
+};
+
+/// The innermost part of the product for one instruction set. Panels of A are rowTile wide, of B columnTile.
+struct GemmKernels {
+  int rowTile, columnTile;
+  /// Depth of a block: one panel of B of this depth stays in the first-level cache. Fixed, because it decides
+  /// the order of summation.
+  int depthBlock;
+  int rowBlock;     // rows of A packed at a time (second-level cache), a multiple of rowTile
+  int columnBlock;  // columns of B packed at a time, a multiple of columnTile
+  /// rows <= rowTile, columns <= columnTile.
+  void (*tile)(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+               const TileStore& store);
+  PackFunctions packA[3], packB[3];  // by packIndex()
+  /// out[i * rowStride + j * columnStride] = alpha * <a_i, b_j> + beta * out, lines of length k; few rows of A.
+  void (*dots)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, int storage,
+               float alpha, float beta, float* out, int64_t rowStride, int64_t columnStride);
+  /// y += sum over p of a[p] * b[p][:] for `k` rows of b with `n` columns.
+  void (*axpys)(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int storage, float* y);
+};
+
+/// The storage types that a product packs from without a widened copy; -1 for others.
+constexpr int packIndex(DType type) {
+  return type == DType::F32 ? 0 : type == DType::F16 ? 1 : type == DType::BF16 ? 2 : -1;
+}
+
+}  // namespace ascribe::cpu

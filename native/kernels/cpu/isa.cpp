@@ -1,0 +1,72 @@
+#include "kernels/cpu/isa.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace ascribe::cpu {
+
+extern const GemmKernels gemmBaseline, gemmAvx2, gemmAvx512;
+extern const MathKernels mathBaseline, mathAvx2, mathAvx512;
+extern const RowKernels rowsBaseline, rowsAvx2, rowsAvx512;
+
+namespace {
+
+const IsaKernels kTables[] = {
+    {Isa::Baseline, "baseline", &gemmBaseline, &mathBaseline, &rowsBaseline},
+#if defined(__x86_64__)
+    {Isa::Avx2, "avx2", &gemmAvx2, &mathAvx2, &rowsAvx2},
+    {Isa::Avx512, "avx512", &gemmAvx512, &mathAvx512, &rowsAvx512},
+#endif
+};
+
+Isa detect() {
+#if defined(__x86_64__)
+  // __builtin_cpu_supports also asks the operating system (XCR0), which cpuid alone does not.
+  __builtin_cpu_init();
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  const bool f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !f16c) return Isa::Baseline;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
+    return Isa::Avx512;
+  return Isa::Avx2;
+#else
+  return Isa::Baseline;
+#endif
+}
+
+Isa capFromEnvironment() {
+  const char* text = std::getenv("ASCRIBE_MAX_ISA");
+  const std::string_view cap = text ? text : "";
+  if (cap == "baseline") return Isa::Baseline;
+  if (cap == "avx2") return Isa::Avx2;
+  return Isa::Avx512;
+}
+
+Isa detected() {
+  static const Isa isa = detect();
+  return isa;
+}
+
+std::atomic<Isa>& cap() {
+  static std::atomic<Isa> value{capFromEnvironment()};
+  return value;
+}
+
+}  // namespace
+
+bool isaAvailable(Isa isa) { return isa <= detected(); }
+
+const IsaKernels& kernels() {
+  const Isa allowed = cap().load(std::memory_order_relaxed);
+  return kTables[static_cast<int>(allowed < detected() ? allowed : detected())];
+}
+
+void setMaxIsa(Isa isa) { cap().store(isa, std::memory_order_relaxed); }
+
+}  // namespace ascribe::cpu

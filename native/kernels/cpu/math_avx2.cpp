@@ -1,0 +1,8 @@
+#if defined(__x86_64__)
+#include "kernels/cpu/math_body.h"
+
+namespace ascribe::cpu {
+extern const MathKernels mathAvx2;
+const MathKernels mathAvx2 = makeMathKernels();
+}  // namespace ascribe::cpu
+#endif

@@ -1,0 +1,133 @@
+// Elementwise loops; compiled once per instruction set, see simd.h.
+#pragma once
+#include "kernels/cpu/math_kernels.h"
+#include "kernels/cpu/simd_math.h"
+
+namespace ascribe::cpu {
+namespace {
+
+constexpr float kSqrtTwoOverPi = 0.797884561f, kGeluCubic = 0.044715f;
+
+void unaryLoop(Unary op, const float* x, float* y, int64_t n, float a, float b) {
+  const Vf va = splat(a), vb = splat(b), zero{}, one = splat(1.0f);
+  switch (op) {
+    case Unary::Neg: return mapVectors(x, y, n, [](Vf v) { return -v; });
+    case Unary::Abs: return mapVectors(x, y, n, [](Vf v) { return magnitude(v); });
+    case Unary::Sign:
+      return mapVectors(x, y, n, [=](Vf v) { return v > zero ? one : v < zero ? -one : v; });
+    case Unary::Reciprocal: return mapVectors(x, y, n, [=](Vf v) { return one / v; });
+    case Unary::Sqrt: return mapVectors(x, y, n, [](Vf v) { return squareRoot(v); });
+    case Unary::Floor: return mapVectors(x, y, n, [](Vf v) { return floorOf(v); });
+    case Unary::Ceil: return mapVectors(x, y, n, [](Vf v) { return ceilOf(v); });
+    case Unary::Round: return mapVectors(x, y, n, [](Vf v) { return roundOf(v); });
+    case Unary::Exp: return mapVectors(x, y, n, [](Vf v) { return expOf(v); });
+    case Unary::Log: return mapVectors(x, y, n, [](Vf v) { return logOf(v); });
+    case Unary::Tanh: return mapVectors(x, y, n, [](Vf v) { return tanhOf(v); });
+    case Unary::Sigmoid: return mapVectors(x, y, n, [](Vf v) { return sigmoidOf(v); });
+    case Unary::Erf: return mapVectors(x, y, n, [](Vf v) { return erfOf(v); });
+    case Unary::Softplus:
+      return mapVectors(x, y, n, [=](Vf v) { return maxOf(zero, v) + logOnePlus(expOf(-magnitude(v))); });
+    case Unary::Softsign: return mapVectors(x, y, n, [=](Vf v) { return v / (one + magnitude(v)); });
+    case Unary::Silu: return mapVectors(x, y, n, [](Vf v) { return v * sigmoidOf(v); });
+    case Unary::Mish:
+      return mapVectors(x, y, n, [=](Vf v) {  // tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2)
+        const Vf e = expOf(minOf(splat(20.0f), v)), top = e * (e + 2.0f);
+        return v * (top / (top + 2.0f));
+      });
+    case Unary::Gelu: return mapVectors(x, y, n, [](Vf v) { return v * normalCdf(v); });
+    case Unary::GeluTanh:
+      return mapVectors(x, y, n, [=](Vf v) {  // (1 + tanh z) / 2 is the sigmoid of 2 z
+        return v * sigmoidOf(2.0f * kSqrtTwoOverPi * v * fma(v * v, splat(kGeluCubic), one));
+      });
+    case Unary::HardSwish:
+      return mapVectors(x, y, n, [=](Vf v) { return v * minOf(one, maxOf(zero, v / 6.0f + 0.5f)); });
+    case Unary::Relu: return mapVectors(x, y, n, [=](Vf v) { return maxOf(zero, v); });
+    case Unary::LeakyRelu: return mapVectors(x, y, n, [=](Vf v) { return v < zero ? va * v : v; });
+    case Unary::Elu:
+      return mapVectors(x, y, n, [=](Vf v) { return v < zero ? va * expMinusOneOfNegative(minOf(zero, v)) : v; });
+    case Unary::Celu:
+      return mapVectors(x, y, n, [=](Vf v) { return v < zero ? va * expMinusOneOfNegative(minOf(zero, v / va)) : v; });
+    case Unary::Selu:
+      return mapVectors(x, y, n, [=](Vf v) {
+        return vb * (v < zero ? va * expMinusOneOfNegative(minOf(zero, v)) : v);
+      });
+    case Unary::ThresholdedRelu: return mapVectors(x, y, n, [=](Vf v) { return (v > va) | (v != v) ? v : zero; });
+    case Unary::HardSigmoid:
+      return mapVectors(x, y, n, [=](Vf v) { return minOf(one, maxOf(zero, va * v + vb)); });
+    case Unary::Clip: return mapVectors(x, y, n, [=](Vf v) { return minOf(vb, maxOf(va, v)); });
+    case Unary::Affine: return mapVectors(x, y, n, [=](Vf v) { return va * v + vb; });
+  }
+}
+
+template <class F>
+ASCRIBE_INLINE void mapTwo(Steps steps, const float* x, const float* y, float* out, int64_t n, F f) {
+  const int64_t whole = n / kLanes * kLanes;
+  if (steps == Steps::Both) {
+    for (int64_t i = 0; i < whole; i += kLanes) store(out + i, f(load(x + i), load(y + i)));
+  } else if (steps == Steps::First) {
+    const Vf fixed = splat(*y);
+    for (int64_t i = 0; i < whole; i += kLanes) store(out + i, f(load(x + i), fixed));
+  } else {
+    const Vf fixed = splat(*x);
+    for (int64_t i = 0; i < whole; i += kLanes) store(out + i, f(fixed, load(y + i)));
+  }
+  if (whole == n) return;
+  float tail[2][kLanes] = {};
+  for (int64_t i = whole; i < n; ++i) {
+    tail[0][i - whole] = steps == Steps::Second ? *x : x[i];
+    tail[1][i - whole] = steps == Steps::First ? *y : y[i];
+  }
+  store(tail[0], f(load(tail[0]), load(tail[1])));
+  for (int64_t i = whole; i < n; ++i) out[i] = tail[0][i - whole];
+}
+
+void binaryLoop(Binary op, Steps s, const float* x, const float* y, float* o, int64_t n, float a, float b) {
+  const Vf va = splat(a), vb = splat(b), zero{}, one = splat(1.0f);
+  switch (op) {
+    case Binary::Add: return mapTwo(s, x, y, o, n, [](Vf p, Vf q) { return p + q; });
+    case Binary::Sub: return mapTwo(s, x, y, o, n, [](Vf p, Vf q) { return p - q; });
+    case Binary::Mul: return mapTwo(s, x, y, o, n, [](Vf p, Vf q) { return p * q; });
+    case Binary::Div: return mapTwo(s, x, y, o, n, [](Vf p, Vf q) { return p / q; });
+    // The hardware's rule gives the second operand for NaN; a NaN in the first has to be kept by hand.
+    case Binary::Min: return mapTwo(s, x, y, o, n, [](Vf p, Vf q) { return p != p ? p : minOf(p, q); });
+    case Binary::Max: return mapTwo(s, x, y, o, n, [](Vf p, Vf q) { return p != p ? p : maxOf(p, q); });
+    case Binary::Prelu: return mapTwo(s, x, y, o, n, [=](Vf p, Vf q) { return p < zero ? p * q : p; });
+    case Binary::ReluGrad: return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return v > zero ? g : zero; });
+    case Binary::SigmoidGrad: return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return g * (v * (one - v)); });
+    case Binary::TanhGrad: return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return g * fma(-v, v, one); });
+    case Binary::LeakyReluGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return v > zero ? g : va * g; });
+    case Binary::EluGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return v > zero ? g : g * va * expOf(minOf(zero, v)); });
+    case Binary::ClipGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return (v > va) & (v < vb) ? g : zero; });
+    case Binary::GeluGrad:
+      return mapTwo(s, x, y, o, n, [](Vf g, Vf v) { return g * fma(v, normalDensity(v), normalCdf(v)); });
+    case Binary::GeluTanhGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
+        const Vf square = v * v, k = splat(2.0f * kSqrtTwoOverPi);
+        const Vf p = sigmoidOf(k * v * fma(square, splat(kGeluCubic), one));
+        const Vf slope = k * fma(square, splat(3.0f * kGeluCubic), one);
+        return g * fma(v * slope, p * (one - p), p);
+      });
+    case Binary::SiluGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
+        const Vf p = sigmoidOf(v);
+        return g * fma(v * p, one - p, p);
+      });
+    case Binary::HardSwishGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
+        return v >= splat(3.0f) ? g : v > splat(-3.0f) ? g * (v / 3.0f + 0.5f) : zero;
+      });
+    case Binary::HardSigmoidGrad:
+      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
+        const Vf line = va * v + vb;
+        return (line > zero) & (line < one) ? g * va : zero;
+      });
+  }
+}
+
+constexpr MathKernels makeMathKernels() { return {unaryLoop, binaryLoop}; }
+
+}  // namespace
+}  // namespace ascribe::cpu

@@ -1,0 +1,38 @@
+#pragma once
+#include <cstdint>
+
+namespace ascribe::cpu {
+
+enum class Unary {
+  Neg, Abs, Sign, Reciprocal, Sqrt, Floor, Ceil, Round, Exp, Log, Tanh, Sigmoid, Erf, Softplus, Softsign, Silu, Mish,
+  Gelu, GeluTanh, HardSwish, Relu,
+  LeakyRelu,         // a: slope
+  Elu, Celu,         // a: alpha
+  Selu,              // a: alpha, b: gamma
+  ThresholdedRelu,   // a: alpha
+  HardSigmoid,       // a: alpha, b: beta
+  Clip,              // a: min, b: max
+  Affine,            // a * x + b
+};
+
+enum class Binary {
+  Add, Sub, Mul, Div, Min, Max, Prelu,
+  // Gates: the first operand is the gradient, the second the saved value (y for the first three, else x).
+  ReluGrad, SigmoidGrad, TanhGrad,
+  LeakyReluGrad,     // a: slope
+  EluGrad,           // a: alpha
+  ClipGrad,          // a: min, b: max
+  GeluGrad, GeluTanhGrad, SiluGrad, HardSwishGrad,
+  HardSigmoidGrad,   // a: alpha, b: beta
+};
+
+/// Which operands step along a row; a fixed one is a single value.
+enum class Steps { Both, First, Second };
+
+/// Vector math for one instruction set, on one thread. In place is fine.
+struct MathKernels {
+  void (*unary)(Unary op, const float* x, float* y, int64_t n, float a, float b);
+  void (*binary)(Binary op, Steps steps, const float* x, const float* y, float* out, int64_t n, float a, float b);
+};
+
+}  // namespace ascribe::cpu

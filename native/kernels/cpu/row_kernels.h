@@ -1,0 +1,41 @@
+#pragma once
+#include <cstdint>
+
+namespace ascribe::cpu {
+
+/// Operations on contiguous rows for one instruction set, on one thread. Sums are carried in double.
+struct RowKernels {
+  double (*sum)(const float* x, int64_t n);
+  double (*dot)(const float* x, const float* y, int64_t n);
+  /// Sum of (x - centre)^2.
+  double (*squares)(const float* x, int64_t n, float centre);
+  /// NaN if any element is.
+  float (*max)(const float* x, int64_t n);
+  float (*min)(const float* x, int64_t n);
+  /// total[i] += x[i]
+  void (*addTo)(double* total, const float* x, int64_t n);
+  /// y += a * x
+  void (*axpy)(float a, const float* x, float* y, int64_t n);
+  /// y = ((x - centre) * scale) * gain[i] + offset[i]; gain and offset may be null
+  void (*normalise)(const float* x, float* y, int64_t n, float centre, float scale, const float* gain,
+                    const float* offset);
+  void (*softmax)(const float* x, float* y, int64_t n);
+  void (*logSoftmax)(const float* x, float* y, int64_t n);
+  /// The same along an axis whose elements are `stride` apart, for `columns` neighbours at once.
+  void (*softmaxColumns)(const float* x, float* y, int64_t length, int64_t stride, int64_t columns, bool logarithm);
+  /// out = y * (g - <g, y>), and for the logarithm out = g - e^y * sum(g)
+  void (*softmaxGrad)(const float* g, const float* y, float* out, int64_t n, bool logarithm);
+  /// Sums of g * gain and of g * gain * (x - centre); gain may be null.
+  void (*gradientMoments)(const float* g, const float* x, const float* gain, int64_t n, float centre, double* first,
+                          double* second);
+  /// out = scale * (g * gain) - a - b * (x - centre)
+  void (*normGrad)(const float* g, const float* x, const float* gain, float* out, int64_t n, float centre, float scale,
+                   float a, float b);
+  /// y[i] = clip(start + sum over t of weights[t] * sources[t][i]): a window's row, every tap a shifted row.
+  void (*taps)(int64_t count, const float* const* sources, const float* weights, float start, float* y, int64_t n,
+               bool clip, float low, float high);
+  /// Where x[i] > best[i] or is NaN: best[i] = x[i], index[i] = first + i * step. index may be null.
+  void (*maxTap)(const float* x, float* best, int32_t* index, int64_t n, int32_t first, int32_t step);
+};
+
+}  // namespace ascribe::cpu

@@ -1,0 +1,293 @@
+// Row operations; compiled once per instruction set, see simd.h.
+#pragma once
+#include "kernels/cpu/row_kernels.h"
+#include "kernels/cpu/simd_math.h"
+
+namespace ascribe::cpu {
+namespace {
+
+/// Sums f(i) over whole pairs of vectors in double; the caller adds the tail from wholeOf(n) on.
+template <class F>
+ASCRIBE_INLINE double sumVectors(int64_t n, F f) {
+  Vd total[4] = {};
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    Vd low, high;
+    widen(f(i), low, high);
+    total[0] += low;
+    total[1] += high;
+    widen(f(i + kLanes), low, high);
+    total[2] += low;
+    total[3] += high;
+  }
+  return (sumOf(total[0]) + sumOf(total[1])) + (sumOf(total[2]) + sumOf(total[3]));
+}
+constexpr int64_t wholeOf(int64_t n) { return n / (2 * kLanes) * (2 * kLanes); }
+
+double rowSum(const float* x, int64_t n) {
+  double total = sumVectors(n, [=](int64_t i) { return load(x + i); });
+  for (int64_t i = wholeOf(n); i < n; ++i) total += static_cast<double>(x[i]);
+  return total;
+}
+double rowDot(const float* x, const float* y, int64_t n) {
+  double total = sumVectors(n, [=](int64_t i) { return load(x + i) * load(y + i); });
+  for (int64_t i = wholeOf(n); i < n; ++i) total += static_cast<double>(x[i] * y[i]);
+  return total;
+}
+double rowSquares(const float* x, int64_t n, float centre) {
+  double total = sumVectors(n, [=](int64_t i) {
+    const Vf d = load(x + i) - centre;
+    return d * d;
+  });
+  for (int64_t i = wholeOf(n); i < n; ++i) total += static_cast<double>((x[i] - centre) * (x[i] - centre));
+  return total;
+}
+
+template <class Better>
+ASCRIBE_INLINE float rowExtremum(const float* x, int64_t n, float start, Better better) {
+  Vf best = splat(start), spoiled{};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Vf v = load(x + i);
+    best = better(best, v);
+    spoiled += v != v ? splat(1.0f) : Vf{};
+  }
+  float lanes[kLanes], result = start;
+  bool nan = sumOf(spoiled) > 0;
+  store(lanes, best);
+  for (int l = 0; l < kLanes; ++l) result = better(splat(result), splat(lanes[l]))[0];
+  for (; i < n; ++i) {
+    nan |= x[i] != x[i];
+    result = better(splat(result), splat(x[i]))[0];
+  }
+  return nan ? __builtin_nanf("") : result;
+}
+float rowMax(const float* x, int64_t n) {
+  return rowExtremum(x, n, -__builtin_inff(), [](Vf best, Vf v) { return maxOf(best, v); });
+}
+float rowMin(const float* x, int64_t n) {
+  return rowExtremum(x, n, __builtin_inff(), [](Vf best, Vf v) { return minOf(best, v); });
+}
+
+void rowAddTo(double* total, const float* x, int64_t n) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vd low, high, sum[2];
+    widen(load(x + i), low, high);
+    __builtin_memcpy(sum, total + i, sizeof sum);
+    sum[0] += low;
+    sum[1] += high;
+    __builtin_memcpy(total + i, sum, sizeof sum);
+  }
+  for (; i < n; ++i) total[i] += static_cast<double>(x[i]);
+}
+void rowAxpy(float a, const float* x, float* y, int64_t n) {
+  const Vf va = splat(a);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, fma(va, load(x + i), load(y + i)));
+  for (; i < n; ++i) y[i] = fma(va, splat(x[i]), splat(y[i]))[0];
+}
+void rowNormalise(const float* x, float* y, int64_t n, float centre, float scale, const float* gain,
+                  const float* offset) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vf v = (load(x + i) - centre) * scale;
+    if (gain) v *= load(gain + i);
+    if (offset) v += load(offset + i);
+    store(y + i, v);
+  }
+  for (; i < n; ++i) {
+    float v = (x[i] - centre) * scale;
+    if (gain) v *= gain[i];
+    if (offset) v += offset[i];
+    y[i] = v;
+  }
+}
+
+/// Sum of e^(x - top) over the row; keeps the exponentials in y unless it is null.
+double rowExponentials(const float* x, float* y, int64_t n, float top) {
+  Vd total[2] = {};
+  int64_t i = 0;
+  const auto one = [&](Vf v) {
+    Vd low, high;
+    widen(v, low, high);
+    total[0] += low;
+    total[1] += high;
+  };
+  for (; i + kLanes <= n; i += kLanes) {
+    const Vf e = expOf(load(x + i) - top);
+    if (y) store(y + i, e);
+    one(e);
+  }
+  if (i < n) {
+    float tail[kLanes];
+    for (int l = 0; l < kLanes; ++l) tail[l] = i + l < n ? x[i + l] - top : -__builtin_inff();
+    const Vf e = expOf(load(tail));
+    store(tail, e);
+    if (y)
+      for (int64_t j = i; j < n; ++j) y[j] = tail[j - i];
+    one(e);
+  }
+  return sumOf(total[0]) + sumOf(total[1]);
+}
+void rowSoftmax(const float* x, float* y, int64_t n) {
+  const double total = rowExponentials(x, y, n, rowMax(x, n));
+  const float scale = static_cast<float>(1.0 / total);
+  mapVectors(y, y, n, [=](Vf v) { return v * scale; });
+}
+void rowLogSoftmax(const float* x, float* y, int64_t n) {
+  const float top = rowMax(x, n);
+  const float shift = static_cast<float>(__builtin_log(rowExponentials(x, nullptr, n, top)));
+  mapVectors(x, y, n, [=](Vf v) { return (v - top) - shift; });
+}
+
+template <int V>
+ASCRIBE_INLINE void softmaxColumnBlock(const float* x, float* y, int64_t length, int64_t stride, bool logarithm) {
+  Vf top[V];
+  Vd total[2 * V] = {};
+  for (int v = 0; v < V; ++v) top[v] = splat(-__builtin_inff());
+  for (int64_t a = 0; a < length; ++a)
+    for (int v = 0; v < V; ++v) {
+      // A NaN that a later element hides from the maximum still reaches the sum of exponentials.
+      top[v] = maxOf(top[v], load(x + a * stride + v * kLanes));
+    }
+  for (int64_t a = 0; a < length; ++a)
+    for (int v = 0; v < V; ++v) {
+      const Vf e = expOf(load(x + a * stride + v * kLanes) - top[v]);
+      if (!logarithm) store(y + a * stride + v * kLanes, e);
+      Vd low, high;
+      widen(e, low, high);
+      total[2 * v] += low;
+      total[2 * v + 1] += high;
+    }
+  for (int v = 0; v < V; ++v) {
+    VfHalf parts[2] = {__builtin_convertvector(total[2 * v], VfHalf), __builtin_convertvector(total[2 * v + 1], VfHalf)};
+    Vf sum;
+    __builtin_memcpy(&sum, parts, sizeof sum);
+    const Vf shift = logarithm ? logOf(sum) : 1.0f / sum;
+    for (int64_t a = 0; a < length; ++a) {
+      const int64_t at = a * stride + v * kLanes;
+      store(y + at, logarithm ? (load(x + at) - top[v]) - shift : load(y + at) * shift);
+    }
+  }
+}
+void softmaxColumns(const float* x, float* y, int64_t length, int64_t stride, int64_t columns, bool logarithm) {
+  int64_t j = 0;
+  for (; j + 2 * kLanes <= columns; j += 2 * kLanes) softmaxColumnBlock<2>(x + j, y + j, length, stride, logarithm);
+  for (; j + kLanes <= columns; j += kLanes) softmaxColumnBlock<1>(x + j, y + j, length, stride, logarithm);
+  for (; j < columns; ++j) {
+    float top = -__builtin_inff();
+    for (int64_t a = 0; a < length; ++a) top = maxOf(splat(top), splat(x[a * stride + j]))[0];
+    double total = 0;
+    for (int64_t a = 0; a < length; ++a) {
+      const float e = expOf(splat(x[a * stride + j] - top))[0];
+      if (!logarithm) y[a * stride + j] = e;
+      total += static_cast<double>(e);
+    }
+    const float sum = static_cast<float>(total), shift = logarithm ? logOf(splat(sum))[0] : 1.0f / sum;
+    for (int64_t a = 0; a < length; ++a) {
+      const int64_t at = a * stride + j;
+      y[at] = logarithm ? (x[at] - top) - shift : y[at] * shift;
+    }
+  }
+}
+
+void rowSoftmaxGrad(const float* g, const float* y, float* out, int64_t n, bool logarithm) {
+  const float mean = static_cast<float>(logarithm ? rowSum(g, n) : rowDot(g, y, n));
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Vf gradient = load(g + i), value = load(y + i);
+    store(out + i, logarithm ? gradient - expOf(value) * mean : value * (gradient - mean));
+  }
+  for (; i < n; ++i) out[i] = logarithm ? g[i] - expOf(splat(y[i]))[0] * mean : y[i] * (g[i] - mean);
+}
+
+void rowGradientMoments(const float* g, const float* x, const float* gain, int64_t n, float centre, double* first,
+                        double* second) {
+  const auto weighted = [=](int64_t i) { return gain ? load(g + i) * load(gain + i) : load(g + i); };
+  double a = sumVectors(n, weighted);
+  double b = sumVectors(n, [=](int64_t i) { return weighted(i) * (load(x + i) - centre); });
+  for (int64_t i = wholeOf(n); i < n; ++i) {
+    const float v = gain ? g[i] * gain[i] : g[i];
+    a += static_cast<double>(v);
+    b += static_cast<double>(v * (x[i] - centre));
+  }
+  *first = a;
+  *second = b;
+}
+void rowNormGrad(const float* g, const float* x, const float* gain, float* out, int64_t n, float centre, float scale,
+                 float a, float b) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vf v = load(g + i) * scale;
+    if (gain) v *= load(gain + i);
+    store(out + i, (v - a) - b * (load(x + i) - centre));
+  }
+  for (; i < n; ++i) {
+    float v = g[i] * scale;
+    if (gain) v *= gain[i];
+    out[i] = (v - a) - b * (x[i] - centre);
+  }
+}
+
+template <int V>
+ASCRIBE_INLINE void tapBlock(int64_t count, const float* const* sources, const float* weights, float start, float* y,
+                             int64_t at, bool clip, float low, float high) {
+  Vf sum[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) sum[v] = splat(start);
+  for (int64_t t = 0; t < count; ++t) {
+    const Vf w = splat(weights[t]);
+    const float* source = sources[t] + at;
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sum[v] = fma(w, load(source + v * kLanes), sum[v]);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v)
+    store(y + at + v * kLanes, clip ? minOf(splat(high), maxOf(splat(low), sum[v])) : sum[v]);
+}
+void rowTaps(int64_t count, const float* const* sources, const float* weights, float start, float* y, int64_t n,
+             bool clip, float low, float high) {
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) tapBlock<4>(count, sources, weights, start, y, i, clip, low, high);
+  for (; i + kLanes <= n; i += kLanes) tapBlock<1>(count, sources, weights, start, y, i, clip, low, high);
+  if (i < n && n >= kLanes) {  // the last vector overlaps the one before: the same sums again
+    return tapBlock<1>(count, sources, weights, start, y, n - kLanes, clip, low, high);
+  }
+  for (; i < n; ++i) {
+    Vf sum = splat(start);
+    for (int64_t t = 0; t < count; ++t) sum = fma(splat(weights[t]), splat(sources[t][i]), sum);
+    y[i] = (clip ? minOf(splat(high), maxOf(splat(low), sum)) : sum)[0];
+  }
+}
+
+void rowMaxTap(const float* x, float* best, int32_t* index, int64_t n, int32_t first, int32_t step) {
+  Vi ramp;
+  for (int l = 0; l < kLanes; ++l) ramp[l] = l * step;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Vf value = load(x + i), old = load(best + i);
+    const Vi better = (value > old) | (value != value);
+    store(best + i, better ? value : old);
+    if (index) {
+      Vi at;
+      __builtin_memcpy(&at, index + i, sizeof at);
+      at = better ? ramp + (first + static_cast<int32_t>(i) * step) : at;
+      __builtin_memcpy(index + i, &at, sizeof at);
+    }
+  }
+  for (; i < n; ++i)
+    if (x[i] > best[i] || x[i] != x[i]) {
+      best[i] = x[i];
+      if (index) index[i] = first + static_cast<int32_t>(i) * step;
+    }
+}
+
+constexpr RowKernels makeRowKernels() {
+  return {rowSum,         rowDot,         rowSquares,         rowMax,      rowMin,      rowAddTo, rowAxpy,  rowNormalise,
+          rowSoftmax,     rowLogSoftmax,  softmaxColumns,     rowSoftmaxGrad, rowGradientMoments, rowNormGrad, rowTaps,
+          rowMaxTap};
+}
+
+}  // namespace
+}  // namespace ascribe::cpu
