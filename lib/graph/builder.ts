@@ -69,7 +69,12 @@ export class GraphBuilder {
 
   /** A vector of int64: shapes, axes, starts. */
   integers(values: readonly (number | bigint)[], name?: string): Value {
-    return this.constant('i64', [values.length], BigInt64Array.from(values, v => BigInt(v)), name)
+    return this.constant(
+      'i64',
+      [values.length],
+      BigInt64Array.from(values, v => BigInt(v)),
+      name,
+    )
   }
 
   /** A weight, held by name in the model's parameters. `dtype` is what kernels compute with. */
@@ -109,7 +114,9 @@ export class GraphBuilder {
       ...(name ? { name } : {}),
       inputs: inputs.map(v => v?.index ?? -1),
       outputs: results.map(v => v.index),
-      attributes: Object.fromEntries(given.filter((entry): entry is [string, AttributeValue] => entry[1] !== undefined)),
+      attributes: Object.fromEntries(
+        given.filter((entry): entry is [string, AttributeValue] => entry[1] !== undefined),
+      ),
     })
     return results
   }
@@ -118,8 +125,16 @@ export class GraphBuilder {
    * Vector-Jacobian products: gradients of sum(seed * output) with respect to `wanted`, each with the cotangent
    * axis in front. Seeds have shape [K, ...output].
    */
-  vjp(outputs: Value[], seeds: Value[], wanted: Value[], attributes: { rules?: string; parameters?: 'summed' | 'perExample' } = {}): Value[] {
-    return this.applyMany('vjp', [...outputs, ...seeds, ...wanted], wanted.length, { outputs: outputs.length, ...attributes })
+  vjp(
+    outputs: Value[],
+    seeds: Value[],
+    wanted: Value[],
+    attributes: { rules?: string; parameters?: 'summed' | 'perExample' } = {},
+  ): Value[] {
+    return this.applyMany('vjp', [...outputs, ...seeds, ...wanted], wanted.length, {
+      outputs: outputs.length,
+      ...attributes,
+    })
   }
 
   /** Names a value so that it can be found, tapped and explained; a second name becomes an alias. */
@@ -165,16 +180,25 @@ export class GraphBuilder {
       if (description.kind === 'result') return
       const given = description.kind === 'input' ? options.inputs?.[description.name] : undefined
       const name = description.name === undefined ? undefined : prefix + description.name
-      const existing = description.kind === 'parameter' && name !== undefined ? this.#byName.get(name) : undefined
-      const value = given ?? existing ?? this.#add({ ...description, ...(name === undefined ? {} : { name }) } as ValueDescription)
+      const existing =
+        description.kind === 'parameter' && name !== undefined ? this.#byName.get(name) : undefined
+      const value =
+        given ??
+        existing ??
+        this.#add({ ...description, ...(name === undefined ? {} : { name }) } as ValueDescription)
       if (!given && description.kind === 'input') this.#inputs.push(value.index)
       settle(index, value, [description.name])
     })
     for (const [key, body] of Object.entries(graph.subgraphs ?? {})) this.subgraphs[prefix + key] = body
     for (const node of graph.nodes) {
-      const attributes = node.op === 'customDerivative'
-        ? { ...node.attributes, forward: prefix + node.attributes.forward, backward: prefix + node.attributes.backward }
-        : node.attributes
+      const attributes =
+        node.op === 'customDerivative'
+          ? {
+              ...node.attributes,
+              forward: prefix + node.attributes.forward,
+              backward: prefix + node.attributes.backward,
+            }
+          : node.attributes
       const outputs = node.outputs.map(() => this.#add({ kind: 'result' }))
       this.nodes.push({
         ...node,
@@ -192,7 +216,8 @@ export class GraphBuilder {
       })
     }
     for (const name of Object.keys(options.replace ?? {}))
-      if (!replaced.has(name)) throw new AscribeError('LAYER_NOT_FOUND', `The model has no value called "${name}"`)
+      if (!replaced.has(name))
+        throw new AscribeError('LAYER_NOT_FOUND', `The model has no value called "${name}"`)
     return byName
   }
 

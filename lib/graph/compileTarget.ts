@@ -55,25 +55,45 @@ export function compileTarget(
   const name = options.output ?? outputs.keys().next().value
   const output = name === undefined ? undefined : outputs.get(name)
   if (name === undefined || output === undefined)
-    throw new AscribeError('TARGET_INVALID', `The model has no output called "${name}"`, { hint: `Its outputs are ${[...outputs.keys()].join(', ')}.` })
+    throw new AscribeError('TARGET_INVALID', `The model has no output called "${name}"`, {
+      hint: `Its outputs are ${[...outputs.keys()].join(', ')}.`,
+    })
   if (description.kind === 'expression')
     return { objective: description.build(graph, outputs), valueName: description.name, readsClass: false }
   const sum = (value: Value, axes: number[]) => graph.apply('sum', [value], { axes, keepDims: 0 })
   const flat = (value: Value) => graph.apply('reshape', [value, graph.integers([-1])])
-  if (description.kind === 'regression') return { objective: flat(output), valueName: name, readsClass: false }
+  if (description.kind === 'regression')
+    return { objective: flat(output), valueName: name, readsClass: false }
   if (description.kind === 'token') {
-    const row = graph.apply('gather', [output, graph.constant('i64', [], BigInt64Array.of(BigInt(description.position)))], { axis: 1 })
+    const row = graph.apply(
+      'gather',
+      [output, graph.constant('i64', [], BigInt64Array.of(BigInt(description.position)))],
+      { axis: 1 },
+    )
     const id = graph.constant('i64', [], BigInt64Array.of(BigInt(description.id)))
     return { objective: graph.apply('gather', [row, id], { axis: 1 }), valueName: name, readsClass: false }
   }
   if (description.kind === 'region' || description.kind === 'mask') {
-    const channel = graph.apply('gather', [output, graph.constant('i64', [], BigInt64Array.of(BigInt(description.channel)))], { axis: 1 })
+    const channel = graph.apply(
+      'gather',
+      [output, graph.constant('i64', [], BigInt64Array.of(BigInt(description.channel)))],
+      { axis: 1 },
+    )
     if (description.kind === 'mask') {
       const mask = graph.constant('f32', [description.height, description.width], description.mask)
-      return { objective: sum(graph.apply('mul', [channel, mask]), [1, 2]), valueName: name, readsClass: false }
+      return {
+        objective: sum(graph.apply('mul', [channel, mask]), [1, 2]),
+        valueName: name,
+        readsClass: false,
+      }
     }
     const [left, top, right, bottom] = description.box
-    const box = graph.apply('slice', [channel, graph.integers([top, left]), graph.integers([bottom, right]), graph.integers([1, 2])])
+    const box = graph.apply('slice', [
+      channel,
+      graph.integers([top, left]),
+      graph.integers([bottom, right]),
+      graph.integers([1, 2]),
+    ])
     return { objective: sum(box, [1, 2]), valueName: name, readsClass: false }
   }
 
@@ -94,7 +114,11 @@ export function compileTarget(
       const index = graph.constant('i64', [], BigInt64Array.of(BigInt(classIndex(of, labels))))
       return graph.apply('mul', [graph.apply('gather', [rows, index], { axis: 1 }), graph.scalar(weight)])
     })
-    return { ...shared, objective: terms.reduce((total, term) => graph.apply('add', [total, term])), readsClass: false }
+    return {
+      ...shared,
+      objective: terms.reduce((total, term) => graph.apply('add', [total, term])),
+      readsClass: false,
+    }
   }
   const index = graph.input(classInput, 'i64', ['ascribe.examples', 1])
   const picked = graph.apply('gatherElements', [rows, index], { axis: 1 })

@@ -12,8 +12,18 @@ export type TargetDescription =
   | { readonly kind: 'weighted'; readonly terms: readonly (readonly [ClassName, number])[] }
   | { readonly kind: 'regression' }
   | { readonly kind: 'token'; readonly position: number; readonly id: number }
-  | { readonly kind: 'region'; readonly channel: number; readonly box: readonly [number, number, number, number] }
-  | { readonly kind: 'mask'; readonly channel: number; readonly mask: Float32Array; readonly height: number; readonly width: number }
+  | {
+      readonly kind: 'region'
+      readonly channel: number
+      readonly box: readonly [number, number, number, number]
+    }
+  | {
+      readonly kind: 'mask'
+      readonly channel: number
+      readonly mask: Float32Array
+      readonly height: number
+      readonly width: number
+    }
   | { readonly kind: 'expression'; readonly name: string; readonly build: TargetExpression }
 
 /** Any small expression: gets the builder and the model's outputs by name, returns one value per example, [N]. */
@@ -59,11 +69,21 @@ export class Target {
   }
   /** Score of `a` minus score of `b`: why this one and not that one. */
   static difference(a: ClassName, b: ClassName, options?: TargetOptions): Target {
-    return new Target({ kind: 'weighted', terms: [[a, 1], [b, -1]] }, options)
+    return new Target(
+      {
+        kind: 'weighted',
+        terms: [
+          [a, 1],
+          [b, -1],
+        ],
+      },
+      options,
+    )
   }
   /** A weighted sum of class scores. */
   static weighted(terms: readonly (readonly [ClassName, number])[], options?: TargetOptions): Target {
-    if (terms.length === 0) throw new AscribeError('TARGET_INVALID', 'A weighted target needs at least one term')
+    if (terms.length === 0)
+      throw new AscribeError('TARGET_INVALID', 'A weighted target needs at least one term')
     for (const [, weight] of terms) expectNumber('weight', weight)
     return new Target({ kind: 'weighted', terms }, options)
   }
@@ -73,19 +93,53 @@ export class Target {
   }
   /** The logit of token `id` at `position` (negative counts from the end) of an output [N, T, vocabulary]. */
   static token(position: number, id: number, options?: TargetOptions): Target {
-    return new Target({ kind: 'token', position: expectInteger('position', position), id: expectInteger('id', id, 0) }, options)
+    return new Target(
+      { kind: 'token', position: expectInteger('position', position), id: expectInteger('id', id, 0) },
+      options,
+    )
   }
   /** Sum over the box [left, top, right, bottom) of one channel of a spatial output [N, C, H, W]. */
-  static box(channel: number, box: readonly [number, number, number, number], options?: TargetOptions): Target {
-    const [left, top, right, bottom] = box.map((edge, i) => expectInteger(`box[${i}]`, edge, 0)) as [number, number, number, number]
-    if (right <= left || bottom <= top) throw new AscribeError('TARGET_INVALID', `The box [${box.join(', ')}] is empty`)
-    return new Target({ kind: 'region', channel: expectInteger('channel', channel, 0), box: [left, top, right, bottom] }, options)
+  static box(
+    channel: number,
+    box: readonly [number, number, number, number],
+    options?: TargetOptions,
+  ): Target {
+    const [left, top, right, bottom] = box.map((edge, i) => expectInteger(`box[${i}]`, edge, 0)) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    if (right <= left || bottom <= top)
+      throw new AscribeError('TARGET_INVALID', `The box [${box.join(', ')}] is empty`)
+    return new Target(
+      { kind: 'region', channel: expectInteger('channel', channel, 0), box: [left, top, right, bottom] },
+      options,
+    )
   }
   /** Weighted sum over one channel of a spatial output [N, C, H, W]; `mask` is row-major, height x width. */
-  static mask(channel: number, mask: ArrayLike<number>, height: number, width: number, options?: TargetOptions): Target {
+  static mask(
+    channel: number,
+    mask: ArrayLike<number>,
+    height: number,
+    width: number,
+    options?: TargetOptions,
+  ): Target {
     if (mask.length !== height * width)
-      throw new AscribeError('TARGET_INVALID', `The mask has ${mask.length} elements, expected ${height} x ${width}`)
-    return new Target({ kind: 'mask', channel: expectInteger('channel', channel, 0), mask: Float32Array.from(mask), height, width }, options)
+      throw new AscribeError(
+        'TARGET_INVALID',
+        `The mask has ${mask.length} elements, expected ${height} x ${width}`,
+      )
+    return new Target(
+      {
+        kind: 'mask',
+        channel: expectInteger('channel', channel, 0),
+        mask: Float32Array.from(mask),
+        height,
+        width,
+      },
+      options,
+    )
   }
   /** Any expression of the outputs that yields one value per example. */
   static expression(name: string, build: TargetExpression, options?: TargetOptions): Target {
@@ -106,13 +160,21 @@ export class Target {
 export function classIndex(of: ClassName, labels: readonly string[] | undefined): number {
   if (typeof of === 'number') return of
   if (labels === undefined)
-    throw new AscribeError('TARGET_INVALID', `The target "${of}" is a label, but the model was loaded without labels`, {
-      hint: 'Pass `labels` to loadModel, or give the class index.',
-    })
+    throw new AscribeError(
+      'TARGET_INVALID',
+      `The target "${of}" is a label, but the model was loaded without labels`,
+      {
+        hint: 'Pass `labels` to loadModel, or give the class index.',
+      },
+    )
   const exact = labels.indexOf(of)
   if (exact >= 0) return exact
   const folded = labels.flatMap((label, index) => (label.toLowerCase() === of.toLowerCase() ? [index] : []))
   if (folded.length === 1) return folded[0] as number
   const near = labels.filter(label => label.toLowerCase().includes(of.toLowerCase())).slice(0, 5)
-  throw new AscribeError('TARGET_INVALID', `No label is "${of}"`, near.length > 0 ? { hint: `Did you mean ${near.join(', ')}?` } : {})
+  throw new AscribeError(
+    'TARGET_INVALID',
+    `No label is "${of}"`,
+    near.length > 0 ? { hint: `Did you mean ${near.join(', ')}?` } : {},
+  )
 }

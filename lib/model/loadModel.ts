@@ -1,0 +1,87 @@
+import { basename } from 'node:path'
+import { readFileBounded } from '../data/files.js'
+import { readPreprocessorConfig } from '../data/huggingFacePreprocessing.js'
+import { type PreprocessingOption, resolvePreprocessing } from '../data/preprocessing.js'
+import { AscribeError } from '../errors.js'
+import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
+import { call, native, typed } from '../native.js'
+import { Model } from './model.js'
+
+export interface LoadModelOptions {
+  /**
+   * How pictures become the model's input: a preset (`imagenet`, `caffe-bgr`, `clip`, `inception`, `none`), a
+   * description, or the path of a `preprocessor_config.json`. Needed only where pictures are given; never guessed.
+   */
+  preprocessing?: PreprocessingOption | string
+  /** Class names in output order: an array, or the path of a file with one a line, or of a JSON array. */
+  labels?: readonly string[] | string
+  /** 'map' (default) maps the file, which must then not be written to; 'copy' reads it whole. */
+  weights?: 'map' | 'copy'
+  /** 'auto' (default), 'cpu', 'cuda' or 'cuda:N'. */
+  device?: string
+  /** Bound on the memory of one call, in bytes; work is cut to fit. Default: none. */
+  memoryLimitBytes?: number
+  /** Name in results. Default: the file's name. */
+  name?: string
+}
+
+const maximumLabelBytes = 64 << 20
+
+async function readLabels(labels: readonly string[] | string): Promise<readonly string[]> {
+  if (typeof labels !== 'string') return labels
+  const text = new TextDecoder().decode(await readFileBounded(labels, maximumLabelBytes))
+  if (!labels.endsWith('.json')) return text.replace(/\r?\n$/, '').split(/\r?\n/)
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    throw new AscribeError('FILE_CORRUPT', `${labels} is not JSON`, { cause })
+  }
+  const list = Array.isArray(parsed) ? parsed : (parsed as { labels?: unknown } | null)?.labels
+  if (!Array.isArray(list)) throw new AscribeError('FILE_CORRUPT', `${labels} holds no array of labels`)
+  return list.map(entry =>
+    typeof entry === 'string' ? entry : String((entry as { name?: unknown })?.name ?? ''),
+  )
+}
+
+async function readPreprocessing(option: PreprocessingOption | string) {
+  if (typeof option === 'string' && option.endsWith('.json')) return readPreprocessorConfig(option)
+  return resolvePreprocessing(option as PreprocessingOption)
+}
+
+/**
+ * Loads a model. Weights stay in the file (mapped) until a plan needs them and never become JavaScript objects.
+ *
+ * @param source Path of an ONNX file, or its bytes (which must not change afterwards).
+ * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error)
+ * @example
+ * const model = await loadModel('mobilenet.onnx', { preprocessing: 'imagenet', labels: 'imagenet.txt' })
+ */
+export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
+  try {
+    const onnx = await loadOnnx(
+      native(),
+      source,
+      options.weights === undefined ? {} : { weights: options.weights },
+    )
+    const parameters = call(() => native().createParameters(onnx.parameters))
+    return new Model({
+      name:
+        options.name ?? (typeof source === 'string' ? basename(source) : onnx.metadata.graphName || 'model'),
+      graph: onnx.graph,
+      inputs: onnx.inputs,
+      outputs: onnx.outputs,
+      parameters,
+      storage: onnx.storage,
+      metadata: onnx.metadata,
+      ...(options.preprocessing === undefined
+        ? {}
+        : { preprocessing: await readPreprocessing(options.preprocessing) }),
+      ...(options.labels === undefined ? {} : { labels: await readLabels(options.labels) }),
+      ...(options.device === undefined ? {} : { device: options.device }),
+      ...(options.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: options.memoryLimitBytes }),
+    })
+  } catch (error) {
+    throw typed(error)
+  }
+}

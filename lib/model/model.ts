@@ -1,0 +1,278 @@
+import type {
+  CompileOptions,
+  GraphDescription,
+  NativeGraph,
+  NativeParameters,
+  NativePlan,
+  NativeStorage,
+  NativeTensor,
+  NodeProfile,
+  ParameterInfo,
+} from '#typings/addon.js'
+import type { Preprocessing } from '../data/preprocessing.js'
+import { type Tensor, validateTensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/metadata.js'
+import { GraphBuilder } from '../graph/builder.js'
+import { call, native, settle } from '../native.js'
+import { bindSizes } from './bindSizes.js'
+import { PlanCache } from './planCache.js'
+
+/** An input or output of a model. Dimensions are numbers, or symbols that each call fixes. */
+export type ModelValue = OnnxValue
+
+/** Named tensors; a single tensor stands for the only input. */
+export type ModelInputs = Tensor | Readonly<Record<string, Tensor>>
+
+export interface RunModelOptions {
+  /** Values to return, by name: outputs, or any named value inside the model. Default: all outputs. */
+  outputs?: readonly string[]
+  signal?: AbortSignal
+  onProgress?: (done: number, total: number) => void
+  /** Times every node; see {@link RunModelResult.profile}. */
+  profile?: boolean
+  /** Default true: NaN or infinity in a result is NOT_FINITE and names the node. */
+  guard?: boolean
+  /** 'f64' runs the reference kernels in double precision: an oracle, slow. */
+  precision?: 'f32' | 'f64'
+}
+
+export interface RunModelResult {
+  readonly outputs: Readonly<Record<string, Tensor>>
+  readonly milliseconds: number
+  readonly peakBytes: number
+  readonly profile?: readonly NodeProfile[]
+}
+
+/** How a model treats its leading axis: any size, one fixed size, or no common batch axis at all. */
+export type BatchAxis =
+  | { readonly kind: 'symbolic'; readonly symbol: string }
+  | { readonly kind: 'fixed'; readonly size: number }
+  | { readonly kind: 'none' }
+
+/** Everything that makes a {@link Model}; see `loadModel`. */
+export interface ModelParts {
+  name: string
+  graph: GraphDescription
+  inputs: readonly ModelValue[]
+  outputs: readonly ModelValue[]
+  parameters: NativeParameters
+  storage?: NativeStorage
+  metadata?: OnnxMetadata
+  preprocessing?: Preprocessing
+  labels?: readonly string[]
+  device?: string
+  memoryLimitBytes?: number
+}
+
+/** Plans kept per model; a plan's arena is what one call of that size needs. */
+const planCacheBytes = 1 << 30
+
+/** A loaded model: its graph, weights, and the plans compiled from it. Weights stay outside the JavaScript heap. */
+export class Model {
+  readonly name: string
+  readonly inputs: readonly ModelValue[]
+  readonly outputs: readonly ModelValue[]
+  /** The model in the graph language. */
+  readonly graph: GraphDescription
+  readonly labels: readonly string[] | undefined
+  readonly preprocessing: Preprocessing | undefined
+  readonly metadata: OnnxMetadata | undefined
+  readonly #parts: ModelParts
+  readonly #plans = new PlanCache(planCacheBytes)
+  #hash: Promise<string> | undefined
+  #disposed = false
+
+  constructor(parts: ModelParts) {
+    this.#parts = parts
+    this.name = parts.name
+    this.graph = parts.graph
+    this.inputs = parts.inputs
+    this.outputs = parts.outputs
+    this.labels = parts.labels
+    this.preprocessing = parts.preprocessing
+    this.metadata = parts.metadata
+  }
+
+  get device(): string {
+    return this.#parts.device ?? 'auto'
+  }
+  get memoryLimitBytes(): number | undefined {
+    return this.#parts.memoryLimitBytes
+  }
+  /** Handles of the native side, for methods. */
+  get nativeParameters(): NativeParameters {
+    return this.#parts.parameters
+  }
+
+  /** `sha256:…` of the model's file; of graph and names alone where the model has none. */
+  async hash(): Promise<string> {
+    this.#hash ??= this.#computeHash()
+    return this.#hash
+  }
+  async #computeHash(): Promise<string> {
+    const { storage } = this.#parts
+    const handle =
+      storage ??
+      call(() => native().storageFromBuffer(new TextEncoder().encode(JSON.stringify(this.graph.nodes))))
+    return `sha256:${await settle(() => native().hashStorage(handle))}`
+  }
+
+  /** The axis along which examples are stacked, judged by the declared shapes. */
+  get batchAxis(): BatchAxis {
+    const first = this.inputs.map(input => input.shape?.[0])
+    const symbol = first.find(dim => typeof dim === 'string')
+    if (symbol !== undefined && first.every(dim => typeof dim === 'string'))
+      return { kind: 'symbolic', symbol: symbol as string }
+    const size = first[0]
+    if (typeof size === 'number' && first.every(dim => dim === size)) return { kind: 'fixed', size }
+    return { kind: 'none' }
+  }
+
+  /** Weights by name: list, read, write (copied in; later plans see the new values). */
+  get parameters(): {
+    list(): ParameterInfo[]
+    read(name: string): Tensor
+    write(name: string, tensor: Tensor): void
+  } {
+    this.#check()
+    const { parameters } = this.#parts
+    return {
+      list: () => call(() => parameters.list()),
+      read: name => call(() => parameters.read(name)) as Tensor,
+      write: (name, tensor) => {
+        call(() => parameters.write(name, validateTensor(tensor, name) as NativeTensor))
+        this.#plans.clear()
+      },
+    }
+  }
+
+  /** The same model with some weights replaced; shares all others, and the original is not changed. */
+  withParameters(overlay: Readonly<Record<string, Tensor>>): Model {
+    this.#check()
+    for (const [name, tensor] of Object.entries(overlay)) validateTensor(tensor, name)
+    const parameters = call(() => this.#parts.parameters.overlay(overlay as Record<string, NativeTensor>))
+    const model = new Model({ ...this.#parts, parameters })
+    return model
+  }
+
+  /** Named values inside the model, in the order of computation, with the op that makes each. */
+  layers(): { name: string; op: string }[] {
+    return this.graph.nodes.flatMap(node =>
+      node.outputs.flatMap(index => {
+        const value = this.graph.values[index]
+        return value?.name === undefined ? [] : [{ name: value.name, op: node.op }]
+      }),
+    )
+  }
+
+  /** Checks names and element types of inputs and returns them by name. */
+  named(inputs: ModelInputs): Record<string, Tensor> {
+    const single = inputs as Partial<Tensor>
+    if (typeof single.dtype === 'string' && Array.isArray(single.shape)) {
+      if (this.inputs.length !== 1)
+        throw new AscribeError(
+          'INPUT_MISSING',
+          `The model has ${this.inputs.length} inputs (${this.inputs.map(i => i.name).join(', ')}); give a tensor for each, by name`,
+        )
+      return { [(this.inputs[0] as ModelValue).name]: validateTensor(inputs as Tensor, 'input') }
+    }
+    const record = inputs as Readonly<Record<string, Tensor>>
+    for (const name of Object.keys(record))
+      if (!this.inputs.some(input => input.name === name))
+        throw new AscribeError('INPUT_MISSING', `The model has no input called "${name}"`, {
+          hint: `Its inputs are ${this.inputs.map(i => i.name).join(', ')}.`,
+        })
+    for (const input of this.inputs) {
+      if (record[input.name] === undefined)
+        throw new AscribeError('INPUT_MISSING', `Input "${input.name}" was not given`)
+      validateTensor(record[input.name] as Tensor, input.name)
+    }
+    return { ...record }
+  }
+
+  /** Computes outputs, or any named values. */
+  async run(inputs: ModelInputs, options: RunModelOptions = {}): Promise<RunModelResult> {
+    this.#check()
+    const given = this.named(inputs)
+    const sizes = bindSizes(this.inputs, given)
+    const names = options.outputs ?? this.outputs.map(output => output.name)
+    const precision = options.precision ?? 'f32'
+    const plan = await this.plan(
+      `run ${names.join('\u0000')} ${precision} ${JSON.stringify(sizes)}`,
+      () => this.#runGraph(names),
+      {
+        sizes,
+        precision,
+      },
+      options.signal,
+    )
+    const result = await settle(
+      () =>
+        plan.run(given as Record<string, NativeTensor>, {
+          guard: options.guard ?? true,
+          profile: options.profile ?? false,
+          ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+          ...(this.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: this.memoryLimitBytes }),
+        }),
+      options.signal,
+    )
+    return {
+      outputs: Object.fromEntries(names.map((name, i) => [name, result.outputs[i] as Tensor])),
+      milliseconds: result.milliseconds,
+      peakBytes: result.peakBytes,
+      ...(result.profile ? { profile: result.profile } : {}),
+    }
+  }
+
+  #runGraph(names: readonly string[]): GraphDescription {
+    const declared = this.outputs.map(output => output.name)
+    if (names.length === declared.length && names.every((name, i) => name === declared[i])) return this.graph
+    const builder = new GraphBuilder()
+    const values = builder.include(this.graph)
+    return builder.build(
+      names.map(name => {
+        const value = values.get(name) ?? this.output(values, name)
+        if (value === undefined)
+          throw new AscribeError('LAYER_NOT_FOUND', `The model has no value called "${name}"`, {
+            hint: 'model.layers() lists them.',
+          })
+        return value
+      }),
+    )
+  }
+
+  /** The value of an output in a graph that included this model: outputs may be inputs or constants too. */
+  output<V>(values: ReadonlyMap<string, V>, name: string): V | undefined {
+    const index = this.outputs.findIndex(output => output.name === name)
+    const value = index < 0 ? undefined : this.graph.values[this.graph.outputs[index] as number]
+    return value?.name === undefined ? undefined : values.get(value.name)
+  }
+
+  /** A plan from the cache, or compiled now. The key must tell apart what `describe` may give. */
+  async plan(
+    key: string,
+    describe: () => GraphDescription,
+    options: CompileOptions,
+    signal?: AbortSignal,
+  ): Promise<NativePlan> {
+    this.#check()
+    return this.#plans.get(key, async () => {
+      const graph: NativeGraph = call(() => native().createGraph(describe()))
+      return settle(() => graph.compile(this.#parts.parameters, { device: this.device, ...options }), signal)
+    })
+  }
+
+  /** Lets go of plans; running calls finish. The model cannot be used afterwards. */
+  dispose(): void {
+    this.#disposed = true
+    this.#plans.clear()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose()
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new AscribeError('HANDLE_DISPOSED', `Model ${this.name} was disposed`)
+  }
+}

@@ -1,0 +1,53 @@
+import type { NativePlan } from '#typings/addon.js'
+
+interface Entry {
+  plan: Promise<NativePlan>
+  bytes: number
+}
+
+/** Compiled plans by key, least recently used first out once their bytes pass the bound. */
+export class PlanCache {
+  readonly #entries = new Map<string, Entry>()
+  #bytes = 0
+
+  constructor(readonly maximumBytes: number) {}
+
+  get(key: string, compile: () => Promise<NativePlan>): Promise<NativePlan> {
+    const existing = this.#entries.get(key)
+    if (existing !== undefined) {
+      this.#entries.delete(key)
+      this.#entries.set(key, existing)
+      return existing.plan
+    }
+    const entry: Entry = { plan: compile(), bytes: 0 }
+    this.#entries.set(key, entry)
+    entry.plan.then(
+      plan => {
+        const { arenaBytes, weightBytes, scratchBytes } = plan.describe()
+        entry.bytes = arenaBytes + weightBytes + scratchBytes
+        this.#bytes += entry.bytes
+        this.#evict(entry)
+      },
+      // A plan that failed to compile must not fail forever: the next caller tries again.
+      () => this.#entries.delete(key),
+    )
+    return entry.plan
+  }
+
+  clear(): void {
+    for (const { plan } of this.#entries.values()) plan.then(p => p.dispose()).catch(() => {})
+    this.#entries.clear()
+    this.#bytes = 0
+  }
+
+  /** Runs hold their plan natively, so letting go of one that is in use is safe. */
+  #evict(newest: Entry): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#bytes <= this.maximumBytes) return
+      if (entry === newest || entry.bytes === 0) continue
+      this.#entries.delete(key)
+      this.#bytes -= entry.bytes
+      entry.plan.then(plan => plan.dispose()).catch(() => {})
+    }
+  }
+}
