@@ -12,6 +12,11 @@ inline Term cotangent(VjpContext& c, size_t i = 0) { return {&c.b, c.cotangent(i
 inline Term operand(VjpContext& c, size_t i) { return {&c.b, c.input(i)}; }
 inline Term result(VjpContext& c, size_t i = 0) { return {&c.b, c.output(i)}; }
 
+/// What was computed with K folded into other axes, as a gradient of operand i again: [K, ...operand].
+inline ValueId unfolded(VjpContext& c, Term x, size_t i) {
+  return c.b.reshape(x, prepend(c.b.shape(c.cotangent())[0], c.shape(i)));
+}
+
 /// The node's attributes of these names, for another node.
 inline Attributes pick(const Attributes& from, std::initializer_list<std::string_view> names) {
   Attributes out;

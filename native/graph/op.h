@@ -38,6 +38,7 @@ class InferContext {
   int outputCount() const { return static_cast<int>(outputs_.size()); }
   bool has(int index) const { return index < inputCount() && node_.inputs[static_cast<size_t>(index)] != kNone; }
   const ValueType& type(int index) const { return graph_.type(node_.inputs[static_cast<size_t>(index)]); }
+  ValueKind kind(int index) const { return graph_.value(node_.inputs[static_cast<size_t>(index)]).kind; }
   const Shape& shape(int index) const { return type(index).shape; }
   DType dtype(int index) const { return type(index).dtype; }
   /// The operand's value if it is known at this point; otherwise fails with a message that says why it must be.

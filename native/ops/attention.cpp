@@ -55,13 +55,17 @@ void vjp(InferContext& c) {
   for (int64_t i = 0; i < outputs; ++i)
     if (c.shape(static_cast<int>(outputs + i)) != prepend(cotangents, c.shape(static_cast<int>(i))))
       c.fail("seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));
-  // With "factors" two outputs per wanted value, and with "perExample" one axis more: known once it is expanded.
-  const bool factors = c.attributes().text("parameters") == "factors";
+  // The examples of "perExample" are taken to be those of the first output. Where they are others, and for the two
+  // outputs a wanted value that "factors" asks for, expansion sets the types right; only ranks matter until then.
+  const std::string& parameters = c.attributes().text("parameters");
+  const bool factors = parameters == "factors";
   c.require(!factors || c.outputCount() == 2 * wanted, "factors come in pairs: two outputs a wanted value");
   for (int i = 0; i < (factors ? 2 * wanted : wanted); ++i) {
     const int operand = 2 * static_cast<int>(outputs) + (factors ? i / 2 : i);
     c.require(isFloating(c.dtype(operand)), "only floating-point values have gradients");
-    c.output(i, c.dtype(operand), prepend(cotangents, c.shape(operand)));
+    const bool perExample = parameters == "perExample" && c.kind(operand) == ValueKind::Parameter;
+    const int64_t examples = c.shape(0).rank() ? c.shape(0)[0] : 1;
+    c.output(i, c.dtype(operand), prepend(cotangents, perExample ? prepend(examples, c.shape(operand)) : c.shape(operand)));
   }
 }
 /// (x…; forward, backward): types are those of the forward body's outputs; specialisation infers the body.

@@ -80,7 +80,7 @@ void convDataGradient(VjpContext& c) {
   const Term g = operand(c, 0), w = operand(c, 1), u = cotangent(c);
   const bool axis = c.shape(0).rank() > c.shape(2).rank();
   const Term data = foldLeading(u, axis ? 3 : 2);
-  if (c.wants(0)) c.gradient(0, c.b.reshapeLike(convolve(data, w, window(c)), g, 1));
+  if (c.wants(0)) c.gradient(0, unfolded(c, convolve(data, w, window(c)), 0));
   if (!c.wants(1)) return;
   const int64_t k = shapeOf(u)[0];
   const Term x = axis ? merged(u, 1, 2) : u, each = axis ? foldLeading(g, 2) : g;
@@ -127,7 +127,7 @@ void convTranspose(VjpContext& c) {
       const std::vector<int64_t> starts(static_cast<size_t>(whole.rank()), 0);
       back = {&c.b, c.b.node("slice", {back, c.b.integers(starts), c.b.integers({whole.begin(), whole.end()})})};
     }
-    c.gradient(0, c.b.reshapeLike(back, x, 1));
+    c.gradient(0, unfolded(c, back, 0));
   }
   if (c.wants(1)) {
     if (c.mode(1) == ParameterGradient::PerExample) {

@@ -19,12 +19,12 @@ void maxPoolGrad(VjpContext& c) {
   const Term planes = reshape(u, Shape{shape[0] * shape[1], shape[2], shape[3], shape.count(4, shape.rank())});
   const Shape perPlane{shape[0] * shape[1], windows[0], windows[1], windows.count(2, windows.rank())};
   const Term places = expand(reshape(operand(c, 1), Shape{windows[0], windows[1], perPlane[3]}), perPlane);
-  c.gradient(0, c.b.reshapeLike(apply("gatherElements", planes, places, {{"axis", int64_t{3}}}), c.input(0), 1));
+  c.gradient(0, unfolded(c, apply("gatherElements", planes, places, {{"axis", int64_t{3}}}), 0));
 }
 
 void averagePool(VjpContext& c) { c.gradient(0, apply("averagePoolGrad", cotangent(c), operand(c, 0), c.attributes())); }
 void averagePoolGrad(VjpContext& c) {
-  c.gradient(0, c.b.reshapeLike(apply("averagePool", foldLeading(cotangent(c), 3), c.attributes()), c.input(0), 1));
+  c.gradient(0, unfolded(c, apply("averagePool", foldLeading(cotangent(c), 3), c.attributes()), 0));
 }
 
 void globalAveragePool(VjpContext& c) {
@@ -56,7 +56,7 @@ void resizeGrad(VjpContext& c) {
   const ValueId how = byScale ? c.b.constant(std::move(factors)) : kNone;
   Attributes attributes = c.attributes();
   const ValueId out = byScale ? c.b.node("resize", {u, how}, attributes) : c.b.node("resize", {u, kNone, c.b.integers(sizes)}, attributes);
-  c.gradient(0, c.b.reshapeLike(out, c.input(0), 1));
+  c.gradient(0, unfolded(c, {&c.b, out}, 0));
 }
 
 const bool registered = [] {

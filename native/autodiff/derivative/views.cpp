@@ -32,7 +32,7 @@ void expandLike(VjpContext& c) {
 template <const char* const& inverse>
 void rearranged(VjpContext& c) {
   const Attributes how = pick(c.attributes(), {"blockSize", "mode"});
-  c.gradient(0, c.b.reshapeLike(apply(inverse, foldLeading(cotangent(c), 2), how), c.input(0), 1));
+  c.gradient(0, unfolded(c, apply(inverse, foldLeading(cotangent(c), 2), how), 0));
 }
 constexpr const char* kDepthToSpace = "depthToSpace";
 constexpr const char* kSpaceToDepth = "spaceToDepth";
