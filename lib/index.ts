@@ -49,6 +49,33 @@ export {
   validateTensor,
 } from './data/tensor.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
+export { type ClassName, type Score, Target, type TargetOptions } from './graph/target.js'
+export type {
+  AttributeOptions,
+  Baseline,
+  Explained,
+  GradientMethod,
+} from './methods/inputs/gradientMethod.js'
+export { InputXGradient } from './methods/inputs/inputXGradient.js'
+export { IntegratedGradients, type IntegratedGradientsOptions } from './methods/inputs/integratedGradients.js'
+export { type Quadrature, type QuadratureRule, quadrature } from './methods/inputs/quadrature.js'
+export { Saliency, type SaliencyOptions } from './methods/inputs/saliency.js'
+export {
+  SmoothGrad,
+  type SmoothGradOptions,
+  SmoothGradSquared,
+  VarGrad,
+  type VarGradOptions,
+} from './methods/inputs/smoothGrad.js'
+export { type LoadModelOptions, loadModel } from './model/loadModel.js'
+export {
+  type BatchAxis,
+  Model,
+  type ModelInputs,
+  type ModelValue,
+  type RunModelOptions,
+  type RunModelResult,
+} from './model/model.js'
 export type { FigureOptions } from './report/figure.js'
 export type { MapInterpolation } from './report/scoreMap.js'
 export { libraryVersion } from './version.js'

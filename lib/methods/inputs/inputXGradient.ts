@@ -1,0 +1,23 @@
+import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+
+/**
+ * The input times the gradient of the target in it. Scores have the shape of the input; for a linear model they add
+ * up to the target less its value at 0. One forward and one backward pass.
+ *
+ * Source: Shrikumar, Greenside, Shcherbina and Kundaje, "Not just a black box" (2016).
+ */
+export class InputXGradient extends GradientMethod {
+  override recipe(): Recipe {
+    return {
+      quantity: 'inputTimesGradient',
+      points: Float64Array.of(1),
+      weights: Float64Array.of(1),
+      samples: 1,
+      statistic: 'mean',
+      seed: 0,
+    }
+  }
+  override identity(): MethodIdentity {
+    return { name: 'InputXGradient', options: {} }
+  }
+}

@@ -1,0 +1,115 @@
+import type { EnsembleRequest } from '#typings/addon.js'
+import { Model } from '../../model/model.js'
+import { type Given, type Resolved, resolveOptions } from '../options.js'
+import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import { Saliency } from './saliency.js'
+
+export const smoothGradOptions = {
+  samples: {
+    kind: 'integer',
+    default: 50,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Noisy copies of the input.',
+  },
+  fractionOfRange: {
+    kind: 'number',
+    default: 0.15,
+    minimum: 0,
+    description:
+      "Standard deviation of the noise as a share of the example's max - min [unconfirmed: the source says input range].",
+  },
+  sigma: {
+    kind: 'number',
+    default: undefined as number | undefined,
+    minimum: 0,
+    description: 'Standard deviation of the noise in model space; replaces fractionOfRange.',
+  },
+  seed: {
+    kind: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Of the noise; equal seeds give equal scores whatever the batch.',
+  },
+} as const
+
+export type SmoothGradOptions = Given<typeof smoothGradOptions>
+
+/** Noise around any gradient method: the base method's scores of many noisy copies, reduced by a statistic. */
+abstract class NoiseAround extends GradientMethod {
+  readonly base: GradientMethod
+  protected abstract readonly name: string
+  protected abstract readonly statistic: EnsembleRequest['statistic']
+  readonly noise: Resolved<typeof smoothGradOptions>
+
+  constructor(base: GradientMethod | Model, options: SmoothGradOptions) {
+    const method = base instanceof Model ? new Saliency(base) : base
+    super(method.model)
+    this.base = method
+    this.noise = resolveOptions(smoothGradOptions, options)
+  }
+  override recipe(): Recipe {
+    const { samples, sigma, fractionOfRange, seed } = this.noise
+    return {
+      ...this.base.recipe(),
+      samples,
+      seed,
+      statistic: this.statistic,
+      noise: sigma === undefined ? { fractionOfRange } : { sigma },
+    }
+  }
+  override identity(): MethodIdentity {
+    const { sigma, fractionOfRange, samples, seed } = this.noise
+    const base = this.base.identity()
+    return {
+      name: this.name,
+      seed,
+      options: {
+        samples,
+        ...(sigma === undefined ? { fractionOfRange } : { sigma }),
+        base: base.name,
+        ...base.options,
+      },
+    }
+  }
+}
+
+/**
+ * SmoothGrad: the mean of a method's scores over noisy copies of the input. Around {@link Saliency} the absolute
+ * value is taken per sample, before averaging, as Captum's NoiseTunnel does.
+ *
+ * @param base A gradient method, or a model (then Saliency).
+ * Source: Smilkov, Thorat, Kim, Viégas and Wattenberg, "SmoothGrad: removing noise by adding noise" (2017).
+ */
+export class SmoothGrad extends NoiseAround {
+  protected readonly name = 'SmoothGrad'
+  protected readonly statistic = 'mean'
+  constructor(base: GradientMethod | Model, options: SmoothGradOptions = {}) {
+    super(base, options)
+  }
+}
+
+/** SmoothGrad squared: the mean of the squared scores. Source: Hooker et al., "A benchmark for interpretability methods" (2019). */
+export class SmoothGradSquared extends NoiseAround {
+  protected readonly name = 'SmoothGradSquared'
+  protected readonly statistic = 'meanSquare'
+  constructor(base: GradientMethod | Model, options: SmoothGradOptions = {}) {
+    super(base, options)
+  }
+}
+
+export interface VarGradOptions extends SmoothGradOptions {
+  /** Divide by n instead of n - 1, as Captum does. Default false. */
+  biased?: boolean
+}
+
+/** VarGrad: the variance of the scores over noisy copies, by Welford's update. Source: Adebayo et al., "Local explanation methods for deep neural networks lack sensitivity to parameter values" (2018). */
+export class VarGrad extends NoiseAround {
+  protected readonly name = 'VarGrad'
+  protected readonly statistic: 'variance' | 'biasedVariance'
+  constructor(base: GradientMethod | Model, { biased = false, ...options }: VarGradOptions = {}) {
+    super(base, options)
+    this.statistic = biased ? 'biasedVariance' : 'variance'
+  }
+}

@@ -1,0 +1,67 @@
+import type { Units } from '../attribution/units.js'
+import { fitPreprocessing } from '../data/fitPreprocessing.js'
+import { Image } from '../data/image.js'
+import { preprocess } from '../data/preprocess.js'
+import type { Preprocessing } from '../data/preprocessing.js'
+import type { Tensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import type { Model, ModelInputs } from './model.js'
+
+/** One example as the model takes it, and what is known about where it came from. */
+export interface PreparedInput {
+  tensors: Record<string, Tensor>
+  units: Record<string, Units>
+  picture?: Image
+  pictureInput?: string
+  preprocessing?: Preprocessing
+}
+
+/** Pictures go through the model's preprocessing; tensors are taken as they are. */
+export async function prepareInput(model: Model, input: Image | ModelInputs): Promise<PreparedInput> {
+  if (input instanceof Image) return preparePicture(model, input)
+  const tensors = model.named(input)
+  const units: Record<string, Units> = {}
+  for (const [name, tensor] of Object.entries(tensors)) {
+    if (tensor.shape[0] !== 1 && tensor.shape.length > 0 && model.batchAxis.kind === 'symbolic')
+      throw new AscribeError('INPUT_SHAPE', `Input "${name}" holds ${tensor.shape[0]} examples, expected 1`, {
+        hint: 'Give one example at a time; attributeBatch takes a list of them.',
+      })
+    const [, channels, height, width] = tensor.shape
+    units[name] =
+      tensor.shape.length === 4 && tensor.shape[0] === 1 && (channels === 1 || channels === 3)
+        ? { kind: 'grid', layout: 'NCHW', channels, height: height!, width: width!, placement: null }
+        : { kind: 'tensor', shape: [...tensor.shape] }
+  }
+  return { tensors, units }
+}
+
+async function preparePicture(model: Model, picture: Image): Promise<PreparedInput> {
+  const target = model.inputs.filter(input => input.shape?.length === 4)
+  const only = target[0]
+  if (target.length !== 1 || model.inputs.length !== 1 || only?.shape === undefined)
+    throw new AscribeError(
+      'INPUT_MISSING',
+      'The model does not take one picture; give its inputs as tensors, by name',
+    )
+  if (model.preprocessing === undefined)
+    throw new AscribeError(
+      'PREPROCESSING_REQUIRED',
+      `How pictures become the input of ${model.name} is not known`,
+      {
+        hint: "Pass `preprocessing` to loadModel: a preset ('imagenet', 'caffe-bgr', 'clip', 'inception', 'none'), a description, or a preprocessor_config.json.",
+      },
+    )
+  const preprocessing = fitPreprocessing(model.preprocessing, only.shape)
+  const { tensor, placement } = await preprocess(picture, preprocessing)
+  const [a, b, c] = tensor.shape.slice(1) as [number, number, number]
+  const [channels, height, width] = preprocessing.layout === 'NCHW' ? [a, b, c] : [c, a, b]
+  return {
+    tensors: { [only.name]: tensor },
+    units: {
+      [only.name]: { kind: 'grid', layout: preprocessing.layout, channels, height, width, placement },
+    },
+    picture,
+    pictureInput: only.name,
+    preprocessing,
+  }
+}
