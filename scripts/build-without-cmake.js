@@ -38,7 +38,7 @@ export async function buildWithoutCMake(root, output) {
   const modules = path.join(root, 'node_modules')
   const common = [
     '-std=c++20', '-O3', '-DNDEBUG', '-fPIC', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-math-errno',
-    '-ffp-contract=off', '-pthread', '-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS',
+    '-ffp-contract=off', '-pthread', '-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
     `-I${path.join(root, 'native')}`,
     `-isystem${path.join(modules, 'node-api-headers', 'include')}`,
     `-isystem${path.join(modules, 'node-addon-api')}`,

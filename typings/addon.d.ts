@@ -78,6 +78,8 @@ export interface NativeParameters {
   read(name: string): NativeTensor
   /** Copies `tensor` in and raises the version; shape must fit, dtype is the compute dtype. */
   write(name: string, tensor: NativeTensor): void
+  /** Raised by every write. */
+  version(): number
   overlay(replacements: Record<string, NativeTensor>): NativeParameters
 }
 
@@ -151,12 +153,13 @@ export interface RunResult {
 
 /**
  * Path, noise and accumulation loop of the gradient family in one job. The plan takes `input` tensors of shape
- * [chunk, ...item] and gives, in this order, for each explained input its gradient [1, chunk, ...item], then the
- * objective [chunk].
+ * [chunk, ...item] and gives, in the order of its inputs, for each explained one its gradient [1, chunk, ...item], then
+ * the objective [chunk].
  *
  * For each item b, sample s and path point k: x~ = x_b + sigma_b * eps(seed, item, s); point = x' + t_k (x~ - x').
  * phi_(b,s) = (x~ - x') * sum_k w_k grad(point), or by `quantity` the plain gradient, its absolute value, or x~ * gradient.
- * Over samples: mean, mean of squares, or unbiased/biased variance.
+ * Over samples: mean, mean of squares, or unbiased/biased variance. Elements of eps are numbered through the explained
+ * inputs in the plan's order.
  */
 export interface EnsembleRequest {
   /** Explained inputs by name, [items, ...item] each. */
@@ -187,6 +190,7 @@ export interface EnsembleResult {
   baselineObjective?: Float64Array
   /** Per item: sum over all inputs of the (mean) attribution, in double, before rounding to f32. */
   sums: Float64Array
+  /** Examples run through the plan (padding not counted): points, and inputs and baselines that are no point. */
   forwardPasses: number
   backwardPasses: number
   milliseconds: number
@@ -209,9 +213,18 @@ export interface NativeSession {
   dispose(): void
 }
 
+export interface LayerDescription {
+  name: string
+  op: string
+  dtype: DTypeName
+  shape: number[]
+}
+
 export interface NativeGraph {
   /** Symbols of the declared shapes. */
   symbols(): string[]
+  /** Every named value that is computed at run time, in order, with its shape at these plan sizes. */
+  layers(sizes: Record<string, number>): NativeJob<LayerDescription[]>
   compile(parameters: NativeParameters, options: CompileOptions): NativeJob<NativePlan>
   session(sizes: Record<string, number>): NativeSession
 }
@@ -254,7 +267,7 @@ export interface OnnxPayload {
   offset: number
   bytes: number
   /** The field it stood in; `converted` payloads are owned buffers, offset 0. */
-  field: 'raw' | 'float' | 'int32' | 'int64' | 'double' | 'uint64'
+  field: 'raw' | 'float' | 'int32' | 'int64' | 'double' | 'uint64' | 'external'
   storage: NativeStorage
 }
 
@@ -262,10 +275,15 @@ export interface NativeAddon {
   openStorage(path: string, options: { weights: 'map' | 'copy' }): NativeStorage
   /** Wraps the user's bytes without a copy; they must not change afterwards. */
   storageFromBuffer(bytes: Uint8Array): NativeStorage
+  /** Throws FILE_CHANGED where a mapped file was written to since it was opened. */
+  checkStorage(storage: NativeStorage): void
   /** SHA-256 of the storage, on a lane. */
   hashStorage(storage: NativeStorage): NativeJob<string>
-  /** The model's protobuf with tensor payloads cut out, and where they are. */
-  scanOnnx(storage: NativeStorage): NativeJob<{ skeleton: Uint8Array; payloads: OnnxPayload[] }>
+  /** The model's protobuf with tensor payloads above `inlineBytes` (default 1024) cut out, and where they are. */
+  scanOnnx(
+    storage: NativeStorage,
+    options?: { inlineBytes?: number },
+  ): NativeJob<{ skeleton: Uint8Array; payloads: OnnxPayload[] }>
   createParameters(entries: ({ name: string } & TensorSource)[]): NativeParameters
   createGraph(description: GraphDescription): NativeGraph
   operations(): OperationInfo[]

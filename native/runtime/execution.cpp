@@ -222,6 +222,8 @@ TensorRef Execution::output(size_t index) const {
                  impl_->session.get(), impl_->inputs);
 }
 
+size_t Execution::stepsDone() const { return impl_->next; }
+
 size_t Execution::bytes() const { return plan_->arenaBytes() + plan_->scratchBytes(); }
 
 Session::Session(const Graph& graph, const std::map<std::string, int64_t>& sizes) {

@@ -41,6 +41,8 @@ class Execution {
   void start();
   /// True when every step has run.
   bool advance(Slice& slice);
+  /// Of plan().steps(), since `start`.
+  size_t stepsDone() const;
 
   /// Valid until the next start. Always plain layout, host memory.
   TensorRef output(size_t index) const;

@@ -1,0 +1,20 @@
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/environment.h"
+#include "methods/gradient_ensemble.h"
+#include "methods/run_job.h"
+
+namespace ascribe::addon {
+
+/// The arguments of NativePlan.run, checked as far as they can be without running; `job` gets what the engine needs.
+RunRequest readRun(std::shared_ptr<const Plan> plan, Napi::Value inputs, Napi::Value options, JobRequest& job);
+Napi::Object makeRunResult(Napi::Env env, RunJob& job);
+
+/// The arguments of NativePlan.ensemble.
+EnsembleRequest readEnsemble(std::shared_ptr<const Plan> plan, Napi::Value request, Napi::Value options, JobRequest& job);
+Napi::Object makeEnsembleResult(Napi::Env env, GradientEnsemble& job);
+
+}  // namespace ascribe::addon

@@ -1,0 +1,348 @@
+#include "methods/gradient_ensemble.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "graph/convert.h"
+#include "methods/finite.h"
+#include "runtime/parallel.h"
+#include "runtime/random.h"
+
+namespace ascribe {
+
+namespace {
+
+/// Elements below which another thread costs more than it brings.
+constexpr int64_t kGrain = 1 << 14;
+
+int64_t itemElements(const Shape& batched) { return batched.count(1, batched.rank()); }
+
+/// out[i] += deviation * normal(offset + i), rounded to float where the plan computes in float.
+void addNoise(const RandomStream& stream, int64_t offset, double deviation, bool rounded, double* out, int64_t count) {
+  parallelFor(count, 1 << 12, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end;) {
+      const auto element = static_cast<uint64_t>(offset + i);
+      const auto pair = stream.normalPair(element / 2);
+      for (uint64_t lane = element % 2; lane < 2 && i < end; ++lane, ++i) {
+        out[i] += deviation * pair[lane];
+        if (rounded) out[i] = static_cast<float>(out[i]);
+      }
+    }
+  });
+}
+
+/// row = from + t (to - from); from may be null (then t is 1).
+template <class T>
+void writePoint(T* row, const double* from, const double* to, double t, int64_t count) {
+  parallelFor(count, kGrain, [&](int64_t begin, int64_t end) {
+    // t = 1 and t = 0 must give the end points to the bit.
+    const double* plain = t == 1 || from == nullptr ? to : t == 0 ? from : nullptr;
+    if (plain != nullptr)
+      for (int64_t i = begin; i < end; ++i) row[i] = static_cast<T>(plain[i]);
+    else
+      for (int64_t i = begin; i < end; ++i) row[i] = static_cast<T>(from[i] + t * (to[i] - from[i]));
+  });
+}
+
+template <class T>
+void addWeighted(double* sum, const T* row, double weight, bool first, int64_t count) {
+  parallelFor(count, kGrain, [&](int64_t begin, int64_t end) {
+    if (first)
+      for (int64_t i = begin; i < end; ++i) sum[i] = weight * static_cast<double>(row[i]);
+    else
+      for (int64_t i = begin; i < end; ++i) sum[i] += weight * static_cast<double>(row[i]);
+  });
+}
+
+}  // namespace
+
+GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move(request)) {
+  const Plan& plan = *request_.plan;
+  items_ = request_.items();
+  noise_ = request_.hasNoise();
+  paired_ = request_.hasBaselines();
+  bool oneBaseline = true, extras = false;
+  for (size_t i = 0; i < request_.inputs.size(); ++i) {
+    extras = extras || request_.extras[i].has_value();
+    if (!request_.inputs[i]) continue;
+    const int64_t count = itemElements(request_.inputs[i]->shape());
+    explained_.push_back({i, explained_.size(), count, elements_});
+    elements_ += count;
+    if (request_.baselines[i]) oneBaseline = oneBaseline && request_.baselines[i]->shape()[0] == 1;
+    result_.attributions.emplace_back(plan.graph().value(plan.graph().inputs[i]).name, HostTensor());
+  }
+  sharedBaseline_ = paired_ && oneBaseline && !extras;
+  using Quantity = EnsembleRequest::Quantity;
+  keepsSamples_ = request_.points.size() > 1 || request_.quantity == Quantity::InputTimesGradient || request_.quantity == Quantity::Integrated;
+  for (size_t k = 0; k < request_.points.size() && !noise_; ++k) {
+    if (request_.points[k] == 1) inputPoint_ = static_cast<int64_t>(k);
+    if (request_.points[k] == 0) baselinePoint_ = static_cast<int64_t>(k);
+  }
+  const int64_t apart = (inputPoint_ < 0 ? items_ : 0) + (!paired_ || baselinePoint_ >= 0 ? 0 : sharedBaseline_ ? 1 : items_);
+  total_ = items_ * request_.samples * static_cast<int64_t>(request_.points.size()) + apart;
+  next_.kind = inputPoint_ < 0 ? Slot::Kind::Input : paired_ && baselinePoint_ < 0 ? Slot::Kind::Baseline : Slot::Kind::Point;
+}
+
+void GradientEnsemble::begin() {
+  using Statistic = EnsembleRequest::Statistic;
+  started_ = std::chrono::steady_clock::now();
+  const Plan& plan = *request_.plan;
+  execution_ = std::make_unique<Execution>(request_.plan, request_.budget);
+  buffers_.resize(request_.inputs.size());
+  size_t bytes = 0;
+  for (size_t i = 0; i < request_.inputs.size(); ++i) {
+    if (!request_.inputs[i] && !request_.extras[i]) continue;
+    buffers_[i] = static_cast<std::byte*>(execution_->ownInput(i));
+    const ValueType& type = plan.graph().type(plan.graph().inputs[i]);
+    bytes += static_cast<size_t>(type.shape.count()) * sizeOf(type.dtype);
+  }
+  const auto elements = static_cast<size_t>(elements_);
+  const bool moments = request_.statistic == Statistic::Variance || request_.statistic == Statistic::BiasedVariance;
+  const auto points = static_cast<int64_t>(request_.points.size());
+  const int64_t samplesInChunk = keepsSamples_ ? std::min((request_.chunk + points - 1) / points + 1, items_ * request_.samples) : 1;
+  const size_t vectors = 2 + (paired_ ? 1 : 0) + (moments ? 1 : 0) + static_cast<size_t>(samplesInChunk);
+  bytes += vectors * elements * sizeof(double) + static_cast<size_t>(items_) * elements * sizeof(float);
+  if (request_.budget) {
+    request_.budget->charge(bytes, "noise, path and attribution sums");
+    charge_ = std::shared_ptr<void>(static_cast<void*>(this), [budget = request_.budget, bytes](void*) { budget->refund(bytes); });
+  }
+  path_.resize(elements);
+  mean_.resize(elements);
+  if (moments) moment_.resize(elements);
+  for (size_t e = 0; e < explained_.size(); ++e)
+    result_.attributions[e].second = HostTensor(DType::F32, request_.inputs[explained_[e].input]->shape());
+  result_.objective.resize(static_cast<size_t>(items_));
+  if (paired_) result_.baselineObjective.resize(static_cast<size_t>(items_));
+  result_.sums.resize(static_cast<size_t>(items_));
+}
+
+std::optional<GradientEnsemble::Slot> GradientEnsemble::nextSlot() {
+  if (next_.item == items_) return std::nullopt;
+  const Slot slot = next_;
+  const bool ownBaseline = paired_ && baselinePoint_ < 0 && (!sharedBaseline_ || slot.item == 0);
+  switch (slot.kind) {
+    case Slot::Kind::Input: next_.kind = ownBaseline ? Slot::Kind::Baseline : Slot::Kind::Point; break;
+    case Slot::Kind::Baseline: next_.kind = Slot::Kind::Point; break;
+    case Slot::Kind::Point:
+      if (++next_.point < request_.points.size()) break;
+      next_.point = 0;
+      if (++next_.sample < request_.samples) break;
+      next_ = Slot{};
+      next_.item = slot.item + 1;
+      next_.kind = inputPoint_ < 0                                         ? Slot::Kind::Input
+                   : paired_ && baselinePoint_ < 0 && !sharedBaseline_ ? Slot::Kind::Baseline
+                                                                           : Slot::Kind::Point;
+  }
+  return slot;
+}
+
+void GradientEnsemble::load(const std::vector<std::optional<HostTensor>>& from, int64_t item, std::vector<double>& out) const {
+  out.resize(static_cast<size_t>(elements_));
+  for (const Explained& e : explained_) {
+    const HostTensor& tensor = *from[e.input];
+    const int64_t row = tensor.shape()[0] == 1 ? 0 : item;
+    const auto* bytes = static_cast<const std::byte*>(tensor.data()) + static_cast<size_t>(row * e.elements) * sizeOf(tensor.dtype());
+    convertElements(bytes, tensor.dtype(), out.data() + e.offset, DType::F64, e.elements);
+  }
+}
+
+const std::vector<double>& GradientEnsemble::baselineOf(int64_t item) {
+  if (baselineItem_ != item) load(request_.baselines, item, baseline_);
+  baselineItem_ = item;
+  return baseline_;
+}
+
+/// x~ of the slot's sample, made at its first point.
+const std::vector<double>& GradientEnsemble::fillSample(const Slot& slot) {
+  if (!inFlight_.empty() && inFlight_.back().item == slot.item && inFlight_.back().index == slot.sample) return inFlight_.back().noisy;
+  if (inFlight_.empty() || keepsSamples_) inFlight_.emplace_back();
+  Sample& sample = inFlight_.back();
+  sample.item = slot.item;
+  sample.index = slot.sample;
+  load(request_.inputs, slot.item, sample.noisy);
+  const int64_t key = request_.itemKeys.empty() ? slot.item : request_.itemKeys[static_cast<size_t>(slot.item)];
+  const RandomStream stream(request_.seed, static_cast<uint64_t>(key), static_cast<uint32_t>(slot.sample));
+  for (const Explained& e : explained_) {
+    const std::vector<double>& sigma = request_.sigma[e.input];
+    const double deviation = sigma.empty() ? 0 : sigma[static_cast<size_t>(slot.item)];
+    const Graph& graph = request_.plan->graph();
+    const bool rounded = graph.type(graph.inputs[e.input]).dtype == DType::F32;
+    if (deviation > 0) addNoise(stream, e.offset, deviation, rounded, sample.noisy.data() + e.offset, e.elements);
+  }
+  return sample.noisy;
+}
+
+void GradientEnsemble::fill(const Slot& slot, int64_t position) {
+  const Graph& graph = request_.plan->graph();
+  for (size_t i = 0; i < request_.extras.size(); ++i) {
+    if (!request_.extras[i]) continue;
+    const HostTensor& extra = *request_.extras[i];
+    const DType dtype = graph.type(graph.inputs[i]).dtype;
+    const int64_t count = itemElements(extra.shape());
+    const auto* row = static_cast<const std::byte*>(extra.data()) + static_cast<size_t>(slot.item * count) * sizeOf(extra.dtype());
+    std::byte* to = buffers_[i] + static_cast<size_t>(position * count) * sizeOf(dtype);
+    if (extra.dtype() == dtype)
+      std::memcpy(to, row, static_cast<size_t>(count) * sizeOf(dtype));
+    else
+      convertElements(row, extra.dtype(), to, dtype, count);
+  }
+  std::vector<double> plain;
+  if (slot.kind == Slot::Kind::Input) load(request_.inputs, slot.item, plain);
+  const std::vector<double>* from = paired_ ? &baselineOf(slot.item) : nullptr;
+  const std::vector<double>& to = slot.kind == Slot::Kind::Point ? fillSample(slot) : slot.kind == Slot::Kind::Input ? plain : *from;
+  const double t = slot.kind == Slot::Kind::Point ? request_.points[slot.point] : 1;
+  for (const Explained& e : explained_) {
+    const double* start = from == nullptr ? nullptr : from->data() + e.offset;
+    const double* end = to.data() + e.offset;
+    const auto first = static_cast<size_t>(position * e.elements);
+    if (graph.type(graph.inputs[e.input]).dtype == DType::F32)
+      writePoint(reinterpret_cast<float*>(buffers_[e.input]) + first, start, end, t, e.elements);
+    else
+      writePoint(reinterpret_cast<double*>(buffers_[e.input]) + first, start, end, t, e.elements);
+  }
+}
+
+/// Rows that no slot took keep what an earlier chunk left there, which is as good a point as any; rows that never held
+/// one repeat the first.
+void GradientEnsemble::padChunk() {
+  filledRows_ = std::max(filledRows_, static_cast<int64_t>(slots_.size()));
+  const Graph& graph = request_.plan->graph();
+  for (; filledRows_ < request_.chunk; ++filledRows_)
+    for (size_t i = 0; i < buffers_.size(); ++i) {
+      if (buffers_[i] == nullptr) continue;
+      const ValueType& type = graph.type(graph.inputs[i]);
+      const size_t bytes = static_cast<size_t>(itemElements(type.shape)) * sizeOf(type.dtype);
+      std::memcpy(buffers_[i] + static_cast<size_t>(filledRows_) * bytes, buffers_[i], bytes);
+    }
+}
+
+bool GradientEnsemble::judge() {
+  if (tracing_) {
+    // No node is to blame: the NaN came with the inputs or weights, and will again in every chunk.
+    execution_->enableTrace(tracing_ = false);
+    request_.guard = false;
+  }
+  if (!request_.guard || outputsFinite(*execution_)) return true;
+  execution_->enableTrace(tracing_ = true);
+  return false;
+}
+
+double GradientEnsemble::objectiveAt(int64_t position) const {
+  const TensorRef objective = execution_->output(explained_.size());
+  return objective.dtype == DType::F32 ? static_cast<double>(objective.as<float>()[position]) : objective.as<double>()[position];
+}
+
+void GradientEnsemble::collect(const Slot& slot, int64_t position) {
+  const auto item = static_cast<size_t>(slot.item);
+  const auto setBaseline = [&] {
+    if (sharedBaseline_ && slot.item == 0) std::fill(result_.baselineObjective.begin(), result_.baselineObjective.end(), objectiveAt(position));
+    if (!sharedBaseline_) result_.baselineObjective[item] = objectiveAt(position);
+  };
+  if (slot.kind == Slot::Kind::Input) result_.objective[item] = objectiveAt(position);
+  if (slot.kind == Slot::Kind::Baseline) setBaseline();
+  if (slot.kind != Slot::Kind::Point) return;
+  const auto point = static_cast<int64_t>(slot.point);
+  if (slot.sample == 0 && point == inputPoint_) result_.objective[item] = objectiveAt(position);
+  if (slot.sample == 0 && point == baselinePoint_ && paired_) setBaseline();
+  for (const Explained& e : explained_) {
+    const TensorRef gradient = execution_->output(e.gradient);
+    double* sum = path_.data() + e.offset;
+    const int64_t first = position * e.elements;
+    if (gradient.dtype == DType::F32)
+      addWeighted(sum, gradient.as<float>() + first, request_.weights[slot.point], slot.point == 0, e.elements);
+    else
+      addWeighted(sum, gradient.as<double>() + first, request_.weights[slot.point], slot.point == 0, e.elements);
+  }
+  if (slot.point + 1 < request_.points.size()) return;
+  finishSample(slot);
+  if (slot.sample + 1 == request_.samples) finishItem(slot.item);
+}
+
+void GradientEnsemble::finishSample(const Slot& slot) {
+  using Quantity = EnsembleRequest::Quantity;
+  using Statistic = EnsembleRequest::Statistic;
+  const double* noisy = keepsSamples_ ? inFlight_.front().noisy.data() : nullptr;
+  const double* origin = request_.quantity == Quantity::Integrated ? baselineOf(slot.item).data() : nullptr;
+  const auto n = static_cast<double>(++samplesDone_);
+  parallelFor(elements_, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      double phi = path_[static_cast<size_t>(i)];
+      if (request_.quantity == Quantity::Absolute) phi = std::fabs(phi);
+      if (request_.quantity == Quantity::InputTimesGradient) phi *= noisy[i];
+      if (request_.quantity == Quantity::Integrated) phi *= noisy[i] - origin[i];
+      if (request_.statistic == Statistic::MeanSquare) phi *= phi;
+      double& mean = mean_[static_cast<size_t>(i)];
+      const double before = phi - mean;
+      mean += before / n;
+      if (!moment_.empty()) moment_[static_cast<size_t>(i)] += before * (phi - mean);
+    }
+  });
+  // Without keepsSamples_ the one entry is scratch for the sample being filled.
+  if (keepsSamples_) inFlight_.pop_front();
+}
+
+void GradientEnsemble::finishItem(int64_t item) {
+  using Statistic = EnsembleRequest::Statistic;
+  const auto n = static_cast<double>(samplesDone_);
+  const double scale = request_.statistic == Statistic::Variance ? 1 / (n - 1) : 1 / n;
+  double sum = 0;
+  for (size_t e = 0; e < explained_.size(); ++e) {
+    auto* out = static_cast<float*>(result_.attributions[e].second.mutableData()) + item * explained_[e].elements;
+    for (int64_t i = 0; i < explained_[e].elements; ++i) {
+      const auto at = static_cast<size_t>(explained_[e].offset + i);
+      const double value = moment_.empty() ? mean_[at] : moment_[at] * scale;
+      out[i] = static_cast<float>(value);
+      sum += value;
+    }
+  }
+  result_.sums[static_cast<size_t>(item)] = sum;
+  std::fill(mean_.begin(), mean_.end(), 0.0);
+  std::fill(moment_.begin(), moment_.end(), 0.0);
+  samplesDone_ = 0;
+}
+
+Job::Step GradientEnsemble::advance(Slice& slice) {
+  if (!execution_) {
+    slice.checkCancelled();
+    begin();
+  }
+  do {
+    slice.checkCancelled();
+    if (stage_ == Stage::Fill) {
+      const auto slot = static_cast<int64_t>(slots_.size()) < request_.chunk ? nextSlot() : std::nullopt;
+      if (slot) {
+        fill(*slot, static_cast<int64_t>(slots_.size()));
+        slots_.push_back(*slot);
+        continue;
+      }
+      padChunk();
+      execution_->start();
+      stage_ = Stage::Run;
+    } else if (stage_ == Stage::Run) {
+      if (!execution_->advance(slice)) return Step::More;
+      if (judge())
+        stage_ = Stage::Collect;
+      else
+        execution_->start();
+    } else if (position_ < slots_.size()) {
+      collect(slots_[position_], static_cast<int64_t>(position_));
+      ++position_;
+      slice.progress(static_cast<double>(++done_), static_cast<double>(total_));
+    } else if (next_.item == items_) {
+      result_.forwardPasses = result_.backwardPasses = total_;
+      result_.peakBytes = request_.budget ? request_.budget->peak() : execution_->bytes();
+      result_.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
+      execution_.reset();
+      charge_.reset();
+      return Step::Done;
+    } else {
+      slots_.clear();
+      position_ = 0;
+      stage_ = Stage::Fill;
+    }
+  } while (!slice.expired());
+  return Step::More;
+}
+
+}  // namespace ascribe

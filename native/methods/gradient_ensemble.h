@@ -1,0 +1,129 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/host_tensor.h"
+#include "runtime/execution.h"
+#include "runtime/job.h"
+#include "runtime/memory.h"
+
+namespace ascribe {
+
+/// See EnsembleRequest in typings/addon.d.ts. Vectors over inputs run parallel to the plan's inputs; absent entries are
+/// inputs of another kind.
+struct EnsembleRequest {
+  enum class Quantity : uint8_t { Gradient, Absolute, InputTimesGradient, Integrated };
+  enum class Statistic : uint8_t { Mean, MeanSquare, Variance, BiasedVariance };
+
+  std::shared_ptr<const Plan> plan;
+  std::vector<std::optional<HostTensor>> inputs;     // [items, ...item]
+  std::vector<std::optional<HostTensor>> extras;     // [items, ...]
+  std::vector<std::optional<HostTensor>> baselines;  // [items or 1, ...item]
+  std::vector<double> points, weights;
+  Quantity quantity = Quantity::Gradient;
+  int64_t samples = 1;
+  std::vector<std::vector<double>> sigma;  // per input: [items], or empty
+  Statistic statistic = Statistic::Mean;
+  uint64_t seed = 0;
+  std::vector<int64_t> itemKeys;  // empty: positions
+  int64_t chunk = 1;
+  bool guard = true;
+  std::shared_ptr<MemoryBudget> budget;
+
+  int64_t items() const;
+  bool hasBaselines() const;
+  bool hasNoise() const;
+  /// Throws for sizes, dtypes and counts that do not fit each other or the plan.
+  void check() const;
+};
+
+struct EnsembleResult {
+  std::vector<std::pair<std::string, HostTensor>> attributions;
+  std::vector<double> objective, baselineObjective, sums;
+  int64_t forwardPasses = 0, backwardPasses = 0;
+  double milliseconds = 0;
+  size_t peakBytes = 0;
+};
+
+/// Path, noise and accumulation of the gradient family. All (item, sample, point) triples form one sequence, item by
+/// item, which fills the plan's batch chunk by chunk; an item's objective at its input and baseline are further entries
+/// of it (unless a point of the path is that already). Gradients of a chunk are added up in the same order in double,
+/// so one sample is being summed at any time and memory depends on neither steps nor samples nor items.
+class GradientEnsemble : public Job {
+ public:
+  /// `request` must have passed its check.
+  explicit GradientEnsemble(EnsembleRequest request);
+  Step advance(Slice& slice) override;
+  EnsembleResult takeResult() { return std::move(result_); }
+
+ private:
+  /// One explained input.
+  struct Explained {
+    size_t input;      // of the plan
+    size_t gradient;   // output of the plan
+    int64_t elements;  // of one item
+    int64_t offset;    // of its elements among those of all explained inputs: addresses of the noise
+  };
+  /// An input with noise, from when its first point is filled in until its last gradient has been added.
+  struct Sample {
+    int64_t item = 0, index = 0;
+    std::vector<double> noisy;  // x~, over all explained inputs
+  };
+  struct Slot {
+    enum class Kind : uint8_t { Point, Input, Baseline };
+    Kind kind = Kind::Point;
+    int64_t item = 0, sample = 0;
+    size_t point = 0;
+  };
+  enum class Stage : uint8_t { Fill, Run, Collect };
+
+  void begin();
+  std::optional<Slot> nextSlot();
+  void fill(const Slot& slot, int64_t position);
+  const std::vector<double>& fillSample(const Slot& slot);
+  void padChunk();
+  /// False where the chunk must run once more to find the node that made NaN.
+  bool judge();
+  void collect(const Slot& slot, int64_t position);
+  void finishSample(const Slot& slot);
+  void finishItem(int64_t item);
+  void load(const std::vector<std::optional<HostTensor>>& from, int64_t item, std::vector<double>& out) const;
+  const std::vector<double>& baselineOf(int64_t item);
+  double objectiveAt(int64_t position) const;
+
+  EnsembleRequest request_;
+  std::vector<Explained> explained_;
+  int64_t items_ = 0, elements_ = 0, total_ = 0, done_ = 0;
+  bool noise_ = false, paired_ = false;  // paired: there are baselines
+  /// One baseline for all items, and nothing else differs between them: its objective is evaluated once.
+  bool sharedBaseline_ = false;
+  /// x~ is read again when the gradients have come.
+  bool keepsSamples_ = false;
+  /// Points of the path that are the input or the baseline itself, so that their objective need not be evaluated apart.
+  int64_t inputPoint_ = -1, baselinePoint_ = -1;
+
+  std::unique_ptr<Execution> execution_;
+  std::vector<std::byte*> buffers_;  // by the plan's inputs
+  std::shared_ptr<void> charge_;
+  std::chrono::steady_clock::time_point started_;
+  Stage stage_ = Stage::Fill;
+  Slot next_;
+  std::vector<Slot> slots_;
+  size_t position_ = 0;
+  int64_t filledRows_ = 0;
+  bool tracing_ = false;
+  std::deque<Sample> inFlight_;
+  int64_t baselineItem_ = -1;
+  std::vector<double> baseline_;
+  std::vector<double> path_, mean_, moment_;  // of the sample and the item being collected
+  int64_t samplesDone_ = 0;
+  EnsembleResult result_;
+};
+
+}  // namespace ascribe

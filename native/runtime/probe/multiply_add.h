@@ -1,0 +1,13 @@
+#pragma once
+#include <cstdint>
+
+namespace ascribe {
+
+/// Does `rounds` rounds of independent vector multiply-adds and returns the floating-point operations done. The
+/// sum is given back so that nothing is optimised away.
+struct MultiplyAdd {
+  double (*run)(int64_t rounds, float* sum);
+};
+extern const MultiplyAdd multiplyAddBaseline, multiplyAddAvx2, multiplyAddAvx512;
+
+}  // namespace ascribe
