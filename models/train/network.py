@@ -37,10 +37,12 @@ class SceneNetwork(nn.Module):
             Residual(24),
             block(24, 48, 3, 2),
             Residual(48),
-            Residual(48),
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
+        # The object is a small part of the scene, so pooled features hardly differ between scenes; normalising them
+        # lets training start at once. It is folded into the classifier before export.
+        self.neck = nn.BatchNorm1d(48)
         self.classify = nn.Linear(48, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.classify(torch.flatten(self.pool(self.features(x)), 1))
+        return self.classify(self.neck(torch.flatten(self.pool(self.features(x)), 1)))
