@@ -241,14 +241,13 @@ size_t gemmScratch(const IsaKernels& isa, const GemmShape& shape, int threads) {
 }
 
 void gemm(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, float* c,
-          int64_t ldc, const GemmOptions& options, std::byte* scratch) {
-  gemmOn(isa, shape, a, b, c, ldc, options, parallelWidth(), scratch);
+          int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch) {
+  gemmOn(isa, shape, a, b, c, ldc, options, threads, scratch);
 }
 
 void gemmBatched(const IsaKernels& isa, int64_t count, const GemmShape& shape, const MatrixSource& a,
                  const MatrixSource& b, int64_t ldc, FunctionRef<GemmItem(int64_t)> item, const GemmOptions& options,
-                 std::byte* scratch) {
-  const int threads = parallelWidth();
+                 int threads, std::byte* scratch) {
   const auto one = [&](int64_t index, int width, std::byte* room) {
     const GemmItem operands = item(index);
     MatrixSource left = a, right = b;

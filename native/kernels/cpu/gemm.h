@@ -58,10 +58,10 @@ struct GemmOptions {
   const PackedMatrix* packedB = nullptr;
 };
 
-/// The plain product on the calling lane's threads; scratch from gemmScratch. Few rows or columns take a path
+/// The plain product; scratch from gemmScratch. Few rows or columns take a path
 /// that reads the large factor once, unpacked.
 void gemm(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, float* c,
-          int64_t ldc, const GemmOptions& options, std::byte* scratch);
+          int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch);
 size_t gemmScratch(const IsaKernels& isa, const GemmShape& shape, int threads);
 
 /// The operands of product `index` of a batch (strided, broadcast, whatever the caller says).
@@ -73,6 +73,6 @@ struct GemmItem {
 /// Many products of one shape: parallel over products where there are enough of them, else inside each.
 void gemmBatched(const IsaKernels& isa, int64_t count, const GemmShape& shape, const MatrixSource& a,
                  const MatrixSource& b, int64_t ldc, FunctionRef<GemmItem(int64_t)> item, const GemmOptions& options,
-                 std::byte* scratch);
+                 int threads, std::byte* scratch);
 
 }  // namespace ascribe::cpu

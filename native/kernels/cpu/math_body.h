@@ -51,7 +51,7 @@ void unaryLoop(Unary op, const float* x, float* y, int64_t n, float a, float b) 
       return mapVectors(x, y, n, [=](Vf v) {
         return vb * (v < zero ? va * expMinusOneOfNegative(minOf(zero, v)) : v);
       });
-    case Unary::ThresholdedRelu: return mapVectors(x, y, n, [=](Vf v) { return (v > va) | (v != v) ? v : zero; });
+    case Unary::ThresholdedRelu: return mapVectors(x, y, n, [=](Vf v) { return v > va ? v : zero; });
     case Unary::HardSigmoid:
       return mapVectors(x, y, n, [=](Vf v) { return minOf(one, maxOf(zero, va * v + vb)); });
     case Unary::Clip: return mapVectors(x, y, n, [=](Vf v) { return minOf(vb, maxOf(va, v)); });
@@ -106,14 +106,16 @@ void binaryLoop(Binary op, Steps s, const float* x, const float* y, float* o, in
     case Binary::GeluTanhGrad:
       return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
         const Vf square = v * v, k = splat(2.0f * kSqrtTwoOverPi);
-        const Vf p = sigmoidOf(k * v * fma(square, splat(kGeluCubic), one));
+        Vf rest;
+        const Vf p = sigmoidPair(k * v * fma(square, splat(kGeluCubic), one), rest);
         const Vf slope = k * fma(square, splat(3.0f * kGeluCubic), one);
-        return g * fma(v * slope, p * (one - p), p);
+        return g * fma(v * slope, p * rest, p);
       });
     case Binary::SiluGrad:
-      return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
-        const Vf p = sigmoidOf(v);
-        return g * fma(v * p, one - p, p);
+      return mapTwo(s, x, y, o, n, [](Vf g, Vf v) {
+        Vf rest;
+        const Vf p = sigmoidPair(v, rest);
+        return g * fma(v * p, rest, p);
       });
     case Binary::HardSwishGrad:
       return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {

@@ -34,8 +34,8 @@ struct RowKernels {
   /// y[i] = clip(start + sum over t of weights[t] * sources[t][i]): a window's row, every tap a shifted row.
   void (*taps)(int64_t count, const float* const* sources, const float* weights, float start, float* y, int64_t n,
                bool clip, float low, float high);
-  /// Where x[i] > best[i] or is NaN: best[i] = x[i], index[i] = first + i * step. index may be null.
-  void (*maxTap)(const float* x, float* best, int32_t* index, int64_t n, int32_t first, int32_t step);
+  /// Where x[i] > best[i], or is the first NaN: best[i] = x[i], label[i] = tap. label may be null.
+  void (*maxTap)(const float* x, float* best, int32_t* label, int64_t n, int32_t tap);
 };
 
 }  // namespace ascribe::cpu

@@ -261,25 +261,23 @@ void rowTaps(int64_t count, const float* const* sources, const float* weights, f
   }
 }
 
-void rowMaxTap(const float* x, float* best, int32_t* index, int64_t n, int32_t first, int32_t step) {
-  Vi ramp;
-  for (int l = 0; l < kLanes; ++l) ramp[l] = l * step;
+void rowMaxTap(const float* x, float* best, int32_t* label, int64_t n, int32_t tap) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     const Vf value = load(x + i), old = load(best + i);
-    const Vi better = (value > old) | (value != value);
+    const Vi better = (value > old) | ((value != value) & (old == old));
     store(best + i, better ? value : old);
-    if (index) {
+    if (label) {
       Vi at;
-      __builtin_memcpy(&at, index + i, sizeof at);
-      at = better ? ramp + (first + static_cast<int32_t>(i) * step) : at;
-      __builtin_memcpy(index + i, &at, sizeof at);
+      __builtin_memcpy(&at, label + i, sizeof at);
+      at = better ? splatInt(tap) : at;
+      __builtin_memcpy(label + i, &at, sizeof at);
     }
   }
   for (; i < n; ++i)
-    if (x[i] > best[i] || x[i] != x[i]) {
+    if (x[i] > best[i] || (x[i] != x[i] && best[i] == best[i])) {
       best[i] = x[i];
-      if (index) index[i] = first + static_cast<int32_t>(i) * step;
+      if (label) label[i] = tap;
     }
 }
 

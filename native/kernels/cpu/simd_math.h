@@ -92,6 +92,13 @@ ASCRIBE_INLINE Vf sigmoidOf(Vf x) {
   return (x < 0.0f ? e : splat(1.0f)) / (e + 1.0f);
 }
 
+/// The sigmoid and what it leaves to 1: both relatively accurate, where 1 - sigmoid would not be.
+ASCRIBE_INLINE Vf sigmoidPair(Vf x, Vf& rest) {
+  const Vf e = expOf(-magnitude(x)), large = 1.0f / (e + 1.0f), small = e * large;
+  rest = x < 0.0f ? large : small;
+  return x < 0.0f ? small : large;
+}
+
 /// x^2 = high + low, high exact: e^(-x^2) would lose as many bits as x^2 has before its point.
 ASCRIBE_INLINE Vf exactSquare(Vf x, Vf& low) {
   const Vf top = fromBits(bits(x) & splatInt(static_cast<int32_t>(0xfffff000u)));

@@ -1,0 +1,88 @@
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "kernels/cpu/cpu_kernel.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/strides.h"
+
+namespace ascribe::cpu {
+namespace {
+
+/// matMul with numpy's promotion and broadcasting of leading axes.
+class Product final : public CpuKernel {
+ public:
+  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul") {
+    Shape a = s.inputs[0].shape, b = s.inputs[1].shape;
+    const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
+    if (vectorA) a = Shape{1, a[0]};
+    if (vectorB) b = Shape{b[0], 1};
+    transposeA_ = s.node.attributes.integer("transposeA") && !vectorA;
+    transposeB_ = s.node.attributes.integer("transposeB") && !vectorB;
+    shape_.m = transposeA_ ? a.at(-1) : a.at(-2);
+    shape_.k = transposeA_ ? a.at(-2) : a.at(-1);
+    shape_.n = transposeB_ ? b.at(-2) : b.at(-1);
+    const Shape batchA(a.dims().first(static_cast<size_t>(a.rank() - 2))), batchB(b.dims().first(static_cast<size_t>(b.rank() - 2)));
+    batch_ = broadcast(batchA, batchB);
+    count_ = batch_.count();
+    if (batchB.count() == 1 && batchA.count() == count_ && !transposeA_) {
+      // One right-hand side for all: a single tall product.
+      shape_.m *= count_;
+      count_ = 1;
+    }
+    if (count_ != 1) {
+      strides_ = {broadcastStrides(batchA, batch_), broadcastStrides(batchB, batch_)};
+    }
+    const MatrixSource right{nullptr, transposeB_ ? shape_.k : shape_.n, transposeB_, DType::F32};
+    // A few rows read the matrix once, from where it lies: packing it would gain nothing.
+    if (s.constants[1] && s.constants[1]->data() && batchB.count() == 1 && shape_.m > 4) {
+      MatrixSource source = right;
+      source.data = s.constants[1]->data();
+      packed_.emplace(*isa().gemm, Side::B, source, shape_.n, shape_.k);
+    }
+    scratch_ = gemmScratch(isa(), shape_, mostThreads());
+  }
+  void run(const KernelArguments& k) const override {
+    const MatrixSource a{k.inputs[0].data, transposeA_ ? shape_.m : shape_.k, transposeA_, DType::F32};
+    const MatrixSource b{k.inputs[1].data, transposeB_ ? shape_.k : shape_.n, transposeB_, DType::F32};
+    GemmOptions options;
+    options.packedB = packed_ ? &*packed_ : nullptr;
+    float* c = k.outputs[0].as<float>();
+    if (count_ == 1) return gemm(isa(), shape_, a, b, c, shape_.n, options, threads(), k.scratch);
+    const auto item = [&](int64_t index) {
+      int64_t offsets[2] = {0, 0}, rest = index;
+      for (int axis = batch_.rank(); axis-- > 0;) {
+        const int64_t at = rest % batch_[axis];
+        rest /= batch_[axis];
+        for (int i = 0; i < 2; ++i) offsets[i] += at * strides_[static_cast<size_t>(i)][static_cast<size_t>(axis)];
+      }
+      return GemmItem{k.inputs[0].as<float>() + offsets[0] * shape_.m * shape_.k,
+                      k.inputs[1].as<float>() + offsets[1] * shape_.k * shape_.n, c + index * shape_.m * shape_.n};
+    };
+    gemmBatched(isa(), count_, shape_, a, b, shape_.n, item, options, threads(), k.scratch);
+  }
+  size_t scratchBytes() const override { return scratch_; }
+  size_t packedBytes() const override { return packed_ ? packed_->bytes() : 0; }
+  bool ownsOperand(size_t i) const override { return i == 1 && packed_.has_value(); }
+  double flops() const override {
+    return 2.0 * static_cast<double>(count_ * shape_.m) * static_cast<double>(shape_.n) * static_cast<double>(shape_.k);
+  }
+
+ private:
+  GemmShape shape_;
+  bool transposeA_ = false, transposeB_ = false;
+  Shape batch_;
+  int64_t count_ = 1;
+  std::array<Strides, 2> strides_{};
+  std::optional<PackedMatrix> packed_;
+  size_t scratch_ = 0;
+};
+
+std::unique_ptr<Kernel> make(const NodeSignature& s) {
+  if (!takesF32(s)) return nullptr;
+  return std::make_unique<Product>(s);
+}
+const RegisterKernel registered({.op = "matMul", .backend = "cpu", .make = make});
+
+}  // namespace
+}  // namespace ascribe::cpu
