@@ -13,6 +13,8 @@ Shape::Shape(std::span<const int64_t> dims) {
 void Shape::push(int64_t dim) {
   if (rank_ == kMaxRank) throw Error("MODEL_INVALID", "a tensor has more than 10 dimensions");
   if (dim < 0) throw Error("MODEL_INVALID", "a dimension is negative: " + std::to_string(dim));
+  // Far beyond any memory, and small enough for shape rules to multiply by a block or stride without overflow.
+  if (dim > int64_t{1} << 40) throw Error("INPUT_SHAPE", "a dimension is too large: " + std::to_string(dim));
   dims_[rank_++] = dim;
 }
 

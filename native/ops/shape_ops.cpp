@@ -236,16 +236,21 @@ void trilu(InferContext& c) {
   c.require(c.shape(0).rank() >= 2, "needs at least two axes");
   same(c);
 }
+int64_t blockSize(InferContext& c) {
+  const int64_t size = c.attributes().integer("blockSize");
+  c.require(size > 0 && size <= 1024, "blockSize must be between 1 and 1024");
+  return size;
+}
 void depthToSpace(InferContext& c) {
-  const int64_t b = c.attributes().integer("blockSize");
+  const int64_t b = blockSize(c);
   const Shape& in = c.shape(0);
-  c.require(in.rank() == 4 && b > 0 && in[1] % (b * b) == 0, "needs [N,C,H,W] with C divisible by blockSize²");
+  c.require(in.rank() == 4 && in[1] % (b * b) == 0, "needs [N,C,H,W] with C divisible by blockSize²");
   c.output(c.dtype(0), Shape{in[0], in[1] / (b * b), in[2] * b, in[3] * b});
 }
 void spaceToDepth(InferContext& c) {
-  const int64_t b = c.attributes().integer("blockSize");
+  const int64_t b = blockSize(c);
   const Shape& in = c.shape(0);
-  c.require(in.rank() == 4 && b > 0 && in[2] % b == 0 && in[3] % b == 0, "needs [N,C,H,W] with H and W divisible by blockSize");
+  c.require(in.rank() == 4 && in[2] % b == 0 && in[3] % b == 0, "needs [N,C,H,W] with H and W divisible by blockSize");
   c.output(c.dtype(0), Shape{in[0], in[1] * b * b, in[2] / b, in[3] / b});
 }
 void identityInfer(InferContext& c) { same(c); }

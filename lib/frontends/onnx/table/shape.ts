@@ -45,6 +45,8 @@ function split(node: OnnxNode): Value[] {
   const axis = node.attributes.integer('axis', 0)
   const sizes = node.opset >= 13 ? node.integers(1, 'split') : node.attributes.integers('split')
   const parts = node.attributes.integer('num_outputs', node.outputCount)
+  if (parts < node.outputCount || parts > Number.MAX_SAFE_INTEGER)
+    node.invalid(`num_outputs is ${parts}, but it has ${node.outputCount} outputs`)
   const axes = node.graph.integers([axis])
   if (sizes) {
     if (sizes.length < node.outputCount)
@@ -62,10 +64,10 @@ function split(node: OnnxNode): Value[] {
     node.apply('add', [length, node.graph.integers([parts - 1])]),
     node.graph.integers([parts]),
   ])
-  const bounds = Array.from({ length: parts + 1 }, (_, index) =>
+  const bounds = Array.from({ length: node.outputCount + 1 }, (_, index) =>
     node.apply('mul', [size, node.graph.integers([index])]),
   )
-  return Array.from({ length: parts }, (_, index) =>
+  return Array.from({ length: node.outputCount }, (_, index) =>
     node.apply('slice', [x, bounds[index], bounds[index + 1], axes]),
   )
 }

@@ -1,0 +1,37 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { loadModel } from '#lib/index.js'
+import { type ModelGiven, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+
+const fuzzer = fileURLToPath(new URL('fuzzModels.js', import.meta.url))
+
+test('damaged models give a result or an AscribeError', t => {
+  // The fuzzer's own process, so that a crash is a failed test and not the end of all tests.
+  const size = ['--seconds', '120', '--seed', '1', '--count', '3000']
+  const { status, stdout, stderr } = spawnSync(process.execPath, [fuzzer, ...size], { encoding: 'utf8' })
+  t.is(status, 0, stdout + stderr)
+  t.regex(stdout, /\d+ {2}ok/)
+})
+
+/** What the fuzzer found: each once ended the process, or hung it. */
+const findings: [string, ModelGiven, string][] = [
+  [
+    'a Split into more parts than it has outputs',
+    { opset: 18, nodes: [{ op: 'Split', outputs: ['y', 'z'], attributes: { num_outputs: 2 ** 40 } }] },
+    'MODEL_INVALID',
+  ],
+  [
+    'a block whose square overflows',
+    { opset: 13, nodes: [{ op: 'DepthToSpace', attributes: { blocksize: 2 ** 40 } }] },
+    'MODEL_INVALID',
+  ],
+]
+for (const [name, given, code] of findings)
+  test(`refused: ${name}`, async t => {
+    const run = async () => {
+      const model = await loadModel(writeModel({ inputs: [valueInfo('x', [1, 8, 2, 3])], ...given }))
+      await model.run({ dtype: 'f32', shape: [1, 8, 2, 3], data: new Float32Array(48) })
+    }
+    await t.throwsAsync(run, { code })
+  })
