@@ -45,7 +45,7 @@ function split(node: OnnxNode): Value[] {
   const axis = node.attributes.integer('axis', 0)
   const sizes = node.opset >= 13 ? node.integers(1, 'split') : node.attributes.integers('split')
   const parts = node.attributes.integer('num_outputs', node.outputCount)
-  if (parts < node.outputCount || parts > Number.MAX_SAFE_INTEGER)
+  if (parts !== node.outputCount)
     node.invalid(`num_outputs is ${parts}, but it has ${node.outputCount} outputs`)
   const axes = node.graph.integers([axis])
   if (sizes) {
