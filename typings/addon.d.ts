@@ -92,6 +92,7 @@ export interface CompileOptions {
   train?: boolean
   /** 'frozen' folds and prepacks weights; 'mutable' reads them at each run. */
   parameters?: 'frozen' | 'mutable'
+  /** 'auto' (default), 'cpu', 'cuda' or 'cuda:N'; BACKEND_UNAVAILABLE says why one is not there. */
   device?: string
   /** Kernel backends in order of preference; default every one found, fastest first. */
   backends?: string[]
@@ -104,6 +105,8 @@ export interface CompileOptions {
 export interface PlanDescription {
   inputs: { name: string; dtype: DTypeName; shape: number[] }[]
   outputs: { name: string; dtype: DTypeName; shape: number[] }[]
+  /** Where it runs: what 'auto' became. */
+  device: string
   arenaBytes: number
   /** Constants and frozen parameters held by this plan, packed copies included. */
   weightBytes: number
@@ -206,7 +209,7 @@ export interface NativePlan {
   dispose(): void
 }
 
-/** State buffers of one conversation or training run. */
+/** State buffers of one conversation or training run. One run at a time uses them; OPTION_RANGE meanwhile. */
 export interface NativeSession {
   read(name: string): NativeTensor
   write(name: string, tensor: NativeTensor): void
@@ -226,7 +229,8 @@ export interface NativeGraph {
   /** Every named value that is computed at run time, in order, with its shape at these plan sizes. */
   layers(sizes: Record<string, number>): NativeJob<LayerDescription[]>
   compile(parameters: NativeParameters, options: CompileOptions): NativeJob<NativePlan>
-  session(sizes: Record<string, number>): NativeSession
+  /** States start as zeros, on the device of the plans that will use them. */
+  session(sizes: Record<string, number>, options?: { device?: string }): NativeSession
 }
 
 export interface OperationInfo {

@@ -49,6 +49,7 @@ Napi::Object describePlan(Napi::Env env, const Plan& plan) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("inputs", describeValues(env, graph, graph.inputs));
   out.Set("outputs", describeValues(env, graph, graph.outputs));
+  out.Set("device", plan.device()->name());
   out.Set("arenaBytes", static_cast<double>(plan.arenaBytes()));
   out.Set("weightBytes", static_cast<double>(plan.weightBytes()));
   out.Set("scratchBytes", static_cast<double>(plan.scratchBytes()));

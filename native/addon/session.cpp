@@ -1,7 +1,5 @@
 #include "addon/session.h"
 
-#include <cstring>
-
 #include "addon/environment.h"
 #include "addon/util/reader.h"
 
@@ -38,9 +36,7 @@ size_t SessionObject::find(Napi::Value name) const {
 Napi::Value SessionObject::read(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const size_t index = find(info[0]);
-    HostTensor copy(session()->dtype(index), session()->shape(index));
-    if (copy.bytes() != 0) std::memcpy(copy.mutableData(), session()->data(index), copy.bytes());
-    return makeTensor(info.Env(), std::move(copy));
+    return makeTensor(info.Env(), session()->read(index));
   });
 }
 
@@ -49,11 +45,7 @@ void SessionObject::write(const Napi::CallbackInfo& info) {
     const size_t index = find(info[0]);
     References keep;
     const HostTensor tensor = borrowTensor(info[1], "tensor", keep);
-    if (tensor.dtype() != session()->dtype(index))
-      throw Error("INPUT_DTYPE", "state " + session()->name(index) + " holds " + std::string(nameOf(session()->dtype(index))));
-    if (!(tensor.shape() == session()->shape(index)))
-      throw Error("INPUT_SHAPE", "state " + session()->name(index) + " has shape " + session()->shape(index).text() + ", received " + tensor.shape().text());
-    if (tensor.bytes() != 0) std::memcpy(session()->data(index), tensor.data(), tensor.bytes());
+    session()->write(index, tensor);
   });
 }
 

@@ -84,6 +84,7 @@ ValueId Graph::addState(std::string name, DType dtype, const Shape& shape) {
   v.name = name;
   v.kind = ValueKind::State;
   v.type = {dtype, shape};
+  for (int64_t dim : shape) v.declared.push_back({dim, {}});
   v.storage = static_cast<int32_t>(states.size());
   const ValueId id = append(*this, std::move(v));
   states.push_back({std::move(name), id});

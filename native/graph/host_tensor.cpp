@@ -4,11 +4,13 @@
 
 #include "graph/half.h"
 #include "runtime/error.h"
+#include "runtime/memory.h"
 
 namespace ascribe {
 
-HostTensor::HostTensor(DType dtype, Shape shape) : dtype_(dtype), shape_(shape) {
-  auto block = std::make_shared<std::vector<std::byte>>(bytes());
+HostTensor::HostTensor(DType dtype, Shape shape, std::shared_ptr<MemoryBudget> budget) : dtype_(dtype), shape_(shape) {
+  auto block = std::make_shared<Block>(std::move(budget), bytes(), "a tensor");
+  block->clear();
   data_ = block->data();
   owner_ = std::move(block);
 }

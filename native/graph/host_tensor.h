@@ -8,12 +8,15 @@
 
 namespace ascribe {
 
+class MemoryBudget;
+
 /// A tensor in host memory, shared and never changed after it is built: constants and folded values.
 class HostTensor {
  public:
   HostTensor() = default;
-  /// Zero-filled.
-  HostTensor(DType dtype, Shape shape);
+  /// Zero-filled, 64-byte aligned, charged to the budget (to the process's alone where that is null). Throws
+  /// OUT_OF_MEMORY_BUDGET.
+  HostTensor(DType dtype, Shape shape, std::shared_ptr<MemoryBudget> budget = nullptr);
   /// Over bytes that `owner` keeps alive (a mapped file, a user's buffer). They may be unaligned.
   HostTensor(DType dtype, Shape shape, const void* data, std::shared_ptr<const void> owner);
 

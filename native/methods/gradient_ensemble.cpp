@@ -87,31 +87,27 @@ GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move
 void GradientEnsemble::begin() {
   using Statistic = EnsembleRequest::Statistic;
   started_ = std::chrono::steady_clock::now();
-  const Plan& plan = *request_.plan;
   execution_ = std::make_unique<Execution>(request_.plan, request_.budget);
   buffers_.resize(request_.inputs.size());
-  size_t bytes = 0;
   for (size_t i = 0; i < request_.inputs.size(); ++i) {
     if (!request_.inputs[i] && !request_.extras[i]) continue;
     buffers_[i] = static_cast<std::byte*>(execution_->ownInput(i));
-    const ValueType& type = plan.graph().type(plan.graph().inputs[i]);
-    bytes += static_cast<size_t>(type.shape.count()) * sizeOf(type.dtype);
   }
   const auto elements = static_cast<size_t>(elements_);
   const bool moments = request_.statistic == Statistic::Variance || request_.statistic == Statistic::BiasedVariance;
   const auto points = static_cast<int64_t>(request_.points.size());
   const int64_t samplesInChunk = keepsSamples_ ? std::min((request_.chunk + points - 1) / points + 1, items_ * request_.samples) : 1;
   const size_t vectors = 2 + (paired_ ? 1 : 0) + (moments ? 1 : 0) + static_cast<size_t>(samplesInChunk);
-  bytes += vectors * elements * sizeof(double) + static_cast<size_t>(items_) * elements * sizeof(float);
+  const size_t bytes = vectors * elements * sizeof(double);
   if (request_.budget) {
-    request_.budget->charge(bytes, "noise, path and attribution sums");
+    request_.budget->charge(bytes, "noise and path sums");
     charge_ = std::shared_ptr<void>(static_cast<void*>(this), [budget = request_.budget, bytes](void*) { budget->refund(bytes); });
   }
   path_.resize(elements);
   mean_.resize(elements);
   if (moments) moment_.resize(elements);
   for (size_t e = 0; e < explained_.size(); ++e)
-    result_.attributions[e].second = HostTensor(DType::F32, request_.inputs[explained_[e].input]->shape());
+    result_.attributions[e].second = HostTensor(DType::F32, request_.inputs[explained_[e].input]->shape(), request_.budget);
   result_.objective.resize(static_cast<size_t>(items_));
   if (paired_) result_.baselineObjective.resize(static_cast<size_t>(items_));
   result_.sums.resize(static_cast<size_t>(items_));
@@ -320,7 +316,7 @@ Job::Step GradientEnsemble::advance(Slice& slice) {
       execution_->start();
       stage_ = Stage::Run;
     } else if (stage_ == Stage::Run) {
-      if (!execution_->advance(slice)) return Step::More;
+      if (const Step step = execution_->advance(slice); step != Step::Done) return step;
       if (judge())
         stage_ = Stage::Collect;
       else

@@ -45,12 +45,12 @@ void RunJob::begin() {
 void RunJob::finish() {
   for (size_t i = 0; i < request_.plan->outputs().size(); ++i) {
     const TensorRef output = execution_->output(i);
-    HostTensor copy(output.dtype, output.shape);
+    HostTensor copy(output.dtype, output.shape, request_.budget);
     if (copy.bytes() != 0) std::memcpy(copy.mutableData(), output.data, copy.bytes());
     outputs_.push_back(std::move(copy));
   }
   if (request_.profile) profile_ = describe(*request_.plan, execution_->profile());
-  peakBytes_ = execution_->bytes();
+  peakBytes_ = request_.budget ? request_.budget->peak() : execution_->bytes();
   milliseconds_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
   // The arena goes now, not when the promise's value is collected.
   execution_.reset();
@@ -62,9 +62,9 @@ Job::Step RunJob::advance(Slice& slice) {
     slice.checkCancelled();
     begin();
   }
-  const bool done = execution_->advance(slice);
+  const Step step = execution_->advance(slice);
   if (!tracing_) slice.progress(static_cast<double>(execution_->stepsDone()), static_cast<double>(request_.plan->steps().size()));
-  if (!done) return Step::More;
+  if (step != Step::Done) return step;
   if (request_.guard && !tracing_ && !outputsFinite(*execution_)) {
     // States have moved on, so a run with a session cannot be repeated to find the node.
     if (request_.session) throw Error("NOT_FINITE", "an output holds NaN or infinity");

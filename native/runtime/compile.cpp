@@ -72,6 +72,17 @@ HostTensor alignedCopy(const HostTensor& tensor) {
   return out;
 }
 
+std::vector<DeviceBuffer> uploadAll(const std::shared_ptr<Device>& device, const std::vector<HostTensor>& tensors) {
+  const auto queue = device->openQueue();
+  std::vector<DeviceBuffer> out;
+  for (const HostTensor& tensor : tensors) {
+    out.emplace_back(device, nullptr, tensor.data() ? tensor.bytes() : 0, "weights");
+    if (out.back().bytes() != 0) queue->upload(out.back().address(), tensor.data(), tensor.bytes());
+  }
+  queue->synchronize();
+  return out;
+}
+
 }  // namespace
 
 std::unique_ptr<Kernel> kernelFor(const Graph& graph, const Node& node, std::span<const std::string_view> backends) {
@@ -95,6 +106,8 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   auto plan = std::make_shared<Plan>();
   plan->options_ = options;
   plan->parameters_ = parameters;
+  plan->device_ = openDevice(options.device);
+  plan->onHost_ = plan->device_->hostAccessible();
   const std::vector<std::string_view> backends = resolveBackends(options.backends, options.specialise.precision);
 
   Graph graph = specialise(source, options.specialise);
@@ -137,12 +150,14 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   };
   for (PlanStep& step : plan->steps_) {
     const Node& node = graph.nodes[static_cast<size_t>(step.node)];
+    // At other run lengths the step gets another kernel, which may have no copy of its own.
+    const bool fixed = std::none_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return id != kNone && graph.value(id).runLength; });
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       OperandRef ref;
       if (node.inputs[i] != kNone) ref = memory.places[static_cast<size_t>(node.inputs[i])];
       // A packed weight is read from the kernel's own copy; its source is not kept.
       const bool shapeOnly = node.inputs[i] != kNone && (node.op->shapeOnly >> std::min<size_t>(i, 31) & 1);
-      if (shapeOnly || (node.inputs[i] != kNone && step.kernel->ownsOperand(i))) ref.place = OperandRef::Place::ShapeOnly;
+      if (shapeOnly || (node.inputs[i] != kNone && fixed && step.kernel->ownsOperand(i))) ref.place = OperandRef::Place::ShapeOnly;
       step.inputs.push_back(note(ref));
     }
     for (ValueId id : node.outputs) step.outputs.push_back(memory.places[static_cast<size_t>(id)]);
@@ -152,8 +167,12 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   plan->weights_.resize(graph.constants.size());
   for (size_t i = 0; i < graph.constants.size(); ++i) {
     if (!weightUsed[i]) continue;
-    plan->weights_[i] = alignedCopy(graph.constants[i]);
+    plan->weights_[i] = plan->onHost_ ? alignedCopy(graph.constants[i]) : graph.constants[i];
     plan->weightBytes_ += plan->weights_[i].bytes();
+  }
+  if (!plan->onHost_) {
+    plan->deviceWeights_ = uploadAll(plan->device_, plan->weights_);
+    plan->weights_.clear();
   }
   // What nobody reads any more (sources of packed weights, folded shapes) is let go; constants stay known to run-length inference.
   if (options.specialise.runLengths.empty())

@@ -1,26 +1,14 @@
 #include <cstring>
-#include <mutex>
-#include <new>
 
+#include "kernels/kernel.h"
 #include "runtime/device.h"
-#include "runtime/error.h"
 
 namespace ascribe {
 namespace {
 
-class CpuDevice final : public Device {
+// Everything happens at once, so a failure is the caller's at once: there is nothing behind it in a queue.
+class CpuQueue final : public DeviceQueue {
  public:
-  std::string name() const override { return "cpu"; }
-  bool hostAccessible() const override { return true; }
-
-  void* allocate(size_t bytes) override {
-    if (bytes == 0) return nullptr;
-    void* address = bytes <= SIZE_MAX / 2 ? ::operator new(bytes, alignment, std::nothrow) : nullptr;
-    if (address == nullptr) throw Error("OUT_OF_MEMORY_BUDGET", "the system refused " + sizeText(bytes));
-    return address;
-  }
-  void free(void* address) noexcept override { ::operator delete(address, alignment); }
-
   void upload(void* to, const void* from, size_t bytes) override { copy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { copy(to, from, bytes); }
   void copy(void* to, const void* from, size_t bytes) override {
@@ -29,18 +17,25 @@ class CpuDevice final : public Device {
   void fill(void* to, uint8_t value, size_t bytes) override {
     if (bytes > 0) std::memset(to, value, bytes);
   }
-  // At once, so a failure is the caller's at once: there is nothing behind it in a queue.
-  void enqueue(std::function<void()> work) override { work(); }
+  void launch(const Kernel& kernel, const KernelArguments& arguments) override { kernel.run(arguments); }
+  void fence(std::function<void(std::exception_ptr)> reached) override { reached(nullptr); }
   void synchronize() override {}
-  void* view(void* address) const override { return address; }
+};
 
- private:
-  static constexpr std::align_val_t alignment{64};
+class CpuDevice final : public Device {
+ public:
+  std::string name() const override { return "cpu"; }
+  bool hostAccessible() const override { return true; }
+  void* allocate(size_t bytes) override { return allocateHost(bytes, "working memory"); }
+  void free(void* address, size_t bytes) noexcept override { freeHost(address, bytes); }
+  size_t occupied(size_t bytes) const override { return occupiedOnHost(bytes, "working memory"); }
+  std::unique_ptr<DeviceQueue> openQueue() override { return std::make_unique<CpuQueue>(); }
 };
 
 }  // namespace
 
 std::shared_ptr<Device> cpuDevice() {
+  // Leaked: buffers may be freed while static destructors run.
   static const auto* only = new std::shared_ptr<Device>(std::make_shared<CpuDevice>());
   return *only;
 }

@@ -1,18 +1,20 @@
 #include "runtime/device.h"
 
+#include <mutex>
+
 #include "runtime/error.h"
 
 namespace ascribe {
 
-DeviceBuffer::DeviceBuffer(std::shared_ptr<Device> device, std::shared_ptr<MemoryBudget> budget,
-                           size_t bytes) {
+DeviceBuffer::DeviceBuffer(std::shared_ptr<Device> device, std::shared_ptr<MemoryBudget> budget, size_t bytes,
+                           const char* purpose) {
   if (bytes == 0) return;
   if (!budget) budget = MemoryBudget::process();
-  budget->charge(bytes, "device memory");
+  budget->charge(device->occupied(bytes), purpose);
   try {
     address_ = device->allocate(bytes);
   } catch (...) {
-    budget->refund(bytes);
+    budget->refund(device->occupied(bytes));
     throw;
   }
   device_ = std::move(device);
@@ -22,14 +24,26 @@ DeviceBuffer::DeviceBuffer(std::shared_ptr<Device> device, std::shared_ptr<Memor
 
 DeviceBuffer::~DeviceBuffer() {
   if (address_ == nullptr) return;
-  device_->free(address_);
-  budget_->refund(bytes_);
+  device_->free(address_, bytes_);
+  budget_->refund(device_->occupied(bytes_));
 }
+
+namespace {
+std::shared_ptr<Device> sharedFakeDevice() {
+  static auto* guard = new std::mutex;
+  static auto* last = new std::weak_ptr<Device>;
+  const std::lock_guard lock(*guard);
+  auto device = last->lock();
+  if (!device) *last = device = makeFakeDevice();
+  return device;
+}
+}  // namespace
 
 std::shared_ptr<Device> openDevice(const std::string& name) {
   if (name == "auto" || name == "cpu") return cpuDevice();
-  if (name == "fake") return makeFakeDevice();
-  if (name == "cuda" || name.rfind("cuda:", 0) == 0) {
+  if (name == "fake") return sharedFakeDevice();
+  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (name == "cuda" || numbered) {
     throw Error("BACKEND_UNAVAILABLE",
                 "the device " + name + " needs the CUDA backend, which this version does not have",
                 "use the device 'cpu'");

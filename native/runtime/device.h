@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,13 +12,12 @@
 
 namespace ascribe {
 
+class Kernel;
+struct KernelArguments;
+class DeviceQueue;
+
 /// Where plans run and their buffers lie. Addresses that `allocate` returns belong to the device: whoever
-/// holds one passes it on, and only code inside the device's queue may look behind it, through `view`.
-///
-/// One queue, in order: everything below but allocate is enqueued and returns at once, except on the CPU,
-/// where it has happened on return. Host memory given to upload and download stays untouched until
-/// `synchronize` or until work enqueued later has run. Work that fails stops the queue: what was enqueued
-/// behind it is skipped, and the next `synchronize` throws its error and clears it.
+/// holds one passes it on, and only the device's own kernels and copies look behind it.
 class Device {
  public:
   virtual ~Device() = default;
@@ -26,46 +26,69 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   virtual std::string name() const = 0;
-  /// True where addresses may be read and written by the host.
+  /// True where addresses may be read and written by the host. Work has then happened when a call of a queue
+  /// returns, and copies between host and device can be left out.
   virtual bool hostAccessible() const = 0;
 
   /// 64-byte aligned, contents undefined; never null for bytes > 0. Throws OUT_OF_MEMORY_BUDGET.
   virtual void* allocate(size_t bytes) = 0;
-  /// The address is free for work enqueued after this call, not for work before it. Null is allowed.
-  virtual void free(void* address) noexcept = 0;
+  /// The size is the one that was asked for. The address is free for work enqueued after this call: whoever
+  /// frees it has waited for the queues that use it. Null is allowed.
+  virtual void free(void* address, size_t bytes) noexcept = 0;
+  /// What an allocation of that size takes.
+  virtual size_t occupied(size_t bytes) const = 0;
+
+  /// The queue keeps the device alive.
+  virtual std::unique_ptr<DeviceQueue> openQueue() = 0;
+};
+
+/// Work on a device, in order: everything is enqueued and returns at once, except where the device is the host,
+/// where it has happened on return. Host memory given to upload and download, and kernels, stay untouched until
+/// the work has run. Work that fails stops its queue, no other: what was enqueued behind it is skipped until
+/// `synchronize` throws its error or a fence receives it, which clears it.
+///
+/// A queue is used by one thread at a time. Its destructor drops what has not begun and waits for what has.
+class DeviceQueue {
+ public:
+  virtual ~DeviceQueue() = default;
+  DeviceQueue() = default;
+  DeviceQueue(const DeviceQueue&) = delete;
+  DeviceQueue& operator=(const DeviceQueue&) = delete;
 
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
   /// Within the device; the ranges do not overlap.
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
   virtual void fill(void* to, uint8_t value, size_t bytes) = 0;
-  /// Runs `work` in order with the rest. Also how a job gets to know that it may go on (JobHandle::wake).
-  virtual void enqueue(std::function<void()> work) = 0;
+  /// All addresses in the arguments are the device's; the tensors are copied, the kernel is not.
+  virtual void launch(const Kernel& kernel, const KernelArguments& arguments) = 0;
+  /// Calls `reached` once everything enqueued before has run, or was skipped after a failure; with that failure
+  /// or nullptr. On a thread of the device: it neither throws nor waits for the device.
+  virtual void fence(std::function<void(std::exception_ptr)> reached) = 0;
   /// Waits until the queue is empty.
   virtual void synchronize() = 0;
-
-  /// What work inside the queue may touch for an address; throws INTERNAL outside the queue or for an address
-  /// that is not the device's.
-  virtual void* view(void* address) const = 0;
 };
 
 /// The host's own memory and threads: addresses are plain pointers, work runs at once on the calling thread.
 std::shared_ptr<Device> cpuDevice();
 
 /// A device for tests, with everything that makes a real one different: an address space of its own (the host
-/// faults when it touches an address), a queue on its own thread, copies and kernels that come late, memory
-/// that holds NaNs until it is written. `capacity` bounds its memory.
+/// faults when it touches an address), queues that run on its own thread, copies and kernels that come late,
+/// memory that holds NaNs until it is written. Its kernels are those of the CPU, as wide as the lane that launched
+/// them, so results are bit-equal. `capacity` bounds its memory.
 std::shared_ptr<Device> makeFakeDevice(size_t capacity = size_t{1} << 30,
                                        std::chrono::microseconds delay = std::chrono::microseconds{50});
 
-/// By name: "auto", "cpu", "fake", "cuda", "cuda:N". Throws BACKEND_UNAVAILABLE with the reason.
+/// By name: "auto", "cpu", "fake", "cuda", "cuda:N". The same device for the same name while anyone holds it, so that
+/// plans and sessions share it. Throws BACKEND_UNAVAILABLE with the reason.
 std::shared_ptr<Device> openDevice(const std::string& name);
 
-/// Device memory with an owner, charged to a budget.
+/// Device memory with an owner, charged to a budget (to the process's alone where that is null).
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
-  DeviceBuffer(std::shared_ptr<Device> device, std::shared_ptr<MemoryBudget> budget, size_t bytes);
+  DeviceBuffer(std::shared_ptr<Device> device, std::shared_ptr<MemoryBudget> budget, size_t bytes,
+               const char* purpose = "device memory");
   DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
   DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
     DeviceBuffer taken(std::move(other));

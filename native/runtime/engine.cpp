@@ -211,7 +211,7 @@ void Engine::runTurn(const std::shared_ptr<JobRecord>& record, Lock& lock) {
   const auto quantum = configuration_.quantum;
   lock.unlock();
   const auto start = Slice::Clock::now();
-  Slice slice(record->token, quantum);
+  Slice slice(record->token, quantum, [handle = JobHandle(this, record)] { handle.wake(); });
   Job::Step step = Job::Step::More;
   std::optional<Error> error;
   laneToken = &record->token;

@@ -1,19 +1,36 @@
 #include "runtime/execution.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <algorithm>
+#include <mutex>
+#include <optional>
 
 #include "graph/convert.h"
 #include "graph/op.h"
-#include "runtime/memory.h"
 #include "runtime/backends.h"
 #include "runtime/error.h"
+#include "runtime/memory.h"
 #include "runtime/memory_plan.h"
 
 namespace ascribe {
 
 namespace {
+
+constexpr const char* kScratch = "the kernels' working memory";
+
+/// Steps that may wait in a device's queue, and how often the queue says how far it is: enough that the device does not
+/// run dry while the lane does something else, few enough that jobs share it.
+constexpr size_t kMaximumAhead = 64, kFenceEvery = 16;
+
+/// What the device's thread writes and the lane reads.
+struct Flight {
+  std::atomic<size_t> stepsDone{0};
+  std::atomic<bool> landed{false};
+  std::mutex guard;
+  std::exception_ptr error;
+  std::function<void()> wake;  // set before the first fence
+};
 
 bool isFinite(const TensorRef& tensor) {
   const int64_t count = static_cast<int64_t>(bytesOf({tensor.dtype, tensor.shape, tensor.layout}) / sizeOf(tensor.dtype));
@@ -37,16 +54,25 @@ bool isFinite(const TensorRef& tensor) {
 
 struct Execution::Impl {
   struct Bound {
+    bool given = false;
     const void* data = nullptr;
+    Shape shape;
     HostTensor owned;
+    DeviceBuffer buffer;  // elsewhere than on the host
   };
-  std::vector<Bound> inputs;
-  Block arena, scratch;
+  std::shared_ptr<Device> device;
+  bool onHost = true;
   std::shared_ptr<MemoryBudget> budget;
   std::shared_ptr<Session> session;
+  std::optional<Session::Use> sessionUse;
+  std::vector<Bound> inputs;
+  std::vector<HostTensor> downloads;  // by output, elsewhere than on the host
+  DeviceBuffer arena, scratch;
   std::vector<HostTensor> parameters;  // in compute dtype, read at start by mutable plans
+  std::vector<DeviceBuffer> parameterBuffers;
   std::vector<uint64_t> parameterVersions;
   size_t next = 0;
+  bool landing = false;
   std::chrono::steady_clock::time_point started;
   std::vector<TensorRef> operandRefs, resultRefs;
 
@@ -54,23 +80,59 @@ struct Execution::Impl {
   std::unique_ptr<Graph> ownGraph;
   std::vector<std::unique_ptr<Kernel>> ownKernels;
   std::map<std::string, int64_t> lengths, madeFor;
+
+  std::shared_ptr<Flight> flight;
+  // Last, so first to go: it waits for work that still uses the rest.
+  std::unique_ptr<DeviceQueue> queue;
+
+  const Graph& graph(const Plan& plan) const { return ownGraph ? *ownGraph : plan.graph(); }
+  TensorRef resolve(const OperandRef& ref, const Plan& plan) const;
+  bool finite(const TensorRef& tensor) const;
+  void enqueueFence(const Slice& slice, bool last);
+  Job::Step judgeFlight();
 };
 
+namespace {
+/// A session of another graph, or of other sizes, would be written past its end.
+void checkStates(const Graph& graph, const Session& session) {
+  bool fits = session.count() == graph.states.size();
+  for (size_t i = 0; fits && i < graph.states.size(); ++i) {
+    const ValueType& type = graph.type(graph.states[i].value);
+    fits = session.name(i) == graph.states[i].name && session.dtype(i) == type.dtype && session.shape(i) == type.shape;
+  }
+  if (!fits) throw Error("INPUT_SHAPE", "the session's states are not those of the plan", "make the session from the same graph, with the plan's sizes");
+}
+}  // namespace
+
 Execution::Execution(std::shared_ptr<const Plan> plan, std::shared_ptr<MemoryBudget> budget, std::shared_ptr<Session> session)
-    : impl_(std::make_unique<Impl>()), plan_(std::move(plan)) {
-  impl_->budget = std::move(budget);
-  impl_->session = std::move(session);
-  impl_->inputs.resize(plan_->graph().inputs.size());
-  impl_->arena = Block(impl_->budget, plan_->arenaBytes());
-  impl_->scratch = Block(impl_->budget, plan_->scratchBytes());
-  if (plan_->hasRunLengths()) impl_->ownGraph = std::make_unique<Graph>(plan_->graph());
+    : plan_(std::move(plan)), impl_(std::make_unique<Impl>()) {
+  Impl& s = *impl_;
+  s.device = plan_->device();
+  s.onHost = s.device->hostAccessible();
+  s.budget = std::move(budget);
+  if (session) {
+    if (session->device() != s.device)
+      throw Error("OPTION_RANGE", "the session lies on the device " + session->device()->name() + ", the plan runs on " + s.device->name(),
+                  "make the session on the plan's device");
+    checkStates(plan_->graph(), *session);
+    s.session = std::move(session);
+    s.sessionUse.emplace(*s.session);
+  }
+  const Graph& graph = plan_->graph();
+  s.inputs.resize(graph.inputs.size());
+  s.arena = DeviceBuffer(s.device, s.budget, plan_->arenaBytes(), "activations");
+  s.scratch = DeviceBuffer(s.device, s.budget, plan_->scratchBytes(), kScratch);
+  if (!s.onHost) {
+    for (size_t i = 0; i < s.inputs.size(); ++i)
+      if (plan_->usesInput(i)) s.inputs[i].buffer = DeviceBuffer(s.device, s.budget, bytesOf(graph.type(graph.inputs[i])), "inputs");
+    for (ValueId id : graph.outputs) s.downloads.emplace_back(graph.type(id).dtype, graph.shape(id), s.budget);
+    s.flight = std::make_shared<Flight>();
+  }
+  if (plan_->hasRunLengths()) s.ownGraph = std::make_unique<Graph>(graph);
+  s.queue = s.device->openQueue();
 }
 
 Execution::~Execution() = default;
-
-namespace {
-const Graph& shapesOf(const std::unique_ptr<Graph>& own, const Plan& plan) { return own ? *own : plan.graph(); }
-}  // namespace
 
 void Execution::setRunLength(const std::string& symbol, int64_t length) {
   const auto& options = plan_->options().specialise;
@@ -99,18 +161,20 @@ void inferAtLengths(Graph& graph, const SpecialiseOptions& options, const std::m
 }  // namespace
 
 void Execution::bindInput(size_t index, const void* data, DType dtype, const Shape& shape) {
-  const Graph& graph = shapesOf(impl_->ownGraph, *plan_);
+  const Graph& graph = impl_->graph(*plan_);
   const Value& value = graph.value(graph.inputs[index]);
   if (!value.runLength && !(shape == value.type.shape))
     throw Error("INPUT_SHAPE", "input " + value.name + " has shape " + shape.text() + ", the plan was made for " + value.type.shape.text());
   Impl::Bound& bound = impl_->inputs[index];
+  bound.given = true;
+  bound.shape = shape;
   if (dtype == value.type.dtype) {
     bound.data = data;
     return;
   }
   if (!isFloating(dtype) || !isFloating(value.type.dtype))
     throw Error("INPUT_DTYPE", "input " + value.name + " is " + std::string(nameOf(dtype)) + ", the model wants " + std::string(nameOf(value.type.dtype)));
-  bound.owned = HostTensor(value.type.dtype, shape);
+  bound.owned = HostTensor(value.type.dtype, shape, impl_->budget);
   convertElements(data, dtype, bound.owned.mutableData(), value.type.dtype, shape.count());
   bound.data = bound.owned.data();
 }
@@ -118,28 +182,55 @@ void Execution::bindInput(size_t index, const void* data, DType dtype, const Sha
 void* Execution::ownInput(size_t index) {
   const Value& value = plan_->graph().value(plan_->graph().inputs[index]);
   Impl::Bound& bound = impl_->inputs[index];
-  if (!bound.owned.data()) bound.owned = HostTensor(value.type.dtype, value.type.shape);
+  if (!bound.owned.data()) bound.owned = HostTensor(value.type.dtype, value.type.shape, impl_->budget);
+  bound.given = true;
+  bound.shape = value.type.shape;
   bound.data = bound.owned.data();
   return bound.owned.mutableData();
+}
+
+void Execution::readParameters() {
+  Impl& s = *impl_;
+  const Graph& planned = plan_->graph();
+  s.parameters.resize(planned.parameters.size());
+  s.parameterBuffers.resize(planned.parameters.size());
+  s.parameterVersions.resize(planned.parameters.size(), ~uint64_t{0});
+  for (size_t i = 0; i < planned.parameters.size(); ++i) {
+    const Parameters::Entry entry = plan_->parameters()->get(planned.parameters[i].name);
+    if (entry.version == s.parameterVersions[i]) continue;
+    const DType wanted = planned.type(planned.parameters[i].value).dtype;
+    const bool usable = entry.source.dtype() == wanted && reinterpret_cast<uintptr_t>(entry.source.data()) % 16 == 0;
+    s.parameters[i] = usable ? entry.source : convert(entry.source, wanted);
+    s.parameterVersions[i] = entry.version;
+    const size_t bytes = s.parameters[i].bytes();
+    if (s.onHost || bytes == 0) continue;
+    if (s.parameterBuffers[i].bytes() == 0) s.parameterBuffers[i] = DeviceBuffer(s.device, s.budget, bytes, "weights");
+    s.queue->upload(s.parameterBuffers[i].address(), s.parameters[i].data(), bytes);
+  }
+}
+
+void Execution::readInputs() {
+  Impl& s = *impl_;
+  const Graph& graph = s.graph(*plan_);
+  for (size_t i = 0; i < s.inputs.size(); ++i) {
+    const Impl::Bound& bound = s.inputs[i];
+    if (!plan_->usesInput(i)) continue;
+    const Value& value = graph.value(graph.inputs[i]);
+    // With run lengths the shape that is due is only known now.
+    if (!(bound.shape == value.type.shape))
+      throw Error("INPUT_SHAPE", "input " + value.name + " has shape " + bound.shape.text() + ", this run takes " + value.type.shape.text());
+    if (!s.onHost) s.queue->upload(bound.buffer.address(), bound.data, bytesOf(value.type));
+  }
 }
 
 void Execution::start() {
   Impl& s = *impl_;
   const Graph& planned = plan_->graph();
   for (size_t i = 0; i < s.inputs.size(); ++i)
-    if (!s.inputs[i].data && plan_->usesInput(i))
+    if (!s.inputs[i].given && plan_->usesInput(i))
       throw Error("INPUT_MISSING", "input " + planned.value(planned.inputs[i]).name + " was not given");
-  if (!plan_->options().frozenParameters) {
-    s.parameters.resize(planned.parameters.size());
-    s.parameterVersions.resize(planned.parameters.size(), ~uint64_t{0});
-    for (size_t i = 0; i < planned.parameters.size(); ++i) {
-      const Parameters::Entry entry = plan_->parameters()->get(planned.parameters[i].name);
-      if (entry.version == s.parameterVersions[i]) continue;
-      const DType wanted = planned.type(planned.parameters[i].value).dtype;
-      s.parameters[i] = entry.source.dtype() == wanted && reinterpret_cast<uintptr_t>(entry.source.data()) % 16 == 0 ? entry.source : convert(entry.source, wanted);
-      s.parameterVersions[i] = entry.version;
-    }
-  }
+  if (!planned.states.empty() && !s.session) throw Error("INPUT_MISSING", "the graph has states: give a session");
+  if (!plan_->options().frozenParameters) readParameters();
   if (s.ownGraph && s.madeFor != s.lengths) {
     inferAtLengths(*s.ownGraph, plan_->options().specialise, s.lengths);
     const std::vector<std::string_view> backends = resolveBackends(plan_->options().backends, plan_->options().specialise.precision);
@@ -149,99 +240,142 @@ void Execution::start() {
       bool varies = false;
       for (ValueId id : node.inputs) varies = varies || (id != kNone && s.ownGraph->value(id).runLength);
       if (varies) s.ownKernels[i] = kernelFor(*s.ownGraph, node, backends);
-      if (s.ownKernels[i] && s.ownKernels[i]->scratchBytes() > s.scratch.bytes()) s.scratch = Block(s.budget, s.ownKernels[i]->scratchBytes());
+      if (s.ownKernels[i] && s.ownKernels[i]->scratchBytes() > s.scratch.bytes()) s.scratch = DeviceBuffer(s.device, s.budget, s.ownKernels[i]->scratchBytes(), kScratch);
     }
     s.madeFor = s.lengths;
   }
+  readInputs();
   s.next = 0;
+  s.landing = false;
+  if (s.flight) {
+    s.flight->stepsDone = 0;
+    s.flight->landed = false;
+  }
   profile_.clear();
   s.started = std::chrono::steady_clock::now();
 }
 
-namespace {
-TensorRef resolve(const OperandRef& ref, const Graph& graph, const Plan& plan, std::byte* arena, const std::vector<HostTensor>& parameters,
-                  Session* session, const auto& inputs) {
+TensorRef Execution::Impl::resolve(const OperandRef& ref, const Plan& plan) const {
   TensorRef out;
   if (ref.place == OperandRef::Place::Absent) return out;
-  const ValueType& type = graph.type(ref.value);
+  const ValueType& type = graph(plan).type(ref.value);
   out.dtype = type.dtype;
   out.shape = type.shape;
   out.layout = type.layout;
   switch (ref.place) {
-    case OperandRef::Place::Arena: out.data = arena + ref.index; break;
-    case OperandRef::Place::Weights: out.data = const_cast<void*>(plan.weights(ref.index).data()); break;
-    case OperandRef::Place::Input: out.data = const_cast<void*>(inputs[ref.index].data); break;
-    case OperandRef::Place::Parameter: out.data = const_cast<void*>(parameters[ref.index].data()); break;
-    case OperandRef::Place::State:
-      if (!session) throw Error("INPUT_MISSING", "the graph has states: give a session");
-      out.data = session->data(ref.index);
+    case OperandRef::Place::Arena: out.data = static_cast<std::byte*>(arena.address()) + ref.index; break;
+    case OperandRef::Place::Weights: out.data = plan.weights(ref.index); break;
+    case OperandRef::Place::Input: out.data = onHost ? const_cast<void*>(inputs[ref.index].data) : inputs[ref.index].buffer.address(); break;
+    case OperandRef::Place::Parameter:
+      out.data = onHost ? const_cast<void*>(parameters[ref.index].data()) : parameterBuffers[ref.index].address();
       break;
+    case OperandRef::Place::State: out.data = session->address(ref.index); break;
     default: break;
   }
   return out;
 }
-}  // namespace
 
-bool Execution::advance(Slice& slice) {
+/// Elsewhere than on the host this waits for the queue and copies: for traces, not for speed.
+bool Execution::Impl::finite(const TensorRef& tensor) const {
+  if (tensor.data == nullptr || !isFloating(tensor.dtype)) return true;
+  if (onHost) return isFinite(tensor);
+  std::vector<std::byte> copy(bytesOf({tensor.dtype, tensor.shape, tensor.layout}));
+  queue->download(copy.data(), tensor.data, copy.size());
+  queue->synchronize();
+  return isFinite({copy.data(), tensor.dtype, tensor.shape, tensor.layout});
+}
+
+void Execution::runStep() {
   Impl& s = *impl_;
-  const Graph& graph = shapesOf(s.ownGraph, *plan_);
-  std::byte* arena = static_cast<std::byte*>(s.arena.data());
-  while (s.next < plan_->steps().size()) {
-    slice.checkCancelled();
-    const PlanStep& step = plan_->steps()[s.next];
-    s.operandRefs.clear();
-    s.resultRefs.clear();
-    for (const OperandRef& ref : step.inputs) s.operandRefs.push_back(resolve(ref, graph, *plan_, arena, s.parameters, s.session.get(), s.inputs));
-    for (const OperandRef& ref : step.outputs) s.resultRefs.push_back(resolve(ref, graph, *plan_, arena, s.parameters, s.session.get(), s.inputs));
-    const Kernel& kernel = !s.ownKernels.empty() && s.ownKernels[s.next] ? *s.ownKernels[s.next] : *step.kernel;
-    const auto before = profiling_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
-    // In-place results overwrite operands, so what the operands held is judged before the kernel runs.
-    bool operandsFinite = true;
-    if (tracing_)
-      for (const TensorRef& operand : s.operandRefs) operandsFinite = operandsFinite && (!operand.data || isFinite(operand));
-    kernel.run({s.operandRefs, s.resultRefs, static_cast<std::byte*>(s.scratch.data())});
-    if (tracing_ && operandsFinite)
-      for (const TensorRef& result : s.resultRefs)
-        if (!isFinite(result)) {
-          const Node& node = graph.nodes[static_cast<size_t>(step.node)];
-          throw Error("NOT_FINITE", "node " + (node.name.empty() ? "(unnamed)" : node.name) + " (" + node.op->name + ") turned finite operands into NaN or infinity");
-        }
-    if (profiling_) {
-      const auto after = std::chrono::steady_clock::now();
-      const auto ms = [](auto d) { return std::chrono::duration<double, std::milli>(d).count(); };
-      profile_.push_back({step.node, ms(before - s.started), ms(after - before)});
-    }
-    ++s.next;
-    if (s.next < plan_->steps().size() && slice.expired()) return false;
+  const PlanStep& step = plan_->steps()[s.next];
+  s.operandRefs.clear();
+  s.resultRefs.clear();
+  for (const OperandRef& ref : step.inputs) s.operandRefs.push_back(s.resolve(ref, *plan_));
+  for (const OperandRef& ref : step.outputs) s.resultRefs.push_back(s.resolve(ref, *plan_));
+  const Kernel& kernel = !s.ownKernels.empty() && s.ownKernels[s.next] ? *s.ownKernels[s.next] : *step.kernel;
+  const auto before = profiling_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+  // In-place results overwrite operands, so what the operands held is judged before the kernel runs.
+  bool operandsFinite = true;
+  if (tracing_)
+    for (const TensorRef& operand : s.operandRefs) operandsFinite = operandsFinite && s.finite(operand);
+  s.queue->launch(kernel, {s.operandRefs, s.resultRefs, static_cast<std::byte*>(s.scratch.address())});
+  if (tracing_ && operandsFinite)
+    for (const TensorRef& result : s.resultRefs)
+      if (!s.finite(result)) {
+        const Node& node = s.graph(*plan_).nodes[static_cast<size_t>(step.node)];
+        throw Error("NOT_FINITE", "node " + (node.name.empty() ? "(unnamed)" : node.name) + " (" + node.op->name + ") turned finite operands into NaN or infinity");
+      }
+  if (profiling_) {
+    s.queue->synchronize();
+    const auto after = std::chrono::steady_clock::now();
+    const auto ms = [](auto d) { return std::chrono::duration<double, std::milli>(d).count(); };
+    profile_.push_back({step.node, ms(before - s.started), ms(after - before)});
   }
-  return true;
+  ++s.next;
+}
+
+void Execution::Impl::enqueueFence(const Slice& slice, bool last) {
+  if (!flight->wake) flight->wake = slice.waker();
+  queue->fence([flight = flight, steps = next, last](std::exception_ptr error) {
+    if (error) {
+      const std::lock_guard lock(flight->guard);
+      flight->error = error;
+    }
+    flight->stepsDone = steps;
+    if (last || error) flight->landed = true;
+    if (flight->wake) flight->wake();
+  });
+}
+
+Job::Step Execution::Impl::judgeFlight() {
+  if (!flight->landed) return Job::Step::Wait;
+  const std::lock_guard lock(flight->guard);
+  if (flight->error) std::rethrow_exception(flight->error);
+  return Job::Step::Done;
+}
+
+/// Everything is enqueued: the outputs come home.
+Job::Step Execution::land(const Slice& slice) {
+  Impl& s = *impl_;
+  if (!s.landing) {
+    for (size_t i = 0; i < s.downloads.size(); ++i) {
+      const TensorRef from = s.resolve(plan_->outputs()[i], *plan_);
+      s.queue->download(s.downloads[i].mutableData(), from.data, bytesOf({from.dtype, from.shape, from.layout}));
+    }
+    s.enqueueFence(slice, true);
+    s.landing = true;
+  }
+  return s.judgeFlight();
+}
+
+Job::Step Execution::advance(Slice& slice) {
+  Impl& s = *impl_;
+  const size_t count = plan_->steps().size();
+  while (s.next < count) {
+    slice.checkCancelled();
+    if (!s.onHost && s.next - s.flight->stepsDone >= kMaximumAhead) return s.judgeFlight();
+    runStep();
+    if (!s.onHost && s.next % kFenceEvery == 0) s.enqueueFence(slice, false);
+    if (s.next < count && slice.expired()) return Job::Step::More;
+  }
+  return s.onHost ? Job::Step::Done : land(slice);
 }
 
 TensorRef Execution::output(size_t index) const {
-  return resolve(plan_->outputs()[index], shapesOf(impl_->ownGraph, *plan_), *plan_, static_cast<std::byte*>(impl_->arena.data()), impl_->parameters,
-                 impl_->session.get(), impl_->inputs);
+  TensorRef out = impl_->resolve(plan_->outputs()[index], *plan_);
+  if (!impl_->onHost) out.data = impl_->downloads[index].mutableData();
+  return out;
 }
 
-size_t Execution::stepsDone() const { return impl_->next; }
+size_t Execution::stepsDone() const { return impl_->onHost ? impl_->next : impl_->flight->stepsDone.load(); }
 
-size_t Execution::bytes() const { return plan_->arenaBytes() + plan_->scratchBytes(); }
-
-Session::Session(const Graph& graph, const std::map<std::string, int64_t>& sizes) {
-  for (const State& state : graph.states) {
-    const Value& v = graph.value(state.value);
-    Shape shape = v.declared.empty() ? v.type.shape : Shape{};
-    for (const DeclaredDim& dim : v.declared) {
-      const auto found = sizes.find(dim.symbol);
-      if (dim.size < 0 && found == sizes.end()) throw Error("INPUT_SHAPE", "dimension " + dim.symbol + " of state " + state.name + " has no size");
-      shape.push(dim.size < 0 ? found->second : dim.size);
-    }
-    names_.push_back(state.name);
-    shapes_.push_back(shape);
-    dtypes_.push_back(v.type.dtype);
-    buffers_.push_back(std::make_shared<std::vector<std::byte>>(static_cast<size_t>(shape.count()) * sizeOf(v.type.dtype)));
-  }
+size_t Execution::bytes() const {
+  const Impl& s = *impl_;
+  size_t bytes = s.arena.bytes() + s.scratch.bytes();
+  for (const Impl::Bound& bound : s.inputs) bytes += (bound.owned.data() ? bound.owned.bytes() : 0) + bound.buffer.bytes();
+  for (const HostTensor& tensor : s.downloads) bytes += tensor.bytes();
+  for (const DeviceBuffer& buffer : s.parameterBuffers) bytes += buffer.bytes();
+  return bytes;
 }
-
-void* Session::data(size_t state) { return buffers_[state]->data(); }
 
 }  // namespace ascribe

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -20,6 +21,10 @@ struct NodeProfile {
 
 /// One run of a plan as a state machine over its steps: a lane advances it, and it stops at node boundaries when its
 /// slice is over. Reusable: `start` again with other inputs keeps the arena.
+///
+/// Where the plan's device is not the host, inputs are uploaded, steps enqueued and outputs downloaded by the device's
+/// queue, at most a bounded number of steps ahead of it; `advance` says Wait while the queue works, and calls the slice's
+/// waker from then on. Destroying an execution drops what the queue has not begun.
 class Execution {
  public:
   Execution(std::shared_ptr<const Plan> plan, std::shared_ptr<MemoryBudget> budget, std::shared_ptr<Session> session = nullptr);
@@ -39,39 +44,65 @@ class Execution {
   void enableTrace(bool on) { tracing_ = on; }
 
   void start();
-  /// True when every step has run.
-  bool advance(Slice& slice);
+  /// Done when every step has run and the outputs are there; More at the end of the slice.
+  Job::Step advance(Slice& slice);
   /// Of plan().steps(), since `start`.
   size_t stepsDone() const;
 
   /// Valid until the next start. Always plain layout, host memory.
   TensorRef output(size_t index) const;
+  /// Held by this execution: working memory, and copies on the device of what the host gives and gets.
   size_t bytes() const;
   const std::vector<NodeProfile>& profile() const { return profile_; }
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void readParameters();
+  void readInputs();
+  void runStep();
+  Job::Step land(const Slice& slice);
+  // The plan before the rest: its kernels and weights outlive what the queue still runs.
   std::shared_ptr<const Plan> plan_;
+  std::unique_ptr<Impl> impl_;
   bool profiling_ = false, tracing_ = false;
   std::vector<NodeProfile> profile_;
 };
 
-/// State buffers (caches, running statistics) that executions of one conversation or training run share.
+/// State buffers (caches, running statistics) that executions of one conversation or training run share. They start as
+/// zeros, on the device of the plans that use them. One execution at a time may hold them.
 class Session {
  public:
-  explicit Session(const Graph& graph, const std::map<std::string, int64_t>& sizes);
-  void* data(size_t state);
+  Session(const Graph& graph, const std::map<std::string, int64_t>& sizes, std::shared_ptr<Device> device = cpuDevice());
+  void* address(size_t state) const { return buffers_[state].address(); }
+  /// Waits for the device; throws OPTION_RANGE while a run uses the session.
+  HostTensor read(size_t state) const;
+  void write(size_t state, const HostTensor& tensor);
+
+  const std::shared_ptr<Device>& device() const { return device_; }
   size_t count() const { return buffers_.size(); }
   const Shape& shape(size_t state) const { return shapes_[state]; }
   DType dtype(size_t state) const { return dtypes_[state]; }
   const std::string& name(size_t state) const { return names_[state]; }
 
+  /// For the time of a run, a read or a write.
+  class Use {
+   public:
+    explicit Use(const Session& session);
+    ~Use() { session_.inUse_.store(false, std::memory_order_release); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    const Session& session_;
+  };
+
  private:
-  std::vector<std::shared_ptr<std::vector<std::byte>>> buffers_;
+  std::shared_ptr<Device> device_;
+  std::vector<DeviceBuffer> buffers_;
   std::vector<Shape> shapes_;
   std::vector<DType> dtypes_;
   std::vector<std::string> names_;
+  mutable std::atomic<bool> inUse_{false};
 };
 
 }  // namespace ascribe

@@ -5,11 +5,16 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "kernels/kernel.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/memory_plan.h"
+#include "runtime/team.h"
 #include "runtime/threads.h"
 
 namespace ascribe {
@@ -69,7 +74,7 @@ void* reserve(size_t bytes, int protection) {
   return base;
 }
 
-class FakeDevice final : public Device {
+class FakeDevice final : public Device, public std::enable_shared_from_this<FakeDevice> {
  public:
   FakeDevice(size_t capacity, std::chrono::microseconds delay)
       : capacity_((capacity + 4095) / 4096 * 4096),
@@ -92,11 +97,12 @@ class FakeDevice final : public Device {
 
   std::string name() const override { return "fake"; }
   bool hostAccessible() const override { return false; }
+  size_t occupied(size_t bytes) const override { return (bytes + alignment - 1) / alignment * alignment; }
 
   void* allocate(size_t bytes) override {
     if (bytes == 0) return nullptr;
     size_t offset = SIZE_MAX;
-    const size_t rounded = bytes <= capacity_ ? (bytes + alignment - 1) / alignment * alignment : 0;
+    const size_t rounded = bytes <= capacity_ ? occupied(bytes) : 0;
     {
       const std::lock_guard lock(mutex_);
       if (rounded > 0) offset = ranges_.take(rounded);
@@ -105,84 +111,77 @@ class FakeDevice final : public Device {
       throw Error("OUT_OF_MEMORY_BUDGET",
                   "the fake device of " + sizeText(capacity_) + " has no room for " + sizeText(bytes));
     }
-    // In order with the queue: work that still uses the range's last owner runs before.
-    push([this, offset, rounded] { std::memset(memory_ + offset, poison, rounded); }, false);
+    // In order with the queues: work that still uses the range's last owner runs before.
+    Item item;
+    item.work = [this, offset, rounded] { std::memset(memory_ + offset, poison, rounded); };
+    item.late = false;
+    push(std::move(item));
     return addresses_ + offset;
   }
 
-  void free(void* address) noexcept override {
+  void free(void* address, size_t) noexcept override {
     if (address == nullptr) return;
     const std::lock_guard lock(mutex_);
     if (!ranges_.give(static_cast<size_t>(static_cast<std::byte*>(address) - addresses_))) std::terminate();
   }
 
-  void upload(void* to, const void* from, size_t bytes) override {
-    push([=, this] { std::memcpy(checked(to, bytes), from, bytes); });
-  }
-  void download(void* to, const void* from, size_t bytes) override {
-    push([=, this] { std::memcpy(to, checked(const_cast<void*>(from), bytes), bytes); });
-  }
-  void copy(void* to, const void* from, size_t bytes) override {
-    push([=, this] { std::memcpy(checked(to, bytes), checked(const_cast<void*>(from), bytes), bytes); });
-  }
-  void fill(void* to, uint8_t value, size_t bytes) override {
-    push([=, this] { std::memset(checked(to, bytes), value, bytes); });
-  }
-  void enqueue(std::function<void()> work) override { push(std::move(work)); }
-
-  void synchronize() override {
-    if (std::this_thread::get_id() == thread_.get_id())
-      throw Error("INTERNAL", "work in a device's queue waits for that queue");
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return queue_.empty() && !busy_; });
-    if (const auto error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
-  }
-
-  void* view(void* address) const override { return checked(address, 1); }
+  std::unique_ptr<DeviceQueue> openQueue() override;
 
  private:
+  friend class FakeQueue;
+
+  /// What a queue's work shares; guarded by the device's mutex.
+  struct QueueState {
+    std::exception_ptr error;
+    size_t pending = 0;
+  };
   struct Item {
     std::function<void()> work;
+    std::function<void(std::exception_ptr)> reached;
+    std::shared_ptr<QueueState> queue;  // null: the device's own work
+    int width = 1;
     bool late = true;
   };
 
-  void push(std::function<void()> work, bool late = true) {
+  void push(Item item) {
     {
       const std::lock_guard lock(mutex_);
-      queue_.push_back({std::move(work), late});
+      if (item.queue) ++item.queue->pending;
+      queue_.push_back(std::move(item));
     }
     changed_.notify_all();
   }
 
-  void* checked(void* address, size_t bytes) const {
-    if (std::this_thread::get_id() != thread_.get_id()) {
-      throw Error("INTERNAL", "a device address was opened outside the device's queue");
-    }
-    const auto* at = static_cast<std::byte*>(address);
-    if (at < addresses_ || at >= addresses_ + capacity_) {
+  /// Called by work in a queue only.
+  std::byte* view(const void* address, size_t bytes) const {
+    const auto* at = static_cast<const std::byte*>(address);
+    if (at < addresses_ || at > addresses_ + capacity_)
       throw Error("INTERNAL", "an address that is not the device's was used in its queue");
-    }
-    if (bytes > static_cast<size_t>(addresses_ + capacity_ - at)) {
+    if (bytes > static_cast<size_t>(addresses_ + capacity_ - at))
       throw Error("INTERNAL", "device memory was used past its end");
-    }
     return memory_ + (at - addresses_);
   }
 
   void loop() {
     nameThread("ascribe-fake");
+    std::unique_ptr<Team> team;
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return quit_ || !queue_.empty(); });
       if (queue_.empty()) return;
       Item item = std::move(queue_.front());
       queue_.pop_front();
-      busy_ = true;
-      const bool skip = error_ != nullptr;
-      lock.unlock();
       std::exception_ptr error;
-      if (!skip) {
-        // Late enough that a host which did not wait sees old contents, or has already changed what is
-        // uploaded.
+      if (item.reached) error = std::exchange(item.queue->error, nullptr);
+      const bool skip = item.queue && item.queue->error;
+      lock.unlock();
+      if (item.reached) {
+        item.reached(std::exchange(error, nullptr));
+      } else if (!skip) {
+        if (item.width > 1 && (!team || team->width() != item.width)) team = std::make_unique<Team>(item.width);
+        std::optional<TeamScope> scope;
+        if (item.width > 1) scope.emplace(*team);
+        // Late enough that a host which did not wait sees old contents, or has already changed what is uploaded.
         if (item.late && delay_.count() > 0) std::this_thread::sleep_for(delay_);
         try {
           item.work();
@@ -190,10 +189,14 @@ class FakeDevice final : public Device {
           error = std::current_exception();
         }
       }
+      // What the closures own goes before anyone is told that they have run.
       item.work = nullptr;
+      item.reached = nullptr;
       lock.lock();
-      if (error) error_ = error;
-      busy_ = false;
+      if (item.queue) {
+        if (error) item.queue->error = error;
+        --item.queue->pending;
+      }
       changed_.notify_all();
     }
   }
@@ -208,10 +211,81 @@ class FakeDevice final : public Device {
   std::condition_variable changed_;
   Ranges ranges_;
   std::deque<Item> queue_;
-  std::exception_ptr error_;
-  bool busy_ = false, quit_ = false;
+  bool quit_ = false;
   std::thread thread_;
 };
+
+class FakeQueue final : public DeviceQueue {
+ public:
+  explicit FakeQueue(std::shared_ptr<FakeDevice> device) : device_(std::move(device)) {}
+
+  ~FakeQueue() override {
+    std::deque<FakeDevice::Item> dropped;
+    std::unique_lock lock(device_->mutex_);
+    auto& all = device_->queue_;
+    const auto mine = [&](const FakeDevice::Item& item) { return item.queue == state_; };
+    for (auto& item : all)
+      if (mine(item)) dropped.push_back(std::move(item));
+    std::erase_if(all, [](const FakeDevice::Item& item) { return !item.work && !item.reached; });
+    state_->pending -= dropped.size();
+    device_->changed_.wait(lock, [&] { return state_->pending == 0; });
+  }
+
+  void upload(void* to, const void* from, size_t bytes) override {
+    push([=, device = device_.get()] { std::memcpy(device->view(to, bytes), from, bytes); });
+  }
+  void download(void* to, const void* from, size_t bytes) override {
+    push([=, device = device_.get()] { std::memcpy(to, device->view(from, bytes), bytes); });
+  }
+  void copy(void* to, const void* from, size_t bytes) override {
+    push([=, device = device_.get()] { std::memcpy(device->view(to, bytes), device->view(from, bytes), bytes); });
+  }
+  void fill(void* to, uint8_t value, size_t bytes) override {
+    push([=, device = device_.get()] { std::memset(device->view(to, bytes), value, bytes); });
+  }
+
+  void launch(const Kernel& kernel, const KernelArguments& arguments) override {
+    std::vector<TensorRef> inputs(arguments.inputs.begin(), arguments.inputs.end());
+    std::vector<TensorRef> outputs(arguments.outputs.begin(), arguments.outputs.end());
+    push([device = device_.get(), kernel = &kernel, inputs = std::move(inputs), outputs = std::move(outputs),
+          scratch = arguments.scratch]() mutable {
+      for (auto* tensors : {&inputs, &outputs})
+        for (TensorRef& tensor : *tensors)
+          if (tensor.data != nullptr)
+            tensor.data = device->view(tensor.data, bytesOf({tensor.dtype, tensor.shape, tensor.layout}));
+      kernel->run({inputs, outputs, scratch == nullptr ? nullptr : device->view(scratch, kernel->scratchBytes())});
+    });
+  }
+
+  void fence(std::function<void(std::exception_ptr)> reached) override {
+    FakeDevice::Item item;
+    item.reached = std::move(reached);
+    item.queue = state_;
+    device_->push(std::move(item));
+  }
+
+  void synchronize() override {
+    if (std::this_thread::get_id() == device_->thread_.get_id())
+      throw Error("INTERNAL", "work in a device's queue waits for that queue");
+    std::unique_lock lock(device_->mutex_);
+    device_->changed_.wait(lock, [&] { return state_->pending == 0; });
+    if (const auto error = std::exchange(state_->error, nullptr)) std::rethrow_exception(error);
+  }
+
+ private:
+  void push(std::function<void()> work) {
+    FakeDevice::Item item;
+    item.work = std::move(work);
+    item.queue = state_;
+    item.width = parallelWidth();
+    device_->push(std::move(item));
+  }
+
+  std::shared_ptr<FakeDevice> device_;
+  std::shared_ptr<FakeDevice::QueueState> state_ = std::make_shared<FakeDevice::QueueState>();
+};
+
+std::unique_ptr<DeviceQueue> FakeDevice::openQueue() { return std::make_unique<FakeQueue>(shared_from_this()); }
 
 }  // namespace
 

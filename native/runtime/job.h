@@ -31,7 +31,8 @@ class Slice {
   using Clock = std::chrono::steady_clock;
   using Listener = std::function<void(const Progress&)>;
 
-  Slice(const CancelToken& token, Clock::duration quantum);
+  /// `wake` is the job's own JobHandle::wake, empty where nobody but the caller drives the job.
+  Slice(const CancelToken& token, Clock::duration quantum, std::function<void()> wake = {});
 
   /// The turn is over: `advance` returns at the next node boundary. Reads the clock, so once per node, not
   /// per row.
@@ -41,6 +42,8 @@ class Slice {
   /// Throws Error("ABORTED"). Called before every node and, through `currentToken`, in kernels over 50 ms.
   void checkCancelled() const;
   const CancelToken& token() const noexcept { return token_; }
+  /// Makes this job ready again after Step::Wait; may be called from any thread, also after the job has settled.
+  const std::function<void()>& waker() const noexcept { return wake_; }
 
   /// Notes how far the job is; the engine passes it on at most 30 times a second.
   void progress(double done, double total) noexcept { progress_ = Progress{done, total}; }
@@ -49,6 +52,7 @@ class Slice {
  private:
   const CancelToken& token_;
   const Clock::time_point end_;
+  const std::function<void()> wake_;
   std::optional<Progress> progress_;
 };
 

@@ -117,16 +117,38 @@ size_t MemoryBudget::available() const {
   return least;
 }
 
+size_t occupiedOnHost(size_t bytes, const char* purpose) {
+  return roundedUp(bytes, bytes >= mappedFrom ? pageSize() : cacheLine, purpose);
+}
+
+void* allocateHost(size_t bytes, const char* purpose) {
+  if (bytes == 0) return nullptr;
+  const size_t rounded = occupiedOnHost(bytes, purpose);
+  void* data = bytes >= mappedFrom ? mapBlock(rounded)
+                                   : ::operator new (rounded, std::align_val_t{cacheLine}, std::nothrow);
+  if (data == nullptr) refuseBySystem(bytes, purpose);
+  return data;
+}
+
+void freeHost(void* address, size_t bytes) noexcept {
+  if (address == nullptr) return;
+  if (bytes >= mappedFrom) {
+    munmap(address, (bytes + pageSize() - 1) / pageSize() * pageSize());
+  } else {
+    ::operator delete (address, std::align_val_t{cacheLine});
+  }
+}
+
 Block::Block(std::shared_ptr<MemoryBudget> budget, size_t bytes, const char* purpose) {
   if (bytes == 0) return;
   if (!budget) budget = MemoryBudget::process();
-  const size_t rounded = roundedUp(bytes, bytes >= mappedFrom ? pageSize() : cacheLine, purpose);
+  const size_t rounded = occupiedOnHost(bytes, purpose);
   budget->charge(rounded, purpose);
-  data_ = bytes >= mappedFrom ? mapBlock(rounded)
-                              : ::operator new (rounded, std::align_val_t{cacheLine}, std::nothrow);
-  if (data_ == nullptr) {
+  try {
+    data_ = allocateHost(bytes, purpose);
+  } catch (...) {
     budget->refund(rounded);
-    refuseBySystem(bytes, purpose);
+    throw;
   }
   budget_ = std::move(budget);
   bytes_ = bytes;
@@ -135,12 +157,12 @@ Block::Block(std::shared_ptr<MemoryBudget> budget, size_t bytes, const char* pur
 
 Block::~Block() {
   if (data_ == nullptr) return;
-  if (bytes_ >= mappedFrom) {
-    munmap(data_, charged_);
-  } else {
-    ::operator delete (data_, std::align_val_t{cacheLine});
-  }
+  freeHost(data_, bytes_);
   budget_->refund(charged_);
+}
+
+void Block::clear() {
+  if (bytes_ > 0 && bytes_ < mappedFrom) std::memset(data_, 0, bytes_);
 }
 
 void Block::swap(Block& other) noexcept {

@@ -58,6 +58,8 @@ class Block {
   ~Block();
 
   void* data() const { return data_; }
+  /// Zeroes it, where it does not come zeroed from the system anyway: call it before the first use.
+  void clear();
   /// As asked for; what is charged is rounded up to whole cache lines or pages.
   size_t bytes() const { return bytes_; }
 
@@ -68,6 +70,13 @@ class Block {
   void* data_ = nullptr;
   size_t bytes_ = 0, charged_ = 0;
 };
+
+/// Host memory as blocks have it, for owners that count it themselves. Null for 0 bytes; throws
+/// OUT_OF_MEMORY_BUDGET where the system refuses. It is freed with the size it was asked for with.
+void* allocateHost(size_t bytes, const char* purpose);
+void freeHost(void* address, size_t bytes) noexcept;
+/// Bytes rounded up to whole cache lines or pages.
+size_t occupiedOnHost(size_t bytes, const char* purpose);
 
 /// "1.50 GiB", for messages.
 std::string sizeText(size_t bytes);

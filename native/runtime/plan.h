@@ -7,6 +7,7 @@
 #include "graph/graph.h"
 #include "graph/specialise.h"
 #include "kernels/kernel.h"
+#include "runtime/device.h"
 #include "runtime/parameters.h"
 
 namespace ascribe {
@@ -46,7 +47,9 @@ class Plan {
   size_t arenaBytes() const { return arenaBytes_; }
   size_t scratchBytes() const { return scratchBytes_; }
   size_t weightBytes() const { return weightBytes_; }
-  const HostTensor& weights(size_t index) const { return weights_[index]; }
+  /// Address on the device; null for one that no step reads.
+  void* weights(size_t index) const { return onHost_ ? const_cast<void*>(weights_[index].data()) : deviceWeights_[index].address(); }
+  const std::shared_ptr<Device>& device() const { return device_; }
   const std::shared_ptr<Parameters>& parameters() const { return parameters_; }
   const std::vector<std::string>& fallbacks() const { return fallbacks_; }
   const std::vector<std::string>& unconnected() const { return unconnected_; }
@@ -60,7 +63,10 @@ class Plan {
   std::vector<PlanStep> steps_;
   std::vector<OperandRef> outputs_;
   std::vector<char> inputUsed_;
-  std::vector<HostTensor> weights_;
+  std::shared_ptr<Device> device_;
+  bool onHost_ = true;  // what device_ says, asked once
+  std::vector<HostTensor> weights_;         // where the device is the host
+  std::vector<DeviceBuffer> deviceWeights_;  // elsewhere
   std::shared_ptr<Parameters> parameters_;
   size_t arenaBytes_ = 0, scratchBytes_ = 0, weightBytes_ = 0;
   std::vector<std::string> fallbacks_, unconnected_;

@@ -2,13 +2,16 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "harness.h"
+#include "kernels/kernel.h"
 
 using namespace ascribe;
 using namespace std::chrono_literals;
@@ -27,93 +30,162 @@ bool readable(const void* address) {
   return could;
 }
 
+struct DoubleKernel : Kernel {
+  void run(const KernelArguments& k) const override {
+    for (int64_t i = 0; i < k.outputs[0].count(); ++i) k.outputs[0].as<float>()[i] *= 2;
+  }
+  std::string_view name() const override { return "double"; }
+};
+
+struct FailingKernel : DoubleKernel {
+  void run(const KernelArguments&) const override { throw Error("NOT_FINITE", "kernel"); }
+};
+
+struct CountingKernel : DoubleKernel {
+  explicit CountingKernel(std::atomic<int>& count) : count(count) {}
+  void run(const KernelArguments&) const override { ++count; }
+  std::atomic<int>& count;
+};
+
+void launch(DeviceQueue& queue, const Kernel& kernel, void* data, int64_t count) {
+  const TensorRef tensor{data, DType::F32, Shape{count}, Layout::Plain};
+  queue.launch(kernel, {{}, std::span(&tensor, 1), nullptr});
+}
+
 std::vector<std::shared_ptr<Device>> devices() {
   return {cpuDevice(), makeFakeDevice(1 << 20, 20us)};
 }
 
 }  // namespace
 
-TEST(copies_and_work_happen_in_order) {
+TEST(copies_and_kernels_happen_in_order) {
   for (const auto& device : devices()) {
     std::vector<float> in(1000), out(1000, -1), twice(1000, -1);
     std::iota(in.begin(), in.end(), 1.0f);
     const size_t bytes = in.size() * sizeof(float);
-    void* a = device->allocate(bytes);
-    void* b = device->allocate(bytes);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(a) % 64, uintptr_t{0});
-    device->upload(a, in.data(), bytes);
-    device->copy(b, a, bytes);
-    device->enqueue([&device, b] {
-      auto* values = static_cast<float*>(device->view(b));
-      for (int i = 0; i < 1000; ++i) values[i] *= 2;
-    });
-    device->download(twice.data(), b, bytes);
-    device->fill(a, 0, bytes / 2);
-    device->download(out.data(), a, bytes);
-    device->synchronize();
+    DeviceBuffer a(device, nullptr, bytes), b(device, nullptr, bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(a.address()) % 64, uintptr_t{0});
+    const auto queue = device->openQueue();
+    queue->upload(a.address(), in.data(), bytes);
+    queue->copy(b.address(), a.address(), bytes);
+    const DoubleKernel kernel;
+    launch(*queue, kernel, b.address(), 1000);
+    queue->download(twice.data(), b.address(), bytes);
+    queue->fill(a.address(), 0, bytes / 2);
+    queue->download(out.data(), a.address(), bytes);
+    queue->synchronize();
     for (int i = 0; i < 1000; ++i) {
       EXPECT_EQ(twice[i], 2 * in[i]);
       EXPECT_EQ(out[i], i < 500 ? 0 : in[i]);
     }
-    device->free(a);
-    device->free(b);
-    device->free(nullptr);
+    device->free(nullptr, 0);
     EXPECT_TRUE(device->allocate(0) == nullptr);
   }
 }
 
 TEST(the_host_cannot_touch_the_fake_devices_memory) {
   const auto fake = makeFakeDevice(1 << 20);
-  void* address = fake->allocate(100);
+  const DeviceBuffer there(fake, nullptr, 100), here(cpuDevice(), nullptr, 100);
   EXPECT_TRUE(!fake->hostAccessible());
-  EXPECT_TRUE(!readable(address));
-  EXPECT_THROWS_CODE(fake->view(address), "INTERNAL");
-  void* plain = cpuDevice()->allocate(100);
-  std::memset(plain, 0, 100);
-  EXPECT_TRUE(readable(plain));
-  cpuDevice()->free(plain);
+  EXPECT_TRUE(!readable(there.address()));
+  std::memset(here.address(), 0, 100);
+  EXPECT_TRUE(readable(here.address()));
 }
 
 TEST(the_fake_device_is_late) {
   const auto fake = makeFakeDevice(1 << 20, 20ms);
-  void* address = fake->allocate(4);
+  const DeviceBuffer buffer(fake, nullptr, 4);
+  const auto queue = fake->openQueue();
   const float value = 7;
   float got = -1;
-  fake->upload(address, &value, 4);
-  fake->download(&got, address, 4);
+  queue->upload(buffer.address(), &value, 4);
+  queue->download(&got, buffer.address(), 4);
   EXPECT_EQ(got, -1.0f);
-  fake->synchronize();
+  queue->synchronize();
   EXPECT_EQ(got, 7.0f);
 }
 
 TEST(fresh_fake_memory_holds_nans_also_when_it_is_used_again) {
   const auto fake = makeFakeDevice(4096, 0us);
+  const auto queue = fake->openQueue();
   for (int round = 0; round < 3; ++round) {
     float got = 0;
-    void* address = fake->allocate(4096);
-    fake->download(&got, address, 4);
-    fake->synchronize();
+    const DeviceBuffer buffer(fake, nullptr, 4096);
+    queue->download(&got, buffer.address(), 4);
+    queue->synchronize();
     EXPECT_TRUE(std::isnan(got));
-    fake->fill(address, 0, 4096);
-    fake->free(address);
+    queue->fill(buffer.address(), 0, 4096);
+    queue->synchronize();
   }
 }
 
-TEST(a_failure_stops_the_queue_until_it_is_noticed) {
+TEST(a_failure_stops_its_queue_until_it_is_noticed_and_no_other) {
   const auto fake = makeFakeDevice(1 << 20, 0us);
-  bool later = false;
-  fake->enqueue([] { throw Error("NOT_FINITE", "kernel"); });
-  fake->enqueue([&] { later = true; });
-  EXPECT_THROWS_CODE(fake->synchronize(), "NOT_FINITE");
-  EXPECT_TRUE(!later);
-  fake->enqueue([&] { later = true; });
-  fake->synchronize();
-  EXPECT_TRUE(later);
+  const DeviceBuffer buffer(fake, nullptr, 64);
+  const auto queue = fake->openQueue(), other = fake->openQueue();
+  const FailingKernel failing;
+  const DoubleKernel doubling;
+  float value = 3, got = 0;
+  queue->upload(buffer.address(), &value, 4);
+  launch(*queue, failing, buffer.address(), 1);
+  launch(*queue, doubling, buffer.address(), 1);
+  launch(*other, doubling, buffer.address(), 1);
+  EXPECT_THROWS_CODE(queue->synchronize(), "NOT_FINITE");
+  other->synchronize();
+  queue->download(&got, buffer.address(), 4);
+  queue->synchronize();
+  EXPECT_EQ(got, 6.0f);  // doubled once: by the other queue
+
   int host = 0;
-  fake->enqueue([&] { fake->view(&host); });
-  EXPECT_THROWS_CODE(fake->synchronize(), "INTERNAL");
-  fake->download(&host, fake->allocate(64), 1 << 21);
-  EXPECT_THROWS_CODE(fake->synchronize(), "INTERNAL");
+  launch(*queue, doubling, &host, 1);
+  EXPECT_THROWS_CODE(queue->synchronize(), "INTERNAL");
+  queue->download(&host, buffer.address(), 1 << 21);
+  EXPECT_THROWS_CODE(queue->synchronize(), "INTERNAL");
+}
+
+TEST(fences_are_reached_in_order_and_receive_failures) {
+  for (const auto& device : devices()) {
+    const DeviceBuffer buffer(device, nullptr, 64);
+    const auto queue = device->openQueue();
+    float value = 3, got = 0;
+    queue->upload(buffer.address(), &value, 4);
+    queue->download(&got, buffer.address(), 4);
+    std::atomic<bool> there{false};
+    queue->fence([&](std::exception_ptr error) { there = error == nullptr && got == 3; });
+    queue->synchronize();
+    EXPECT_TRUE(there);
+  }
+  const auto fake = makeFakeDevice(1 << 20, 20us);
+  const DeviceBuffer buffer(fake, nullptr, 64);
+  const auto queue = fake->openQueue();
+  const FailingKernel failing;
+  std::exception_ptr first, second;
+  launch(*queue, failing, buffer.address(), 1);
+  queue->fill(buffer.address(), 0, 4);
+  queue->fence([&](std::exception_ptr error) { first = error; });
+  queue->fence([&](std::exception_ptr error) { second = error; });
+  queue->synchronize();
+  EXPECT_THROWS_CODE(std::rethrow_exception(first), "NOT_FINITE");
+  EXPECT_TRUE(second == nullptr);
+}
+
+TEST(a_queue_that_goes_drops_its_work_and_only_its_own) {
+  const auto fake = makeFakeDevice(1 << 20, 5ms);
+  const DeviceBuffer buffer(fake, nullptr, 64);
+  auto queue = fake->openQueue();
+  const auto other = fake->openQueue();
+  std::atomic<int> run{0};
+  const CountingKernel counting(run);
+  for (int i = 0; i < 200; ++i) launch(*queue, counting, buffer.address(), 1);
+  std::atomic<bool> reached{false};
+  other->fence([&](std::exception_ptr) { reached = true; });
+  std::this_thread::sleep_for(20ms);
+  queue.reset();
+  const int then = run;
+  EXPECT_TRUE(then >= 1 && then < 100);
+  other->synchronize();
+  EXPECT_TRUE(reached);
+  EXPECT_EQ(run.load(), then);
 }
 
 TEST(fake_memory_is_bounded_and_reused_without_holes) {
@@ -123,10 +195,10 @@ TEST(fake_memory_is_bounded_and_reused_without_holes) {
   EXPECT_THROWS_CODE(fake->allocate(1), "OUT_OF_MEMORY_BUDGET");
   EXPECT_THROWS_CODE(fake->allocate(SIZE_MAX), "OUT_OF_MEMORY_BUDGET");
   // In an order that needs merging with the gap before, behind, and both.
-  for (const int i : {0, 2, 1, 5, 4, 3, 15, 7, 9, 8, 6, 10, 14, 12, 13, 11}) fake->free(all[i]);
+  for (const int i : {0, 2, 1, 5, 4, 3, 15, 7, 9, 8, 6, 10, 14, 12, 13, 11}) fake->free(all[i], 4096);
   void* whole = fake->allocate(1 << 16);
   EXPECT_TRUE(whole != nullptr);
-  fake->free(whole);
+  fake->free(whole, 1 << 16);
 }
 
 TEST(buffers_are_charged_and_given_back) {
@@ -134,7 +206,7 @@ TEST(buffers_are_charged_and_given_back) {
   const auto budget = std::make_shared<MemoryBudget>(10000);
   {
     DeviceBuffer a(fake, budget, 6000);
-    EXPECT_EQ(budget->current(), size_t{6000});
+    EXPECT_EQ(budget->current(), size_t{6016});  // whole cache lines
     EXPECT_THROWS_CODE(DeviceBuffer(fake, budget, 6000), "OUT_OF_MEMORY_BUDGET");
     DeviceBuffer b(std::move(a));
     EXPECT_TRUE(a.address() == nullptr && b.address() != nullptr);
@@ -146,6 +218,12 @@ TEST(buffers_are_charged_and_given_back) {
 TEST(devices_open_by_name) {
   EXPECT_EQ(openDevice("auto")->name(), "cpu");
   EXPECT_EQ(openDevice("fake")->name(), "fake");
+  // Plans and sessions share it, as long as one of them is there.
+  const auto fake = openDevice("fake");
+  EXPECT_TRUE(openDevice("fake") == fake);
+  EXPECT_THROWS_CODE(openDevice("cuda"), "BACKEND_UNAVAILABLE");
   EXPECT_THROWS_CODE(openDevice("cuda:0"), "BACKEND_UNAVAILABLE");
+  EXPECT_THROWS_CODE(openDevice("cuda:"), "OPTION_RANGE");
+  EXPECT_THROWS_CODE(openDevice("cuda:x"), "OPTION_RANGE");
   EXPECT_THROWS_CODE(openDevice("gpu"), "OPTION_RANGE");
 }

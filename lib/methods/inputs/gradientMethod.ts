@@ -340,7 +340,7 @@ export abstract class GradientMethod {
         peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
       },
       environment: {
-        device: 'cpu',
+        device: runs[0]!.plan.device,
         isa: engine.isa,
         threads: engine.threadsPerLane,
         precision: 'f32',
