@@ -67,6 +67,11 @@ export {
   VarGrad,
   type VarGradOptions,
 } from './methods/inputs/smoothGrad.js'
+export { bootstrapInterval, type Interval, wilsonInterval } from './metrics/intervals.js'
+export { pointingGame, relevanceMass, type ScorePart } from './metrics/localisation.js'
+export { centreGaussianMap, sobelMap, uniformMap } from './metrics/nullMaps.js'
+export { withShuffledParameters } from './metrics/shuffledParameters.js'
+export { classify } from './model/classify.js'
 export { type LoadModelOptions, loadModel } from './model/loadModel.js'
 export {
   type BatchAxis,

@@ -6,6 +6,7 @@ import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { CompiledTarget } from '../../graph/compileTarget.js'
 import { classIndex, Target } from '../../graph/target.js'
+import { topClasses } from '../../model/classify.js'
 import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { native, settle } from '../../native.js'
@@ -89,18 +90,6 @@ function rangeOf(tensor: Tensor): number {
   return high > low ? high - low : 0
 }
 
-/** The greatest five outputs; probabilities where the output is a distribution or a softmax would make one. */
-function topFive(scores: Float32Array, labels: readonly string[] | undefined): OutputEntry[] {
-  const order = Array.from(scores.keys())
-    .sort((a, b) => scores[b]! - scores[a]! || a - b)
-    .slice(0, 5)
-  return order.map(index => ({
-    index,
-    value: scores[index]!,
-    ...(labels?.[index] === undefined ? {} : { label: labels[index] }),
-  }))
-}
-
 /**
  * The shared course of the gradient family: prepare, pick the target, compile one pass, let the native loop run it
  * over points and samples, put the result into an {@link Attribution}. A method gives a {@link Recipe}.
@@ -163,7 +152,8 @@ export abstract class GradientMethod {
       ...(signal ? { signal } : {}),
     })
     const output = outputs[name]!
-    const classes = output.data instanceof Float32Array ? topFive(output.data, this.model.labels) : []
+    const isScores = output.data instanceof Float32Array && output.shape.slice(2).every(size => size === 1)
+    const classes = isScores ? topClasses(output.data, this.model.labels) : []
     if (description.kind !== 'top' && description.kind !== 'class') return { prepared, output: classes }
     const count = output.data.length
     if (output.shape.slice(2).some(size => size !== 1) || output.shape.length < 2)
