@@ -8,7 +8,8 @@
 namespace ascribe {
 
 void inferNode(Graph& graph, Node& node) {
-  std::vector<ValueType> types(node.outputs.size());
+  std::vector<ValueType> types;
+  for (ValueId id : node.outputs) types.push_back(graph.type(id));
   InferContext context(graph, node, types);
   try {
     node.op->infer(context);

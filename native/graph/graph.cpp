@@ -170,7 +170,9 @@ std::string dump(const Graph& graph) {
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const Value& v = graph.value(node.outputs[i]);
       out += (i ? ", " : "") + label(node.outputs[i]) + " " + std::string(nameOf(v.type.dtype)) + v.type.shape.text() +
-             layouts[static_cast<size_t>(v.type.layout)] + (v.pinned ? "!" : "");
+             layouts[static_cast<size_t>(v.type.layout)] +
+             (v.type.layout != Layout::Plain && v.type.channelAxis != 1 ? "@" + std::to_string(v.type.channelAxis) : "") +
+             (v.pinned ? "!" : "");
     }
     out += " = " + node.op->name + "(";
     for (size_t i = 0; i < node.inputs.size(); ++i) out += (i ? ", " : "") + label(node.inputs[i]);

@@ -18,7 +18,8 @@ constexpr ValueId kNone = -1;  // an optional operand that is absent
 
 struct OpSchema;
 
-/// How a value lies in memory. Everything outside the layout pass and the kernels that ask for it is Plain.
+/// How a value lies in memory, N standing for every axis before the channels. Everything outside the layout pass and
+/// the kernels that ask for it is Plain.
 enum class Layout : uint8_t {
   Plain,         // row-major
   ChannelsLast,  // N, spatial…, C
@@ -38,6 +39,9 @@ struct ValueType {
   DType dtype = DType::F32;
   Shape shape;
   Layout layout = Layout::Plain;
+  /// Where C stands in `shape`: 1, or 2 behind a cotangent axis. The axes before it are the batch. Means nothing where
+  /// the layout is Plain.
+  int channelAxis = 1;
 };
 
 struct Value {

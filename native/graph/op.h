@@ -44,7 +44,11 @@ class InferContext {
   /// The operand's value if it is known at this point; otherwise fails with a message that says why it must be.
   const HostTensor& known(int index, const char* what) const;
   const HostTensor* maybeKnown(int index) const;
-  void output(int index, DType dtype, const Shape& shape) { outputs_[static_cast<size_t>(index)] = {dtype, shape}; }
+  /// The layout stays: no rule knows it.
+  void output(int index, DType dtype, const Shape& shape) {
+    outputs_[static_cast<size_t>(index)].dtype = dtype;
+    outputs_[static_cast<size_t>(index)].shape = shape;
+  }
   void output(DType dtype, const Shape& shape) { output(0, dtype, shape); }
   [[noreturn]] void fail(const std::string& message) const;
   void require(bool condition, const char* message) const { if (!condition) fail(message); }

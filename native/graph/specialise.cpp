@@ -125,7 +125,7 @@ bool foldable(const Graph& graph, const Node& node, const SpecialiseOptions& opt
     read += static_cast<size_t>(graph.shape(id).count()) * sizeOf(graph.type(id).dtype);
   }
   for (ValueId id : node.outputs) {
-    if (graph.value(id).pinned) return false;
+    if (graph.value(id).pinned || graph.type(id).layout != Layout::Plain) return false;
     written += static_cast<size_t>(graph.shape(id).count()) * sizeOf(graph.type(id).dtype);
   }
   // A small constant blown up by an expand is cheaper to keep as a node than to hold.
@@ -202,14 +202,8 @@ void inferRunLengths(Graph& graph, const SpecialiseOptions& options) {
     bool varies = false;
     for (ValueId id : node.inputs) varies = varies || (id != kNone && graph.value(id).runLength);
     if (!varies) continue;
-    std::vector<Layout> layouts;
-    for (ValueId id : node.outputs) layouts.push_back(graph.type(id).layout);
     inferNode(graph, node);
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      ValueType& type = graph.value(node.outputs[i]).type;
-      type.dtype = computed(type.dtype, options.precision);
-      type.layout = layouts[i];
-    }
+    for (ValueId id : node.outputs) graph.value(id).type.dtype = computed(graph.type(id).dtype, options.precision);
     noteCapacity(graph, node);
   }
 }

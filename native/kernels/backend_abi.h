@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_BACKEND_ABI 1
+#define ASCRIBE_BACKEND_ABI 2
 #define ASCRIBE_MAX_RANK 6
 #define ASCRIBE_MAX_POST_OPS 4
 
@@ -86,6 +86,10 @@ enum AscribeStatus {
 
 typedef struct AscribePrimitive AscribePrimitive;
 
+/* Calls body(context, i) once for every i in [0, threads) and returns when all are done. Bodies may wait for each
+ * other, so every one that is not finished needs a thread. */
+typedef void (*AscribeRegionRunner)(int threads, void (*body)(void* context, int index), void* context);
+
 typedef struct AscribeOnednnTable {
   uint32_t abi;
   uint32_t table_bytes;
@@ -94,14 +98,11 @@ typedef struct AscribeOnednnTable {
   /* Instruction set in use ("avx2", "avx512_core" …). */
   const char* (*isa)(void);
 
-  /* Calls body(context, i) once for every i in [0, threads) on the library's own team, which its primitives
-   * use too. */
-  void (*parallel)(int threads, void (*body)(void* context, int index), void* context);
-
   /* Prepares an operation for the given number of threads. On failure `message` says why. A primitive may be
-   * executed from several threads at once, each with buffers of its own. */
-  int (*create)(const AscribeOperation* operation, int threads, AscribePrimitive** primitive, char* message,
-                size_t message_bytes);
+   * executed from several threads at once, each with buffers of its own. `like`, if not null, is a primitive of
+   * the same operation for another number of threads: what was packed for it fits this one too. */
+  int (*create)(const AscribeOperation* operation, const AscribePrimitive* like, int threads,
+                AscribePrimitive** primitive, char* message, size_t message_bytes);
   void (*destroy)(AscribePrimitive* primitive);
 
   /* Name of the chosen implementation; lives as long as the primitive. */
@@ -125,9 +126,10 @@ typedef uint32_t (*AscribeAbiEntry)(void);
 #define ASCRIBE_ABI_ENTRY "ascribe_backend_abi"
 
 /* `max_isa` caps the instruction set ("baseline", "avx2", "avx512", null for none); it counts for the first
- * call in a process. Null on failure, `message` says why. */
-typedef const AscribeOnednnTable* (*AscribeOnednnEntry)(const char* max_isa, char* message,
-                                                        size_t message_bytes);
+ * call in a process. `runner` runs what the library does with several threads. Null on failure, `message` says
+ * why. */
+typedef const AscribeOnednnTable* (*AscribeOnednnEntry)(const char* max_isa, AscribeRegionRunner runner,
+                                                        char* message, size_t message_bytes);
 #define ASCRIBE_ONEDNN_ENTRY "ascribe_onednn_table"
 
 #ifdef __cplusplus

@@ -17,6 +17,7 @@ struct TensorRef {
   DType dtype = DType::F32;
   Shape shape;
   Layout layout = Layout::Plain;
+  int channelAxis = 1;
 
   template <class T>
   T* as() const { return static_cast<T*>(data); }
@@ -65,10 +66,12 @@ struct KernelEntry {
   /// Null where this implementation does not take such a node (dtype, layout, rank …).
   std::unique_ptr<Kernel> (*make)(const NodeSignature&);
   int preference = 0;  // higher first within a backend
-  /// False: only nodes whose every operand and output lies in the plain layout are offered to it.
+  /// False: nodes with operands or outputs outside the plain layout are offered to it as nodes over the arrays that lie
+  /// in memory, where they can be seen so (StoredSignature), else not at all.
   bool anyLayout = false;
-  /// Used where `make` is null: a kernel that is a plain function, and what it takes (null: everything).
+  /// Used where `make` is null: a kernel that is a plain function.
   KernelFunction function = nullptr;
+  /// What it takes; null: everything.
   bool (*accepts)(const NodeSignature&) = nullptr;
 };
 
@@ -82,6 +85,8 @@ struct RegisterKernelFunction {
 
 /// The first implementation that takes the node, backends in the given order of preference; null if none does.
 std::unique_ptr<Kernel> makeKernel(const NodeSignature& signature, std::span<const std::string_view> backends);
+/// Some implementation among these backends takes the node as its operands and results lie; without making one.
+bool takesLayout(const NodeSignature& signature, std::span<const std::string_view> backends);
 /// All entries of an op, for docs and tests.
 std::vector<const KernelEntry*> kernelsOf(std::string_view op);
 

@@ -6,6 +6,7 @@
 
 #include "graph/op.h"
 #include "kernels/kernel.h"
+#include "kernels/stored_signature.h"
 
 namespace ascribe {
 namespace {
@@ -43,7 +44,6 @@ bool allPlain(const NodeSignature& signature) {
 }
 
 std::unique_ptr<Kernel> tryEntry(const KernelEntry& entry, const NodeSignature& signature) {
-  if (!entry.anyLayout && !allPlain(signature)) return nullptr;
   if (entry.accepts && !entry.accepts(signature)) return nullptr;
   if (entry.make) return entry.make(signature);
   return std::make_unique<FunctionKernel>(entry, signature.node);
@@ -72,11 +72,26 @@ RegisterKernelFunction::RegisterKernelFunction(std::string_view op, std::string_
 
 std::unique_ptr<Kernel> makeKernel(const NodeSignature& signature, std::span<const std::string_view> backends) {
   const std::vector<const KernelEntry*> candidates = kernelsOf(signature.node.op->name);
+  const bool plain = allPlain(signature);
+  const std::optional<StoredSignature> stored = plain ? std::nullopt : storedSignature(signature);
   for (const std::string_view backend : backends)
-    for (const KernelEntry* entry : candidates)
-      if (entry->backend == backend)
+    for (const KernelEntry* entry : candidates) {
+      if (entry->backend != backend) continue;
+      if (plain || entry->anyLayout) {
         if (auto kernel = tryEntry(*entry, signature)) return kernel;
+      } else if (stored) {
+        if (auto kernel = tryEntry(*entry, stored->signature())) return makeStoredKernel(std::move(kernel), *stored);
+      }
+    }
   return nullptr;
+}
+
+bool takesLayout(const NodeSignature& signature, std::span<const std::string_view> backends) {
+  if (storedSignature(signature)) return true;
+  for (const KernelEntry* entry : kernelsOf(signature.node.op->name))
+    if (entry->anyLayout && std::find(backends.begin(), backends.end(), entry->backend) != backends.end() && entry->accepts && entry->accepts(signature))
+      return true;
+  return false;
 }
 
 std::vector<const KernelEntry*> kernelsOf(std::string_view op) {

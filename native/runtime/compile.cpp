@@ -8,6 +8,7 @@
 #include "runtime/backends.h"
 #include "runtime/error.h"
 #include "runtime/memory_plan.h"
+#include "runtime/onednn_library.h"
 #include "runtime/plan.h"
 
 namespace ascribe {
@@ -53,6 +54,12 @@ void freeze(Graph& graph, bool wantedToo) {
     v.storage = static_cast<int32_t>(graph.constants.size());
     graph.constants.push_back(parameter.source.dtype() == v.type.dtype ? parameter.source : convert(parameter.source, v.type.dtype));
   }
+}
+
+/// Blocks as wide as oneDNN's vectors.
+Layout channelLayout(std::span<const std::string_view> backends) {
+  if (std::find(backends.begin(), backends.end(), "onednn") == backends.end() || onednn() == nullptr) return Layout::Plain;
+  return std::string_view(onednn()->isa()).starts_with("avx512") ? Layout::Blocked16 : Layout::Blocked8;
 }
 
 void runPasses(Graph& graph, std::span<const Pass> passes, const PassContext& context, const std::vector<std::string>& without) {
@@ -116,7 +123,7 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   removeDeadNodes(graph);
   if (options.frozenParameters) freeze(graph, false);
   inferAndFold(graph, options.specialise);
-  const PassContext context{options.specialise, options.frozenParameters, backends};
+  const PassContext context{options.specialise, options.frozenParameters, backends, channelLayout(backends)};
   runPasses(graph, raisingPasses(), context, options.withoutPasses);
 
   ExpandResult expanded = expandDerivatives(graph);

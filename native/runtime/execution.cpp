@@ -33,7 +33,7 @@ struct Flight {
 };
 
 bool isFinite(const TensorRef& tensor) {
-  const int64_t count = static_cast<int64_t>(bytesOf({tensor.dtype, tensor.shape, tensor.layout}) / sizeOf(tensor.dtype));
+  const int64_t count = static_cast<int64_t>(bytesOf({tensor.dtype, tensor.shape, tensor.layout, tensor.channelAxis}) / sizeOf(tensor.dtype));
   if (tensor.dtype == DType::F32) {
     // x - x is 0 for finite x and NaN otherwise; sums keep the NaN, and the loop vectorises.
     const float* data = tensor.as<float>();
@@ -262,6 +262,7 @@ TensorRef Execution::Impl::resolve(const OperandRef& ref, const Plan& plan) cons
   out.dtype = type.dtype;
   out.shape = type.shape;
   out.layout = type.layout;
+  out.channelAxis = type.channelAxis;
   switch (ref.place) {
     case OperandRef::Place::Arena: out.data = static_cast<std::byte*>(arena.address()) + ref.index; break;
     case OperandRef::Place::Weights: out.data = plan.weights(ref.index); break;

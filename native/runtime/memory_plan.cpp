@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "graph/layout.h"
 #include "graph/op.h"
 
 namespace ascribe {
@@ -60,12 +61,7 @@ void place(std::vector<Life*>& lives, size_t& arenaBytes) {
 
 size_t bytesOf(const ValueType& type) {
   const size_t element = sizeOf(type.dtype);
-  if (type.layout == Layout::Blocked8 || type.layout == Layout::Blocked16) {
-    const int64_t block = type.layout == Layout::Blocked8 ? 8 : 16;
-    const int64_t channels = (type.shape[1] + block - 1) / block * block;
-    return static_cast<size_t>(type.shape[0] * channels * type.shape.count(2, type.shape.rank())) * element;
-  }
-  return static_cast<size_t>(type.shape.count()) * element;
+  return static_cast<size_t>(storedShape(type).count()) * element;
 }
 
 MemoryPlan planMemory(const Graph& graph) {
@@ -107,7 +103,7 @@ MemoryPlan planMemory(const Graph& graph) {
       const ValueId root = roots.of(id);
       const bool owned = graph.value(root).kind == ValueKind::Result;
       if (!owned || lives[static_cast<size_t>(root)].last != step || !(graph.shape(id) == graph.shape(out)) ||
-          sizeOf(graph.type(id).dtype) != sizeOf(graph.type(out).dtype) || graph.type(id).layout != graph.type(out).layout)
+          sizeOf(graph.type(id).dtype) != sizeOf(graph.type(out).dtype) || !sameLayout(graph.type(id), graph.type(out)))
         continue;
       // The same buffer read a second time at another index (a broadcast operand) would see what was just written.
       bool readOtherwise = false;

@@ -8,24 +8,9 @@
 namespace ascribe {
 namespace {
 
-/// libgomp reads its settings while it is loaded. By default its threads spin for milliseconds after every
-/// region, which takes a core from the event loop; a short spin keeps most of the speed between two kernels.
-class GompSettings {
- public:
-  GompSettings() {
-    for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}) {
-      if (std::getenv(name) != nullptr) return;
-    }
-    set_ = setenv("GOMP_SPINCOUNT", spinCount, 1) == 0;
-  }
-  ~GompSettings() {
-    if (set_) unsetenv("GOMP_SPINCOUNT");
-  }
-
- private:
-  static constexpr const char* spinCount = "10000";
-  bool set_ = false;
-};
+void runRegion(int threads, void (*body)(void*, int), void* context) {
+  runConcurrently(threads, [&](int part) { body(context, part); });
+}
 
 struct Opened {
   const AscribeOnednnTable* table = nullptr;
@@ -36,12 +21,11 @@ Opened open() {
   Opened opened;
   const BackendSearch search{"onednn", "ASCRIBE_ONEDNN_BACKEND", "libascribe_onednn.so",
                              ASCRIBE_ONEDNN_ENTRY};
-  const GompSettings settings;
   void* entry = openBackend(search, opened.report);
   if (entry == nullptr) return opened;
   char message[256] = "unknown reason";
   opened.table =
-      reinterpret_cast<AscribeOnednnEntry>(entry)(std::getenv("ASCRIBE_MAX_ISA"), message, sizeof message);
+      reinterpret_cast<AscribeOnednnEntry>(entry)(std::getenv("ASCRIBE_MAX_ISA"), runRegion, message, sizeof message);
   if (opened.table == nullptr) {
     opened.report.tried.push_back(opened.report.path + ": does not start: " + message);
     return opened;
@@ -49,7 +33,6 @@ Opened open() {
   opened.report.available = true;
   opened.report.version = opened.table->version;
   opened.report.isa = opened.table->isa();
-  setParallelBackend(opened.table->parallel);
   Engine::haltLanesBeforeStaticDestructors();
   return opened;
 }

@@ -4,8 +4,8 @@
 
 namespace ascribe {
 
-/// oneDNN's table, opened on first use; nullptr where there is none. Once opened, its OpenMP team also runs
-/// parallelFor. Safe from several threads.
+/// oneDNN's table, opened on first use; nullptr where there is none. Its regions run on the calling
+/// lane's threads. Safe from several threads.
 const AscribeOnednnTable* onednn();
 
 /// Opens it if nobody has, and says what was found.

@@ -1,7 +1,8 @@
 #include "runtime/parallel.h"
 
 #include <algorithm>
-#include <atomic>
+#include <thread>
+#include <vector>
 
 #include "runtime/team.h"
 
@@ -9,9 +10,8 @@ namespace ascribe {
 namespace {
 
 thread_local Team* currentTeam = nullptr;
-// Set while a thread runs a part of a region, on helpers and OpenMP threads too: nested calls run serially.
+// Set while a thread runs a part of a region, on helpers too: nested calls run serially.
 thread_local bool insideRegion = false;
-std::atomic<ParallelBackend> parallelBackend{nullptr};
 
 struct RegionMark {
   RegionMark() : outer(insideRegion) { insideRegion = true; }
@@ -32,10 +32,6 @@ int parallelWidth() {
   return currentTeam == nullptr || insideRegion ? 1 : currentTeam->width();
 }
 
-void setParallelBackend(ParallelBackend backend) {
-  parallelBackend.store(backend, std::memory_order_release);
-}
-
 void parallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   const int64_t parts = std::min<int64_t>(parallelWidth(), count / std::max<int64_t>(grain, 1));
@@ -49,13 +45,21 @@ void parallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t
     const int64_t begin = part * base + std::min(part, extra);
     body(begin, begin + base + (part < extra ? 1 : 0));
   };
-  if (const ParallelBackend backend = parallelBackend.load(std::memory_order_acquire)) {
-    backend(
-        static_cast<int>(parts),
-        [](void* context, int index) { (*static_cast<decltype(runPart)*>(context))(index); }, &runPart);
-  } else {
-    currentTeam->run(static_cast<int>(parts), runPart);
+  currentTeam->run(static_cast<int>(parts), runPart);
+}
+
+void runConcurrently(int parts, FunctionRef<void(int)> body) {
+  auto runPart = [&](int part) noexcept {
+    const RegionMark mark;
+    body(part);
+  };
+  if (currentTeam != nullptr && !insideRegion && parts <= currentTeam->threads()) {
+    currentTeam->run(parts, runPart);
+    return;
   }
+  std::vector<std::jthread> threads;
+  for (int part = 1; part < parts; ++part) threads.emplace_back(runPart, part);
+  runPart(0);
 }
 
 }  // namespace ascribe

@@ -30,13 +30,8 @@ int parallelWidth();
 /// for equal widths. A range is never smaller than `grain` unless count is. `body` must not throw.
 void parallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
-/// Runs body(context, i) for every i in [0, threads) exactly once, on up to `threads` threads with the caller
-/// among them, and returns when all are done.
-using ParallelBackend = void (*)(int threads, void (*body)(void* context, int index), void* context);
-
-/// Lets a backend library's own thread team (OpenMP's, for oneDNN) run our regions too, so that a lane never
-/// has two teams fighting for its cores. nullptr goes back to the lane's own threads. Partitions stay the
-/// same.
-void setParallelBackend(ParallelBackend backend);
+/// Runs body(i) for every i in [0, parts), each on a thread of its own as long as others have not finished: bodies may
+/// wait for each other. On the lane's threads where these are enough, else on threads made for the purpose.
+void runConcurrently(int parts, FunctionRef<void(int)> body);
 
 }  // namespace ascribe

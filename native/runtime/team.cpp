@@ -74,19 +74,32 @@ class Signal {
 
 }  // namespace
 
-// One region is in flight per helper at most: the owner waits for `finished` before it changes `body` again.
+// A region is offered under its number and taken once, by the helper or by the owner. One is in flight per helper at
+// most: the owner changes `body` again only when the last one is finished or was its own.
 struct alignas(64) Team::Helper {
   Signal started, finished;
-  uint64_t finishedSeen = 0;
+  uint64_t regions = 0, finishedSeen = 0;  // the owner's counts
+  std::atomic<uint64_t> offered{0};        // 0: taken
   std::optional<FunctionRef<void(int)>> body;
   int part = 0;
   bool quit = false;
   std::thread thread;
 
+  bool take(uint64_t region) { return offered.compare_exchange_strong(region, 0); }
+
+  void offer(FunctionRef<void(int)> work, int which) {
+    body.emplace(work);
+    part = which;
+    offered.store(++regions);
+    started.raise();
+  }
+
   void loop() {
     for (uint64_t seen = 0;;) {
       seen = started.wait(seen);
       if (quit) return;
+      // Late, and the owner did it: `body` may be gone.
+      if (!take(seen)) continue;
       (*body)(part);
       finished.raise();
     }
@@ -117,17 +130,20 @@ void Team::run(int parts, FunctionRef<void(int)> body) {
   if (!started_ && parts > 1) start();
   const int helped = std::min(parts, static_cast<int>(helpers_.size()) + 1);
   for (int i = 1; i < helped; ++i) {
-    Helper& helper = *helpers_[i - 1];
-    helper.body.emplace(body);
-    helper.part = i;
-    helper.started.raise();
+    helpers_[i - 1]->offer(body, i);
   }
   body(0);
   for (int i = helped; i < parts; ++i) body(i);
   for (int i = 1; i < helped; ++i) {
     Helper& helper = *helpers_[i - 1];
-    helper.finishedSeen = helper.finished.wait(helper.finishedSeen);
+    if (helper.take(helper.regions)) body(i);
+    else helper.finishedSeen = helper.finished.wait(helper.finishedSeen);
   }
+}
+
+int Team::threads() {
+  if (!started_ && width_ > 1) start();
+  return static_cast<int>(helpers_.size()) + 1;
 }
 
 Team::~Team() {

@@ -19,9 +19,13 @@ class Team {
   Team& operator=(const Team&) = delete;
 
   int width() const { return width_; }
+  /// Threads that there are: `width`, unless the system refused some.
+  int threads();
 
-  /// Runs body(i) for i in [0, parts), parts <= width, part 0 on the calling thread. Only one thread at a
-  /// time may call it.
+  /// Runs body(i) for i in [0, parts), parts <= width, part 0 on the calling thread. A part that no helper has
+  /// begun by the time the caller is done with its own is the caller's too: where another process has the helper's
+  /// core, a region takes as long as one thread needs and not a time slice more. Only one thread at a time may call
+  /// it.
   void run(int parts, FunctionRef<void(int)> body);
 
  private:

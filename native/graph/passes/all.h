@@ -6,5 +6,6 @@ namespace ascribe::passes {
 
 bool foldBatchNorm(Graph& graph, const PassContext& context);
 bool fuseConvolution(Graph& graph, const PassContext& context);
+bool assignLayouts(Graph& graph, const PassContext& context);
 
 }  // namespace ascribe::passes

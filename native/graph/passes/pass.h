@@ -13,6 +13,8 @@ struct PassContext {
   bool frozen = true;
   /// Kernel backends of the plan, in order of preference: a fused op is only worth making where a kernel takes it.
   std::span<const std::string_view> backends;
+  /// What convolutions are fastest in; Plain where no backend of the plan has blocked kernels.
+  Layout channelLayout = Layout::Plain;
 };
 
 /// A rewriting of a specialised graph that keeps every pinned value and what the outputs mean.

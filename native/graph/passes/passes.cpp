@@ -16,6 +16,7 @@ std::span<const Pass> raisingPasses() {
 std::span<const Pass> loweringPasses() {
   static const Pass passes[] = {
       {"fuse-convolution", passes::fuseConvolution},
+      {"assign-layouts", passes::assignLayouts},
   };
   return passes;
 }

@@ -1,9 +1,8 @@
-#include <omp.h>
-
 #include <cstdio>
 #include <cstring>
 #include <string>
 
+#include "kernels/onednn/openmp.h"
 #include "kernels/onednn/operation.h"
 
 struct AscribePrimitive {
@@ -14,27 +13,13 @@ struct AscribePrimitive {
 namespace ascribe::onednn {
 namespace {
 
-/// The width of OpenMP regions belongs to the thread that opens them: a lane's own, nobody else's.
-void useThreads(int threads) {
-  if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
-}
-
-void parallel(int threads, void (*body)(void*, int), void* context) {
-#pragma omp parallel num_threads(threads)
-  {
-    // OpenMP may give fewer threads than asked for; every part runs all the same.
-    const int team = omp_get_num_threads();
-    for (int i = omp_get_thread_num(); i < threads; i += team) body(context, i);
-  }
-}
-
-int create(const AscribeOperation* operation, int threads, AscribePrimitive** primitive, char* message,
-           size_t messageBytes) {
+int create(const AscribeOperation* operation, const AscribePrimitive* like, int threads,
+           AscribePrimitive** primitive, char* message, size_t messageBytes) {
   *primitive = nullptr;
   try {
     useThreads(threads);
     auto made = std::make_unique<AscribePrimitive>();
-    made->operation = makeOperation(*operation);
+    made->operation = makeOperation(*operation, like == nullptr ? nullptr : &like->operation);
     const char* name = nullptr;
     check(dnnl_primitive_desc_query(made->operation.desc.get(), dnnl_query_impl_info_str, 0, &name), "name");
     made->implementation = name;
@@ -172,6 +157,16 @@ const char* isa() {
   }
 }
 
+/// Makes a primitive, which asks how many threads there are.
+bool answersFromHere() {
+  AscribeOperation copy{};
+  copy.kind = ASCRIBE_REORDER;
+  copy.first = {.rank = 2, .format = ASCRIBE_FORMAT_STRIDED, .dims = {16, 16}, .strides = {16, 1}};
+  copy.result = {.rank = 2, .format = ASCRIBE_FORMAT_STRIDED, .dims = {16, 16}, .strides = {1, 16}};
+  makeOperation(copy);
+  return oneDnnUsesOurRegions();
+}
+
 std::string versionText() {
   const dnnl_version_t* v = dnnl_version();
   return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
@@ -186,7 +181,8 @@ ASCRIBE_EXPORT uint32_t ascribe_backend_abi(void) {
   return ASCRIBE_BACKEND_ABI;
 }
 
-ASCRIBE_EXPORT const AscribeOnednnTable* ascribe_onednn_table(const char* maxIsa, char* message,
+ASCRIBE_EXPORT const AscribeOnednnTable* ascribe_onednn_table(const char* maxIsa,
+                                                              AscribeRegionRunner runner, char* message,
                                                               size_t messageBytes) {
   using namespace ascribe::onednn;
   try {
@@ -202,12 +198,15 @@ ASCRIBE_EXPORT const AscribeOnednnTable* ascribe_onednn_table(const char* maxIsa
       if (std::strcmp(maxIsa, "avx2") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
       if (std::strcmp(maxIsa, "avx512") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core);
     }
-    engine();
+    setRegionRunner(runner);
+    if (!answersFromHere()) {
+      std::snprintf(message, messageBytes, "oneDNN was loaded before and uses an OpenMP runtime of its own");
+      return nullptr;
+    }
     static const AscribeOnednnTable table = {.abi = ASCRIBE_BACKEND_ABI,
                                              .table_bytes = sizeof(AscribeOnednnTable),
                                              .version = version.c_str(),
                                              .isa = isa,
-                                             .parallel = parallel,
                                              .create = create,
                                              .destroy = destroy,
                                              .implementation = implementation,

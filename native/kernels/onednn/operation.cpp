@@ -151,46 +151,52 @@ dnnl_alg_kind_t poolingKind(const AscribeOperation& o) {
   return o.count_padding ? dnnl_pooling_avg_include_padding : dnnl_pooling_avg_exclude_padding;
 }
 
-PrimitiveDesc primitiveDescOf(const AscribeOperation& o) {
+PrimitiveDesc primitiveDescOf(const AscribeOperation& o, const Operation* like) {
   const Attributes attributes = attributesOf(o);
   const WindowArgs window = isConvolution(o.kind) || isPooling(o.kind) ? windowOf(o) : WindowArgs{};
   const Desc first = descOf(o, ASCRIBE_FIRST), second = descOf(o, ASCRIBE_SECOND),
              bias = descOf(o, ASCRIBE_BIAS), result = descOf(o, ASCRIBE_RESULT);
+  const auto free = [&](int operand) {
+    return like != nullptr && tensorOf(o, operand).format == ASCRIBE_FORMAT_ANY;
+  };
+  const DescView firstView = free(ASCRIBE_FIRST) ? like->expected(ASCRIBE_FIRST) : first.view(),
+                 secondView = free(ASCRIBE_SECOND) ? like->expected(ASCRIBE_SECOND) : second.view(),
+                 resultView = free(ASCRIBE_RESULT) ? like->expected(ASCRIBE_RESULT) : result.view();
   dnnl_engine_t e = engine();
   switch (o.kind) {
     case ASCRIBE_CONVOLUTION:
-      return convolutionForward(e, first.view(), second.view(), bias.view(), result.view(), window,
+      return convolutionForward(e, firstView, secondView, bias.view(), resultView, window,
                                 attributes.get());
     case ASCRIBE_CONVOLUTION_DATA: {
       // The hint only tells which forward pass it belongs to; its formats are free.
       const Desc x = descOf(o, ASCRIBE_RESULT, true), w = descOf(o, ASCRIBE_SECOND, true),
                  y = descOf(o, ASCRIBE_FIRST, true);
       const auto hint = convolutionForward(e, x.view(), w.view(), nullptr, y.view(), window, nullptr);
-      return convolutionData(e, result.view(), second.view(), first.view(), window, hint.get(),
+      return convolutionData(e, resultView, secondView, firstView, window, hint.get(),
                              attributes.get());
     }
     case ASCRIBE_CONVOLUTION_WEIGHTS: {
       const Desc x = descOf(o, ASCRIBE_FIRST, true), w = descOf(o, ASCRIBE_RESULT, true),
                  y = descOf(o, ASCRIBE_SECOND, true);
       const auto hint = convolutionForward(e, x.view(), w.view(), nullptr, y.view(), window, nullptr);
-      return convolutionWeights(e, first.view(), result.view(), second.view(), window, hint.get(),
+      return convolutionWeights(e, firstView, resultView, secondView, window, hint.get(),
                                 attributes.get());
     }
     case ASCRIBE_MATMUL:
-      return matrixProduct(e, first.view(), second.view(), bias.view(), result.view(), attributes.get());
+      return matrixProduct(e, firstView, secondView, bias.view(), resultView, attributes.get());
     case ASCRIBE_MAX_POOL:
     case ASCRIBE_AVERAGE_POOL:
-      return poolingForward(e, o.training != 0, poolingKind(o), first.view(), result.view(), window,
+      return poolingForward(e, o.training != 0, poolingKind(o), firstView, resultView, window,
                             attributes.get());
     case ASCRIBE_MAX_POOL_GRADIENT:
     case ASCRIBE_AVERAGE_POOL_GRADIENT: {
       // With the gradient's formats, so that the workspace is the one which the forward pass wrote.
-      const auto hint = poolingForward(e, true, poolingKind(o), result.view(), first.view(), window, nullptr);
-      return poolingBackward(e, poolingKind(o), result.view(), first.view(), window, hint.get(),
+      const auto hint = poolingForward(e, true, poolingKind(o), resultView, firstView, window, nullptr);
+      return poolingBackward(e, poolingKind(o), resultView, firstView, window, hint.get(),
                              attributes.get());
     }
     case ASCRIBE_REORDER:
-      return reorder(e, first.view(), result.view(), attributes.get());
+      return reorder(e, firstView, resultView, attributes.get());
     default:
       throw Refused("unknown operation", dnnl_invalid_arguments);
   }
@@ -296,10 +302,10 @@ Desc Operation::inFormat(const AscribeOperation& other, int operand) const {
   return descOf(other, operand);
 }
 
-Operation makeOperation(const AscribeOperation& description) {
+Operation makeOperation(const AscribeOperation& description, const Operation* like) {
   Operation o;
   o.description = description;
-  o.desc = primitiveDescOf(description);
+  o.desc = primitiveDescOf(description, like);
   const char* name = nullptr;
   check(dnnl_primitive_desc_query(o.desc.get(), dnnl_query_impl_info_str, 0, &name), "implementation name");
   // The fallback loops of oneDNN are slower than our own kernels.

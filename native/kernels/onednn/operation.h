@@ -27,7 +27,8 @@ struct Operation {
   int argument(int operand) const;
 };
 
-/// Throws Refused where oneDNN has no implementation, or only its slow reference one.
-Operation makeOperation(const AscribeOperation& description);
+/// Throws Refused where oneDNN has no implementation, or only its slow reference one. Operands whose format is free
+/// get that of `like`, if given.
+Operation makeOperation(const AscribeOperation& description, const Operation* like = nullptr);
 
 }  // namespace ascribe::onednn

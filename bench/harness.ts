@@ -1,0 +1,97 @@
+import { parseArgs } from 'node:util'
+import { native, settle } from '#lib/native.js'
+
+/** One thing that is raced: called over and over, each call timed alone. */
+export type Contender = () => Promise<unknown>
+
+export interface Race {
+  /** Milliseconds: medians, and half the distance between the quartiles as their spread. */
+  ours: number
+  peer: number
+  oursSpread: number
+  peerSpread: number
+  rounds: number
+}
+
+const { values: flags } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+})
+/** `--quick`: seconds instead of minutes. */
+export const quick = flags.quick
+/** `--only TEXT`: cases whose name contains it. */
+export const isChosen = (name: string) => flags.only === undefined || name.includes(flags.only)
+
+// Lanes are nice to the event loop; in a race both sides have the same priority.
+process.env.ASCRIBE_NICENESS ??= '0'
+
+/** Threads for both sides. */
+export const threads = 2
+
+function quantile(sorted: readonly number[], q: number): number {
+  const at = (sorted.length - 1) * q
+  const low = sorted[Math.floor(at)] ?? Number.NaN
+  return low + ((sorted[Math.ceil(at)] ?? low) - low) * (at % 1)
+}
+
+async function timed(run: Contender): Promise<number> {
+  const start = performance.now()
+  await run()
+  return performance.now() - start
+}
+
+/** Ours, theirs, ours, theirs …: what else the machine does meets both alike. */
+export async function race(ours: Contender, peer: Contender): Promise<Race> {
+  const budgetMs = quick ? 400 : 4000
+  for (let i = 0; i < 3; ++i) {
+    await ours()
+    await peer()
+  }
+  const mine: number[] = []
+  const theirs: number[] = []
+  const start = performance.now()
+  while (mine.length < (quick ? 5 : 15) || (performance.now() - start < budgetMs && mine.length < 400)) {
+    mine.push(await timed(ours))
+    theirs.push(await timed(peer))
+  }
+  for (const list of [mine, theirs]) list.sort((a, b) => a - b)
+  const spread = (list: readonly number[]) => (quantile(list, 0.75) - quantile(list, 0.25)) / 2
+  return {
+    ours: quantile(mine, 0.5),
+    peer: quantile(theirs, 0.5),
+    oursSpread: spread(mine),
+    peerSpread: spread(theirs),
+    rounds: mine.length,
+  }
+}
+
+/** What the machine can do, by the probe that lies outside the kernels. */
+export async function peakGflops(): Promise<number> {
+  return (await settle(() => native().probe())).gflops
+}
+
+/** Resident bytes that `make` added, beside what it made. */
+export async function weighed<T>(make: () => Promise<T>): Promise<{ made: T; megabytes: number }> {
+  const before = process.memoryUsage().rss
+  const made = await make()
+  return { made, megabytes: (process.memoryUsage().rss - before) / 1e6 }
+}
+
+/** Repeatable numbers in [-1, 1]. */
+export function randomFloats(count: number, seed = 1): Float32Array {
+  let state = seed >>> 0 || 1
+  return Float32Array.from({ length: count }, () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return ((state >>> 0) / 2 ** 31 - 1) as number
+  })
+}
+
+/** Columns as wide as their longest cell; the first is text, the others numbers. */
+export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = header.map((cell, i) => Math.max(cell.length, ...rows.map(row => row[i]?.length ?? 0)))
+  for (const row of [header, ...rows])
+    console.log(
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+    )
+}

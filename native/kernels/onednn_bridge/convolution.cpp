@@ -1,0 +1,198 @@
+#include <limits>
+
+#include "graph/layout.h"
+#include "kernels/onednn_bridge/bridge_kernel.h"
+
+namespace ascribe::onednn_bridge {
+namespace {
+
+bool blocked(const ValueType& type) { return blockOf(type.layout) > 0; }
+bool anyEmpty(const NodeSignature& s) {
+  for (size_t i = 0; i < s.inputs.size(); ++i)
+    if (s.has(i) && s.inputs[i].shape.count() == 0) return true;
+  return s.outputs[0].shape.count() == 0;
+}
+
+/// What the three maps share: data operand or result `x`, weights of shape `w`, convolution result `y`.
+AscribeOperation windowed(int kind, const Node& node, const Shape& w) {
+  AscribeOperation out{};
+  out.kind = kind;
+  out.groups = static_cast<int32_t>(node.attributes.integer("group"));
+  setWindow(out, node, static_cast<size_t>(w.rank()) - 2);
+  return out;
+}
+AscribeTensor freeWeights(const Shape& w) {
+  AscribeTensor out = plainTensor(w);
+  out.format = ASCRIBE_FORMAT_ANY;
+  return out;
+}
+double flopsOf(const Shape& w, const ValueType& y) {
+  return 2.0 * static_cast<double>(y.shape.count()) * static_cast<double>(w.count(1, w.rank()));
+}
+
+/// The epilogue in the order in which the fused op defines it: residual, then activation.
+void setPostOps(AscribeOperation& operation, const NodeSignature& s) {
+  const auto append = [&](int kind, double alpha, double beta) {
+    operation.post_ops[operation.post_op_count++] = {kind, static_cast<float>(alpha), static_cast<float>(beta)};
+  };
+  if (s.has(3)) {
+    operation.residual = operation.result;
+    append(ASCRIBE_POST_ADD, 0, 0);
+  }
+  const std::string& activation = s.node.attributes.text("activation");
+  const double alpha = s.node.attributes.real("alpha"), beta = s.node.attributes.real("beta");
+  if (activation == "relu") append(ASCRIBE_POST_RELU, 0, 0);
+  if (activation == "leakyRelu") append(ASCRIBE_POST_RELU, alpha, 0);
+  if (activation == "clip") append(ASCRIBE_POST_CLIP, alpha, beta);
+}
+
+AscribeOperation describeForward(const NodeSignature& s) {
+  const Shape& w = s.inputs[1].shape;
+  const int spatial = w.rank() - 2;
+  AscribeOperation out = windowed(ASCRIBE_CONVOLUTION, s.node, w);
+  out.first = dataTensor(s.inputs[0], spatial);
+  out.second = freeWeights(w);
+  if (s.has(2)) out.bias = plainTensor(s.inputs[2].shape);
+  out.result = dataTensor(s.outputs[0], spatial);
+  if (s.node.op->name == "fusedConv") setPostOps(out, s);
+  return out;
+}
+AscribeOperation describeData(const NodeSignature& s) {
+  const Shape& w = s.inputs[1].shape;
+  const int spatial = w.rank() - 2;
+  AscribeOperation out = windowed(ASCRIBE_CONVOLUTION_DATA, s.node, w);
+  out.first = dataTensor(s.inputs[0], spatial);
+  out.second = freeWeights(w);
+  out.result = dataTensor(s.outputs[0], spatial);
+  return out;
+}
+
+/// Convolutions and their data gradients: the weights are packed once where they are known, else at every run.
+class WeightedKernel final : public BridgeKernel {
+ public:
+  WeightedKernel(std::string_view what, std::unique_ptr<Primitive> made, const NodeSignature& s, double flops)
+      : BridgeKernel(what, std::move(made), flops), packedBytes_(roundedUp(primitive().bytes(ASCRIBE_SECOND))) {
+    if (s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return;
+    packed_ = alignedBytes(packedBytes_);
+    primitive().pack(ASCRIBE_SECOND, s.constants[1]->data(), packed_.get());
+  }
+  size_t packedBytes() const override { return packed_ ? packedBytes_ : 0; }
+  bool ownsOperand(size_t i) const override { return i == 1 && packed_ != nullptr; }
+  size_t scratchBytes() const override { return (packed_ ? 0 : packedBytes_) + BridgeKernel::scratchBytes(); }
+  void run(const KernelArguments& k) const override {
+    Buffers buffers;
+    buffers[ASCRIBE_FIRST] = k.inputs[0].data;
+    buffers[ASCRIBE_SECOND] = packed_.get();
+    buffers[ASCRIBE_SCRATCH] = k.scratch;
+    if (!packed_) {
+      buffers[ASCRIBE_SECOND] = k.scratch;
+      buffers[ASCRIBE_SCRATCH] = k.scratch + packedBytes_;
+      primitive().pack(ASCRIBE_SECOND, k.inputs[1].data, k.scratch);
+    }
+    if (k.has(2)) buffers[ASCRIBE_BIAS] = k.inputs[2].data;
+    if (k.has(3)) buffers[ASCRIBE_RESIDUAL] = k.inputs[3].data;
+    buffers[ASCRIBE_RESULT] = k.outputs[0].data;
+    primitive().execute(buffers);
+  }
+
+ private:
+  AlignedBytes packed_;
+  size_t packedBytes_;
+};
+
+/// Channels that only fill part of a block are as good as zero beyond it, but a result's must become so too.
+/// Convolutions between plain layouts are the cpu backend's.
+std::unique_ptr<Primitive> forwardPrimitive(const NodeSignature& s) {
+  if (!isF32(s.inputs[0]) || !isF32(s.outputs[0]) || !blocked(s.outputs[0]) || anyEmpty(s)) return nullptr;
+  if (s.has(3) && !(s.inputs[3].shape == s.outputs[0].shape && sameLayout(s.inputs[3], s.outputs[0]))) return nullptr;
+  // oneDNN computes padded channels with zero weights and no bias: zero, unless the activation lifts it.
+  if (hasPaddedChannels(s.outputs[0]) && s.node.op->name == "fusedConv" && s.node.attributes.text("activation") == "clip" &&
+      (s.node.attributes.real("alpha") > 0 || s.node.attributes.real("beta") < 0))
+    return nullptr;
+  return Primitive::make(describeForward(s));
+}
+std::unique_ptr<Primitive> dataPrimitive(const NodeSignature& s) {
+  if (!isF32(s.inputs[0]) || !blocked(s.inputs[0]) || anyEmpty(s)) return nullptr;
+  return Primitive::make(describeData(s));
+}
+
+std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
+  auto primitive = forwardPrimitive(s);
+  if (!primitive) return nullptr;
+  return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flopsOf(s.inputs[1].shape, s.outputs[0]));
+}
+std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
+  auto primitive = dataPrimitive(s);
+  if (!primitive) return nullptr;
+  // `like` stands where a convolution has its bias; it is never given, only its shape.
+  return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flopsOf(s.inputs[1].shape, s.inputs[0]));
+}
+bool takesForward(const NodeSignature& s) { return forwardPrimitive(s) != nullptr; }
+bool takesData(const NodeSignature& s) { return dataPrimitive(s) != nullptr; }
+
+/// x [N, C, in…], g [K, N, M, out…] -> [K, ...w], or [K, N, ...w] per example: one primitive, run for every slice.
+AscribeOperation describeWeights(const NodeSignature& s) {
+  const bool perExample = s.node.attributes.integer("perExample") != 0;
+  const Shape w(s.outputs[0].shape.dims().subspan(perExample ? 2 : 1));
+  const int spatial = w.rank() - 2;
+  AscribeOperation out = windowed(ASCRIBE_CONVOLUTION_WEIGHTS, s.node, w);
+  out.first = dataTensor(s.inputs[0], spatial);
+  out.second = dataTensor(s.inputs[1], spatial);
+  out.first.dims[0] = out.second.dims[0] = perExample ? 1 : s.inputs[0].shape[0];
+  out.result = freeWeights(w);
+  return out;
+}
+
+class WeightGradientKernel final : public BridgeKernel {
+ public:
+  WeightGradientKernel(std::unique_ptr<Primitive> made, const NodeSignature& s, double flops)
+      : BridgeKernel("conv-weight-gradient", std::move(made), flops), resultBytes_(roundedUp(primitive().bytes(ASCRIBE_RESULT))) {
+    const bool perExample = s.node.attributes.integer("perExample") != 0;
+    cotangents_ = s.inputs[1].shape[0];
+    examples_ = perExample ? s.inputs[0].shape[0] : 1;
+    ValueType x = s.inputs[0], g = s.inputs[1];
+    dataStride_ = perExample ? storedShape(x).count() / x.shape[0] : 0;
+    gradientStride_ = storedShape(g).count() / (cotangents_ * examples_);
+    resultStride_ = s.outputs[0].shape.count() / (cotangents_ * examples_);
+  }
+  size_t scratchBytes() const override { return resultBytes_ + BridgeKernel::scratchBytes(); }
+  void run(const KernelArguments& k) const override {
+    for (int64_t c = 0; c < cotangents_; ++c)
+      for (int64_t n = 0; n < examples_; ++n) {
+        Buffers buffers;
+        buffers[ASCRIBE_FIRST] = k.inputs[0].as<float>() + n * dataStride_;
+        buffers[ASCRIBE_SECOND] = k.inputs[1].as<float>() + (c * examples_ + n) * gradientStride_;
+        buffers[ASCRIBE_RESULT] = k.scratch;
+        buffers[ASCRIBE_SCRATCH] = k.scratch + resultBytes_;
+        primitive().execute(buffers);
+        primitive().unpack(ASCRIBE_RESULT, k.scratch, k.outputs[0].as<float>() + (c * examples_ + n) * resultStride_);
+      }
+  }
+
+ private:
+  size_t resultBytes_;
+  int64_t cotangents_, examples_, dataStride_, gradientStride_, resultStride_;
+};
+
+std::unique_ptr<Primitive> weightsPrimitive(const NodeSignature& s) {
+  if (!isF32(s.inputs[0]) || !blocked(s.inputs[1]) || anyEmpty(s)) return nullptr;
+  return Primitive::make(describeWeights(s));
+}
+std::unique_ptr<Kernel> makeWeights(const NodeSignature& s) {
+  auto primitive = weightsPrimitive(s);
+  if (!primitive) return nullptr;
+  const bool perExample = s.node.attributes.integer("perExample") != 0;
+  const Shape w(s.outputs[0].shape.dims().subspan(perExample ? 2 : 1));
+  return std::make_unique<WeightGradientKernel>(std::move(primitive), s, flopsOf(w, s.inputs[1]));
+}
+bool takesWeights(const NodeSignature& s) { return weightsPrimitive(s) != nullptr; }
+
+const RegisterKernel registered[] = {
+    RegisterKernel({.op = "conv", .backend = "onednn", .make = makeForward, .anyLayout = true, .accepts = takesForward}),
+    RegisterKernel({.op = "fusedConv", .backend = "onednn", .make = makeForward, .anyLayout = true, .accepts = takesForward}),
+    RegisterKernel({.op = "convDataGradient", .backend = "onednn", .make = makeData, .anyLayout = true, .accepts = takesData}),
+    RegisterKernel({.op = "convWeightGradient", .backend = "onednn", .make = makeWeights, .anyLayout = true, .accepts = takesWeights}),
+};
+
+}  // namespace
+}  // namespace ascribe::onednn_bridge

@@ -1,0 +1,285 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+
+#include "cpu_support.h"
+#include "graph/builder.h"
+#include "graph/layout.h"
+#include "graph/op.h"
+#include "harness.h"
+#include "kernels/kernel.h"
+#include "kernels/onednn_bridge/primitive.h"
+#include "runtime/onednn_library.h"
+#include "runtime/team.h"
+
+/// The kernels that go through the oneDNN library against the reference kernels: operands packed into blocks by the
+/// reference reorder, results unpacked by it.
+namespace ascribe::test {
+namespace {
+
+using Ints = std::vector<int64_t>;
+using onednn_bridge::AlignedBytes;
+using onednn_bridge::alignedBytes;
+
+struct BlockedCase {
+  std::string_view op;
+  std::vector<HostTensor> inputs;
+  Attributes attributes = {};
+  std::vector<int> inputAxes;  // the channel axis of blocked operands; 0: plain
+  int outputAxis = 1;          // 0: plain
+  double tolerance = 4e-6;
+  bool frozen = true;
+};
+
+void requireLibrary() {
+  if (onednn() == nullptr) SKIP("no oneDNN backend");
+}
+Layout widest() { return std::string_view(onednn()->isa()).starts_with("avx512") ? Layout::Blocked16 : Layout::Blocked8; }
+
+ValueType typed(const HostTensor& tensor, int axis, Layout layout) {
+  return {tensor.dtype(), tensor.shape(), axis > 0 ? layout : Layout::Plain, std::max(axis, 1)};
+}
+size_t storedBytes(const ValueType& type) { return static_cast<size_t>(storedShape(type).count()) * sizeOf(type.dtype); }
+
+/// The same numbers lying otherwise, by the kernel of this backend.
+AlignedBytes reordered(const void* data, const ValueType& from, const ValueType& to, std::string_view backend = "reference") {
+  if (sameLayout(from, to)) {
+    AlignedBytes copy = alignedBytes(storedBytes(to));
+    std::memcpy(copy.get(), data, storedBytes(to));
+    return copy;
+  }
+  const int axis = from.layout == Layout::Plain ? to.channelAxis : from.channelAxis;
+  Node node{&op("reorder"), {0}, {1}, {{"layout", std::string(nameOf(to.layout))}, {"channelAxis", int64_t{axis}}}, {}};
+  const HostTensor* none = nullptr;
+  const std::unique_ptr<Kernel> kernel = makeKernel({node, {&from, 1}, {&to, 1}, {&none, 1}}, std::array{backend});
+  REQUIRE(kernel != nullptr);
+  AlignedBytes out = alignedBytes(storedBytes(to)), scratch = alignedBytes(kernel->scratchBytes());
+  std::fill_n(out.get(), storedBytes(to), std::byte{0xff});
+  const TensorRef input{const_cast<void*>(data), from.dtype, from.shape, from.layout, from.channelAxis};
+  const TensorRef output{out.get(), to.dtype, to.shape, to.layout, to.channelAxis};
+  kernel->run({{&input, 1}, {&output, 1}, scratch.get()});
+  return out;
+}
+
+double largest(const HostTensor& t) {
+  double out = 0;
+  for (int64_t i = 0; i < t.shape().count(); ++i) out = std::max(out, std::fabs(t.real(i)));
+  return out;
+}
+
+/// Counts the kernels made, since the library may decline some shapes: 1, or 0.
+int check(const BlockedCase& test, Layout layout) {
+  Graph graph;
+  std::vector<ValueId> ids;
+  for (size_t i = 0; i < test.inputs.size(); ++i)
+    ids.push_back(test.inputs[i].data() ? graph.addInput("x" + std::to_string(i), test.inputs[i].dtype(), test.inputs[i].shape()) : kNone);
+  Builder(graph).nodes(test.op, ids, 1, test.attributes);
+  const Node& node = graph.nodes.back();
+  const HostTensor expected = evaluateReference(graph, node, test.inputs)[0];
+
+  std::vector<ValueType> inputs;
+  for (size_t i = 0; i < ids.size(); ++i) inputs.push_back(typed(test.inputs[i], test.inputAxes[i], layout));
+  const ValueType output = typed(expected, test.outputAxis, layout), plain = typed(expected, 0, layout);
+  int made = 0;
+  for (const bool frozen : {true, false}) {
+    if (frozen && !test.frozen) continue;
+    std::vector<const HostTensor*> constants(ids.size(), nullptr);
+    if (frozen) constants[1] = &test.inputs[1];
+    const std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, {&output, 1}, constants}, std::array<std::string_view, 1>{"onednn"});
+    if (!kernel) return made;
+    ++made;
+    for (const int width : {1, 3}) {
+      Team team(width);
+      const TeamScope scope(team);
+      std::vector<AlignedBytes> keep;
+      std::vector<TensorRef> operands;
+      for (size_t i = 0; i < ids.size(); ++i) {
+        const bool unread = ids[i] == kNone || (node.op->shapeOnly >> i & 1) || (frozen && kernel->ownsOperand(i));
+        void* data = nullptr;
+        if (!unread) {
+          keep.push_back(reordered(test.inputs[i].data(), typed(test.inputs[i], 0, layout), inputs[i]));
+          data = keep.back().get();
+        }
+        operands.push_back({data, test.inputs[i].dtype(), test.inputs[i].shape(), inputs[i].layout, inputs[i].channelAxis});
+      }
+      const AlignedBytes scratch = alignedBytes(kernel->scratchBytes());
+      std::array<AlignedBytes, 2> results;
+      for (AlignedBytes& result : results) {
+        result = alignedBytes(storedBytes(output));
+        std::fill_n(result.get(), storedBytes(output), std::byte{0xff});
+        const TensorRef ref{result.get(), output.dtype, output.shape, output.layout, output.channelAxis};
+        kernel->run({operands, {&ref, 1}, scratch.get()});
+      }
+      const std::string what = std::string(test.op) + " " + std::string(kernel->name()) + " " + expected.shape().text() + " width " + std::to_string(width);
+      if (std::memcmp(results[0].get(), results[1].get(), storedBytes(output)) != 0) fail(__FILE__, __LINE__, what + ": two runs differ");
+      const AlignedBytes got = reordered(results[0].get(), output, plain);
+      const double scale = std::max(1.0, largest(expected));
+      double worst = 0;
+      for (int64_t i = 0; i < expected.shape().count(); ++i)
+        worst = std::max(worst, std::fabs(reinterpret_cast<const float*>(got.get())[i] - expected.real(i)) / scale);
+      if (!(worst <= test.tolerance)) fail(__FILE__, __LINE__, what + ": off by " + show(worst));
+      // Back into blocks: what lies behind the last channel is zero there, and must have been before.
+      const AlignedBytes again = reordered(got.get(), plain, output);
+      if (std::memcmp(again.get(), results[0].get(), storedBytes(output)) != 0) fail(__FILE__, __LINE__, what + ": padded channels are not zero");
+    }
+  }
+  return made;
+}
+
+struct Geometry {
+  Shape x, w;
+  Ints strides, dilations, pads;
+  int64_t group = 1;
+};
+/// Whole and partly filled blocks; groups, depthwise, dilation, uneven paddings, strides; one to three axes.
+const std::vector<Geometry>& geometries() {
+  static const std::vector<Geometry> all = {
+      {{2, 16, 9, 7}, {32, 16, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}},
+      {{1, 32, 8, 8}, {16, 32, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}},
+      {{3, 32, 8, 9}, {48, 32, 1, 1}, {2, 2}, {1, 1}, {0, 0, 0, 0}},
+      {{2, 24, 11, 10}, {40, 24, 3, 3}, {2, 1}, {1, 1}, {0, 1, 1, 2}},
+      {{1, 16, 14, 12}, {16, 16, 3, 3}, {1, 1}, {2, 3}, {2, 3, 2, 3}},
+      {{2, 32, 9, 8}, {32, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 32},
+      {{1, 48, 12, 13}, {48, 1, 3, 3}, {2, 2}, {1, 1}, {0, 0, 1, 1}, 48},
+      {{1, 8, 10, 10}, {8, 1, 5, 5}, {1, 1}, {1, 1}, {2, 2, 2, 2}, 8},
+      {{1, 64, 7, 7}, {64, 16, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 4},
+      {{2, 16, 30}, {32, 16, 5}, {2}, {1}, {2, 1}},
+      {{1, 16, 5, 6, 7}, {16, 16, 3, 3, 3}, {1, 2, 1}, {1, 1, 1}, {1, 0, 1, 1, 1, 1}},
+  };
+  return all;
+}
+Attributes attributesOf(const Geometry& g) {
+  return {{"strides", g.strides}, {"dilations", g.dilations}, {"pads", g.pads}, {"group", g.group}};
+}
+Shape resultOf(const Geometry& g) {
+  Shape y{g.x[0], g.w[0]};
+  const size_t n = g.strides.size();
+  for (size_t i = 0; i < n; ++i) {
+    const int a = static_cast<int>(i) + 2;
+    y.push((g.x[a] + g.pads[i] + g.pads[n + i] - ((g.w[a] - 1) * g.dilations[i] + 1)) / g.strides[i] + 1);
+  }
+  return y;
+}
+
+TEST(reorders_agree_with_the_reference_and_undo_themselves) {
+  requireLibrary();
+  for (const Shape& shape : {Shape{2, 16, 5, 4}, Shape{1, 24, 7}, Shape{3, 5, 2, 3, 4}, Shape{2, 3, 40, 3, 3}})
+    for (const Layout layout : {Layout::Blocked8, Layout::Blocked16, Layout::ChannelsLast})
+      for (const int axis : {1, 2}) {
+        if (axis + 1 >= shape.rank() || (layout == Layout::ChannelsLast && axis == 2)) continue;
+        const HostTensor x = floats(shape, 5);
+        const ValueType plain = typed(x, 0, layout), blocked = typed(x, axis, layout);
+        const AlignedBytes expected = reordered(x.data(), plain, blocked), got = reordered(x.data(), plain, blocked, "onednn");
+        EXPECT_EQ(std::memcmp(got.get(), expected.get(), storedBytes(blocked)), 0);
+        const AlignedBytes back = reordered(got.get(), blocked, plain, "onednn");
+        EXPECT_EQ(std::memcmp(back.get(), x.data(), x.bytes()), 0);
+      }
+}
+
+TEST(blocks_lie_as_written_down) {
+  // [1, 9, 1, 2] in blocks of 8: channels 0-7 of both positions, then channel 8 and seven zeros, twice.
+  std::vector<float> values(18);
+  for (size_t i = 0; i < 18; ++i) values[i] = static_cast<float>(i + 1);
+  const HostTensor x = floatsOf({1, 9, 1, 2}, values);
+  const AlignedBytes got = reordered(x.data(), typed(x, 0, Layout::Blocked8), typed(x, 1, Layout::Blocked8));
+  const auto* out = reinterpret_cast<const float*>(got.get());
+  for (int i = 0; i < 2; ++i)
+    for (int c = 0; c < 8; ++c) {
+      EXPECT_EQ(out[i * 8 + c], values[static_cast<size_t>(c * 2 + i)]);
+      EXPECT_EQ(out[16 + i * 8 + c], c == 0 ? values[static_cast<size_t>(16 + i)] : 0.0f);
+    }
+}
+
+TEST(forward) {
+  requireLibrary();
+  int made = 0;
+  for (const Geometry& g : geometries())
+    made += check({.op = "conv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3)}, .attributes = attributesOf(g), .inputAxes = {1, 0, 0}}, widest());
+  EXPECT_TRUE(made >= 18);
+}
+
+TEST(forward_from_planes) {
+  requireLibrary();
+  const int made = check({.op = "conv", .inputs = {floats({2, 3, 15, 17}, 1), floats({32, 3, 5, 3}, 2)}, .attributes = {{"strides", Ints{2, 1}}, {"pads", Ints{1, 1, 2, 1}}}, .inputAxes = {0, 0}}, widest());
+  EXPECT_EQ(made, 2);
+}
+
+TEST(fused) {
+  requireLibrary();
+  int made = 0;
+  for (const Geometry& g : geometries())
+    for (const char* activation : {"none", "relu", "clip", "leakyRelu"}) {
+      Attributes a = attributesOf(g);
+      a.set("activation", std::string(activation)).set("alpha", activation[0] == 'c' ? -0.5 : 0.125).set("beta", 0.75);
+      made += check({.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3), floats(resultOf(g), 4)}, .attributes = a, .inputAxes = {1, 0, 0, 1}, .tolerance = 8e-6}, widest());
+    }
+  EXPECT_TRUE(made >= 4 * 18);
+}
+
+TEST(data_gradient_with_and_without_a_cotangent_axis) {
+  requireLibrary();
+  int made = 0;
+  for (const Geometry& g : geometries()) {
+    const Shape y = resultOf(g);
+    made += check({.op = "convDataGradient", .inputs = {floats(y, 1), floats(g.w, 2), floats(g.x, 3)}, .attributes = attributesOf(g), .inputAxes = {1, 0, 0}}, widest());
+    if (y.rank() < 5)
+      made += check({.op = "convDataGradient", .inputs = {floats(prepend(3, y), 1), floats(g.w, 2), floats(g.x, 3)}, .attributes = attributesOf(g), .inputAxes = {2, 0, 0}, .outputAxis = 2}, widest());
+  }
+  EXPECT_TRUE(made >= 30);
+}
+
+TEST(weight_gradient_summed_and_per_example) {
+  requireLibrary();
+  int made = 0;
+  for (const Geometry& g : geometries())
+    for (const int64_t perExample : {0, 1}) {
+      if (g.x.rank() > 4) continue;
+      Attributes a = attributesOf(g);
+      a.set("perExample", perExample);
+      made += check({.op = "convWeightGradient", .inputs = {floats(g.x, 1), floats(prepend(2, resultOf(g)), 2), floats(g.w, 3)}, .attributes = a, .inputAxes = {1, 2, 0}, .outputAxis = 0, .tolerance = 8e-6, .frozen = false}, widest());
+    }
+  EXPECT_TRUE(made >= 14);
+}
+
+TEST(poolings) {
+  requireLibrary();
+  int made = 0;
+  for (const Shape& x : {Shape{2, 32, 9, 11}, Shape{1, 24, 8, 8}}) {
+    for (const int64_t ceil : {0, 1}) {
+      const Attributes window{{"kernel", Ints{3, 2}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 1, 1}}, {"ceilMode", ceil}};
+      made += check({.op = "maxPool", .inputs = {floats(x, 1)}, .attributes = window, .inputAxes = {1}, .frozen = false}, widest());
+      for (const int64_t whole : {0, 1}) {
+        Attributes average = window;
+        average.set("countIncludePad", whole);
+        made += check({.op = "averagePool", .inputs = {floats(x, 1)}, .attributes = average, .inputAxes = {1}, .frozen = false}, widest());
+      }
+    }
+    made += check({.op = "globalAveragePool", .inputs = {floats(x, 1)}, .inputAxes = {1}, .frozen = false}, widest());
+  }
+  const Attributes average{{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"dilations", Ints{1, 1}}, {"countIncludePad", int64_t{1}}};
+  made += check({.op = "averagePoolGrad", .inputs = {floats({2, 2, 32, 5, 6}, 1), floats({2, 32, 9, 11}, 2)}, .attributes = average, .inputAxes = {2, 0}, .outputAxis = 2, .frozen = false}, widest());
+  EXPECT_TRUE(made >= 13);
+}
+
+/// The library fixes its instruction set when it is first asked, so another one takes another process.
+TEST(capped_to_avx2) {
+  requireLibrary();
+  if (std::getenv("ASCRIBE_MAX_ISA") != nullptr) return;
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    setenv("ASCRIBE_MAX_ISA", "avx2", 1);
+    execl("/proc/self/exe", "ascribe_tests", "--filter", "onednn_kernels/", nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+}  // namespace
+}  // namespace ascribe::test
