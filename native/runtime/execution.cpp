@@ -280,10 +280,10 @@ TensorRef Execution::Impl::resolve(const OperandRef& ref, const Plan& plan) cons
 bool Execution::Impl::finite(const TensorRef& tensor) const {
   if (tensor.data == nullptr || !isFloating(tensor.dtype)) return true;
   if (onHost) return isFinite(tensor);
-  std::vector<std::byte> copy(bytesOf({tensor.dtype, tensor.shape, tensor.layout}));
+  std::vector<std::byte> copy(bytesOf({tensor.dtype, tensor.shape, tensor.layout, tensor.channelAxis}));
   queue->download(copy.data(), tensor.data, copy.size());
   queue->synchronize();
-  return isFinite({copy.data(), tensor.dtype, tensor.shape, tensor.layout});
+  return isFinite({copy.data(), tensor.dtype, tensor.shape, tensor.layout, tensor.channelAxis});
 }
 
 void Execution::runStep() {

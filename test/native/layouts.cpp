@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cpu_support.h"
+#include "device_support.h"
+#include "graph/layout.h"
+#include "harness.h"
+#include "kernels/stored_signature.h"
+#include "runtime/onednn_library.h"
+
+/// The layout pass: what it does to a graph, and that numbers do not depend on it.
+namespace ascribe::test {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+/// Whole plans are compared, so what each pass and kernel does must not depend on what else exists.
+struct Net {
+  Graph graph;
+  Builder b{graph};
+  uint64_t seed = 100;
+
+  ValueId weights(const Shape& shape, double scale) { return b.constant(floats(shape, ++seed, -scale, scale)); }
+  ValueId conv(ValueId x, int64_t outputs, int64_t kernel, Attributes attributes = {}) {
+    const int64_t group = attributes.has("group") ? attributes.integer("group") : 1, inputs = b.shape(x)[1] / group;
+    const double scale = std::sqrt(3.0 / static_cast<double>(inputs * kernel * kernel));
+    attributes.set("pads", Ints(4, kernel / 2));
+    return b.node("conv", {x, weights({outputs, inputs, kernel, kernel}, scale), weights({outputs}, 0.2)}, attributes);
+  }
+  ValueId relu(ValueId x) { return b.node("relu", {x}); }
+};
+
+/// Everything that carries a layout: residuals, concatenation, slices, gates per channel, pools, depthwise; 24 channels
+/// (half a block) in one branch, 3 at the image, an odd count behind.
+ValueId build(Net& n, ValueId x) {
+  Builder& b = n.b;
+  const Attributes window{{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}};
+  const ValueId stem = b.node("maxPool", {n.relu(n.conv(x, 16, 3))}, window);
+  const ValueId block = n.relu(b.add(n.conv(n.relu(n.conv(stem, 16, 3)), 16, 3), stem));
+  const ValueId joined = b.node("concat", {n.conv(block, 16, 1), n.conv(block, 32, 3)}, {{"axis", int64_t{1}}});
+  const ValueId gate = b.node("sigmoid", {n.conv(b.node("globalAveragePool", {joined}), 48, 1)});
+  const ValueId gated = b.mul(joined, gate);
+  const ValueId half = b.node("slice", {gated, b.integers({16}), b.integers({48}), b.integers({1})});
+  const ValueId deep = b.node("clip", {n.conv(half, 32, 3, {{"group", int64_t{32}}})}, {{"min", 0.0}, {"max", 6.0}});
+  const ValueId narrow = b.node("leakyRelu", {n.conv(deep, 24, 1)}, {{"alpha", 0.1}});
+  const ValueId shifted = b.node("exp", {b.mul(narrow, b.scalar(DType::F32, 0.25))});  // exp(0) is not 0
+  const ValueId smaller = b.node("averagePool", {n.conv(shifted, 40, 3)}, window);
+  const ValueId pooled = b.node("globalAveragePool", {n.conv(smaller, 21, 1)});
+  return b.node("matMul", {b.reshape(pooled, {b.shape(x)[0], 21}), n.weights({21, 5}, 0.4)});
+}
+
+std::shared_ptr<const Plan> plan(bool gradient, CompileOptions options = {}) {
+  Net n;
+  const ValueId x = n.graph.addInput("x", DType::F32, Shape{2, 3, 14, 13});
+  const ValueId y = build(n, x);
+  n.graph.outputs = {y};
+  if (gradient) {
+    const ValueId seeds = n.b.constant(floats({3, 2, 5}, 9));
+    n.graph.outputs.push_back(n.b.node("vjp", {y, seeds, x}, {{"outputs", int64_t{1}}}));
+  }
+  return compile(n.graph, std::make_shared<Parameters>(), options);
+}
+
+std::vector<HostTensor> outputsOf(std::shared_ptr<const Plan> plan, int threads) {
+  RunRequest request;
+  request.plan = std::move(plan);
+  request.inputs = {floats({2, 3, 14, 13}, 3)};
+  return run(std::move(request), threads);
+}
+
+int count(const Plan& plan, std::string_view op) {
+  return static_cast<int>(std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; }));
+}
+
+double relativeError(const HostTensor& a, const HostTensor& b) {
+  double worst = 0, scale = 0;
+  for (int64_t i = 0; i < b.shape().count(); ++i) {
+    worst = std::max(worst, std::fabs(a.real(i) - b.real(i)));
+    scale = std::max(scale, std::fabs(b.real(i)));
+  }
+  return worst / scale;
+}
+
+TEST(numbers_do_not_depend_on_layouts) {
+  if (onednn() == nullptr) SKIP("no oneDNN backend");
+  CompileOptions plain, reference;
+  plain.withoutPasses = {"assign-layouts"};
+  reference.backends = {"reference"};
+  const auto blocked = plan(true);
+  const std::vector<HostTensor> expected = outputsOf(plan(true, reference), 1), without = outputsOf(plan(true, plain), 2);
+  EXPECT_TRUE(count(*blocked, "reorder") > 0);
+  EXPECT_EQ(count(*plan(true, plain), "reorder"), 0);
+  for (const int threads : {1, 2}) {
+    const std::vector<HostTensor> got = outputsOf(blocked, threads), again = outputsOf(blocked, threads);
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_NEAR(relativeError(got[i], without[i]), 0, 1e-5);
+      EXPECT_NEAR(relativeError(got[i], expected[i]), 0, 1e-5);
+      EXPECT_TRUE(sameBits(got[i], again[i]));
+    }
+  }
+}
+
+TEST(pinned_values_stay_plain_and_visible) {
+  if (onednn() == nullptr) SKIP("no oneDNN backend");
+  Net n;
+  const ValueId x = n.graph.addInput("x", DType::F32, Shape{1, 16, 8, 8});
+  const ValueId inner = n.relu(n.conv(x, 32, 3));
+  n.graph.value(inner).name = "inner";
+  n.graph.outputs = {n.relu(n.conv(inner, 16, 3))};
+  CompileOptions options;
+  options.pinned = {"inner"};
+  const auto made = compile(n.graph, std::make_shared<Parameters>(), options);
+  const Graph& graph = made->graph();
+  const ValueId pinned = graph.find("inner");
+  REQUIRE(pinned != kNone);
+  EXPECT_TRUE(graph.value(pinned).pinned && graph.type(pinned).layout == Layout::Plain);
+  for (const ValueId id : graph.outputs) EXPECT_TRUE(graph.type(id).layout == Layout::Plain);
+  // In, out, and one copy for the pin; the second convolution reads the blocks, not the copy.
+  EXPECT_EQ(count(*made, "reorder"), 3);
+}
+
+/// The dump of a residual block with its gradient, at 16 channels a block.
+TEST(golden_dump_of_a_residual_block) {
+  if (onednn() == nullptr) SKIP("no oneDNN backend");
+  if (!std::string_view(onednn()->isa()).starts_with("avx512")) SKIP("the dump is that of 512-bit vectors");
+  Net n;
+  const ValueId x = n.graph.addInput("x", DType::F32, Shape{1, 3, 8, 8});
+  const ValueId stem = n.relu(n.conv(x, 16, 3));
+  const ValueId y = n.relu(n.b.add(n.conv(stem, 16, 3), stem));
+  const ValueId score = n.b.node("globalAveragePool", {y});
+  const ValueId seed = n.graph.addInput("seed", DType::F32, Shape{1, 1, 16, 1, 1});
+  n.graph.outputs = {n.b.node("vjp", {score, seed, x}, {{"outputs", int64_t{1}}})};
+  const auto made = compile(n.graph, std::make_shared<Parameters>(), {});
+  std::string got;
+  for (const Node& node : made->graph().nodes) {
+    const ValueType& type = made->graph().type(node.outputs[0]);
+    got += node.op->name + " " + type.shape.text() + " " + std::string(nameOf(type.layout)) + (type.layout != Layout::Plain && type.channelAxis != 1 ? "@2" : "") + "\n";
+  }
+  EXPECT_EQ(got, std::string("fusedConv [1,16,8,8] blocked16\n"
+                             "fusedConv [1,16,8,8] blocked16\n"
+                             "mul [1,1,16,1,1] plain\n"
+                             "expandLike [1,1,16,8,8] blocked16@2\n"
+                             "reluGrad [1,1,16,8,8] blocked16@2\n"
+                             "convDataGradient [1,1,16,8,8] blocked16@2\n"
+                             "add [1,1,16,8,8] blocked16@2\n"
+                             "reluGrad [1,1,16,8,8] blocked16@2\n"
+                             "convDataGradient [1,1,3,8,8] blocked16@2\n"
+                             "reorder [1,1,3,8,8] plain\n"));
+}
+
+TEST(stored_signatures_decline_what_cuts_blocks) {
+  const ValueType result{DType::F32, {2, 32, 4, 4}, Layout::Blocked16, 1};
+  EXPECT_TRUE(readableBeside({DType::F32, {}}, result));
+  EXPECT_TRUE(readableBeside({DType::F32, {2, 32, 1, 1}}, result));
+  EXPECT_TRUE(readableBeside({DType::F32, {32, 1, 1}}, result));
+  EXPECT_TRUE(readableBeside({DType::F32, {2, 1, 4, 4}}, result));
+  EXPECT_TRUE(!readableBeside({DType::F32, {2, 32, 4, 4}}, result));
+  EXPECT_TRUE(!readableBeside({DType::F32, {32, 4, 1}}, result));
+  const ValueType padded{DType::F32, {2, 24, 4, 4}, Layout::Blocked16, 1};
+  EXPECT_TRUE(!readableBeside({DType::F32, {24, 1, 1}}, padded));
+  EXPECT_TRUE(readableBeside(padded, padded));
+  // One axis more in front: the same channels.
+  EXPECT_TRUE(readableBeside(result, {DType::F32, {3, 2, 32, 4, 4}, Layout::Blocked16, 2}));
+  EXPECT_TRUE(storedShape(padded) == (Shape{2, 2, 4, 4, 16}));
+}
+
+}  // namespace
+}  // namespace ascribe::test
