@@ -67,6 +67,7 @@ export {
   VarGrad,
   type VarGradOptions,
 } from './methods/inputs/smoothGrad.js'
+export { type Capability, findMethod, type MethodEntry, methods } from './methods/registry.js'
 export { bootstrapInterval, type Interval, wilsonInterval } from './metrics/intervals.js'
 export { pointingGame, relevanceMass, type ScorePart } from './metrics/localisation.js'
 export { centreGaussianMap, sobelMap, uniformMap } from './metrics/nullMaps.js'
@@ -83,4 +84,7 @@ export {
 } from './model/model.js'
 export type { FigureOptions } from './report/figure.js'
 export type { MapInterpolation } from './report/scoreMap.js'
+export { type DoctorReport, doctor } from './tools/doctor.js'
+export { type InspectOptions, inspectModel, type ModelReport } from './tools/inspect.js'
+export { type ValueComparison, type VerifyOptions, type VerifyReport, verifyModel } from './tools/verify.js'
 export { libraryVersion } from './version.js'

@@ -9,12 +9,14 @@ import type {
   NodeProfile,
   ParameterInfo,
 } from '#typings/addon.js'
+import { Image } from '../data/image.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { type Tensor, validateTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/metadata.js'
 import { GraphBuilder } from '../graph/builder.js'
 import { call, native, settle } from '../native.js'
+import { typeError } from '../validate.js'
 import { bindSizes } from './bindSizes.js'
 import { PlanCache } from './planCache.js'
 
@@ -35,6 +37,10 @@ export interface RunModelOptions {
   guard?: boolean
   /** 'f64' runs the reference kernels in double precision: an oracle, slow. */
   precision?: 'f32' | 'f64'
+  /** Passes of the compiler to leave out, by name, to find the one that does harm. */
+  withoutPasses?: readonly string[]
+  /** Kernel backends in order of preference. Default: every one found, fastest first. */
+  backends?: readonly string[]
 }
 
 export interface RunModelResult {
@@ -168,6 +174,8 @@ export class Model {
 
   /** Checks names and element types of inputs and returns them by name. */
   named(inputs: ModelInputs): Record<string, Tensor> {
+    if (typeof inputs !== 'object' || inputs === null || inputs instanceof Image)
+      throw typeError('inputs', 'a tensor, or tensors by name', inputs)
     const single = inputs as Partial<Tensor>
     if (typeof single.dtype === 'string' && Array.isArray(single.shape)) {
       if (this.inputs.length !== 1)
@@ -197,13 +205,16 @@ export class Model {
     const given = this.named(inputs)
     const sizes = bindSizes(this.inputs, given)
     const names = options.outputs ?? this.outputs.map(output => output.name)
-    const precision = options.precision ?? 'f32'
+    const { precision = 'f32', withoutPasses = [], backends } = options
+    const variant = JSON.stringify([precision, withoutPasses, backends, sizes])
     const plan = await this.plan(
-      `run ${names.join('\u0000')} ${precision} ${JSON.stringify(sizes)}`,
+      `run ${names.join('\u0000')} ${variant}`,
       () => this.#runGraph(names),
       {
         sizes,
         precision,
+        withoutPasses: [...withoutPasses],
+        ...(backends ? { backends: [...backends] } : {}),
       },
       options.signal,
     )

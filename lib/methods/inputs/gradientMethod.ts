@@ -2,7 +2,7 @@ import type { EnsembleRequest, EnsembleResult, NativeTensor, PlanDescription } f
 import { Attribution } from '../../attribution/attribution.js'
 import type { AttributionWarning, Completeness, OutputEntry } from '../../attribution/types.js'
 import type { Image } from '../../data/image.js'
-import type { Tensor } from '../../data/tensor.js'
+import { type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { CompiledTarget } from '../../graph/compileTarget.js'
 import { classIndex, Target } from '../../graph/target.js'
@@ -10,6 +10,7 @@ import { topClasses } from '../../model/classify.js'
 import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { native, settle } from '../../native.js'
+import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
 import { chooseChunk, classInput, explainedInputs, gradientPlan } from './gradientPlan.js'
 
 /** What a method explains: a picture, the model's only input, or all inputs by name. One example (leading axis 1). */
@@ -66,6 +67,21 @@ interface TargetRun {
   plan: PlanDescription
 }
 
+const attributeOptionNames = ['target', 'inputs', 'baseline', 'signal', 'onProgress', 'chunk']
+
+function checkAttributeOptions(options: AttributeOptions): void {
+  expectKnownKeys('attribute options', options, attributeOptionNames)
+  if (options.chunk !== undefined) expectInteger('chunk', options.chunk, 1, 1 << 20)
+  const { baseline } = options
+  if (baseline === undefined) return
+  const each = typeof baseline === 'number' || 'dtype' in baseline ? { baseline } : baseline
+  for (const [name, value] of Object.entries(each)) {
+    const numbers = typeof value === 'number' ? [value] : validateTensor(value as Tensor, name).data
+    if (numbers instanceof BigInt64Array || !numbers.every(Number.isFinite))
+      throw new AscribeError('INPUT_VALUE', `The baseline "${name}" holds NaN, infinity or no real numbers`)
+  }
+}
+
 const filled = (value: number | Tensor | undefined, like: Tensor, name: string): NativeTensor => {
   if (typeof value === 'object') {
     const sameItem = value.shape.slice(1).join() === like.shape.slice(1).join()
@@ -111,10 +127,12 @@ export abstract class GradientMethod {
 
   /** Scores of one input. */
   async attribute(input: Explained, options: AttributeOptions = {}): Promise<Attribution> {
+    expectObject('attribute options', options)
     const targets = Array.isArray(options.target)
       ? (options.target as (Target | number | string)[])
       : [options.target as Target | number | string | undefined]
     if (targets.length === 0) throw new AscribeError('TARGET_INVALID', 'The list of targets is empty')
+    checkAttributeOptions(options)
     const prepared = await prepareInput(this.model, input)
     const runs: TargetRun[] = []
     for (const target of targets) runs.push(await this.#explain(prepared, Target.from(target), options))
@@ -261,7 +279,7 @@ export abstract class GradientMethod {
     const what =
       item.class === undefined
         ? `${target.description.kind} of ${compiled.valueName}`
-        : `${score} of ${label === undefined ? '' : `"${label}" `}(class ${item.class})`
+        : `${score} of ${label === undefined ? `class ${item.class}` : `"${label}" (class ${item.class})`}`
     return {
       description: compiled.lookedBehind ? `${what}, before the final ${compiled.lookedBehind}` : what,
       kind: target.description.kind,

@@ -1,3 +1,5 @@
+import type { Model } from '../../model/model.js'
+import { resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
 
 /**
@@ -7,6 +9,10 @@ import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMeth
  * Source: Shrikumar, Greenside, Shcherbina and Kundaje, "Not just a black box" (2016).
  */
 export class InputXGradient extends GradientMethod {
+  constructor(model: Model, options: Record<string, never> = {}) {
+    super(model)
+    resolveOptions({}, options)
+  }
   override recipe(): Recipe {
     return {
       quantity: 'inputTimesGradient',

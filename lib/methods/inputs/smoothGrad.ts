@@ -1,6 +1,8 @@
 import type { EnsembleRequest } from '#typings/addon.js'
 import { Model } from '../../model/model.js'
+import { expectInteger } from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
+import { biasedOption } from './biasedOption.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
 import { Saliency } from './saliency.js'
 
@@ -99,17 +101,28 @@ export class SmoothGradSquared extends NoiseAround {
   }
 }
 
-export interface VarGradOptions extends SmoothGradOptions {
-  /** Divide by n instead of n - 1, as Captum does. Default false. */
-  biased?: boolean
-}
+const varGradOptions = { ...smoothGradOptions, ...biasedOption }
 
-/** VarGrad: the variance of the scores over noisy copies, by Welford's update. Source: Adebayo et al., "Local explanation methods for deep neural networks lack sensitivity to parameter values" (2018). */
+export type VarGradOptions = Given<typeof varGradOptions>
+
+/**
+ * VarGrad: the variance of a method's scores over noisy copies of the input, by Welford's update; needs 2 samples.
+ *
+ * @param base A gradient method, or a model (then Saliency).
+ * Source: Adebayo et al., "Local explanation methods for deep neural networks lack sensitivity to parameter values"
+ * (2018).
+ */
 export class VarGrad extends NoiseAround {
   protected readonly name = 'VarGrad'
   protected readonly statistic: 'variance' | 'biasedVariance'
-  constructor(base: GradientMethod | Model, { biased = false, ...options }: VarGradOptions = {}) {
-    super(base, options)
+  constructor(base: GradientMethod | Model, options: VarGradOptions = {}) {
+    const { biased, ...noise } = resolveOptions(varGradOptions, options)
+    super(base, noise)
+    if (!biased) expectInteger('samples', noise.samples, 2)
     this.statistic = biased ? 'biasedVariance' : 'variance'
+  }
+  override identity(): MethodIdentity {
+    const { options, ...rest } = super.identity()
+    return { ...rest, options: { ...options, biased: this.statistic === 'biasedVariance' } }
   }
 }

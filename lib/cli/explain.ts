@@ -1,0 +1,231 @@
+import { existsSync } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import type { Command } from 'commander'
+import type { Attribution } from '../attribution/attribution.js'
+import type { Image } from '../data/image.js'
+import type { Tensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import type { Score } from '../graph/target.js'
+import type { GradientMethod } from '../methods/inputs/gradientMethod.js'
+import { findMethod } from '../methods/registry.js'
+import type { Model, ModelInputs } from '../model/model.js'
+import { exitCodes } from './exitCodes.js'
+import { listInputs, readInput, readNamedTensors, resultNames } from './inputs.js'
+import { addMethodFlags, methodOptions } from './methodFlags.js'
+import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
+import { parseTarget } from './parseTarget.js'
+import { startProgress } from './progress.js'
+import { runCommand, type Session } from './session.js'
+
+interface ExplainFlags extends ModelFlags {
+  method: string
+  base: string
+  target: string[]
+  score?: Score
+  output?: string
+  input: string[]
+  baseline?: string
+  chunk?: string
+  out?: string
+  format?: string
+  force?: boolean
+  smoothing?: string
+}
+
+const formats = ['html', 'png', 'svg', 'json', 'npy']
+
+/** Method flags depend on the method, which must therefore be found before the rest is parsed. */
+function flagValue(argv: readonly string[], flag: string): string | undefined {
+  const at = argv.findIndex(word => word === flag || word.startsWith(`${flag}=`))
+  if (at < 0) return undefined
+  return argv[at] === flag ? argv[at + 1] : argv[at]!.slice(flag.length + 1)
+}
+
+export function addExplain(program: Command, argv: readonly string[]): void {
+  const command = addModelFlags(
+    program
+      .command('explain <model> [inputs...]')
+      .description("explain a model's output: pictures, .npy files, folders of both, or tensors by name"),
+  )
+    .option('--method <name>', 'attribution method; `ascribe methods` lists them', 'IntegratedGradients')
+    .option('--base <name>', 'the method that SmoothGrad and its kin go around', 'Saliency')
+    .option(
+      '--target <target>',
+      'top, a class index, a label, regression, difference:A:B, token:POSITION:ID or box:CHANNEL:LEFT,TOP,RIGHT,BOTTOM; may be given several times (default: top)',
+      collect,
+      [],
+    )
+    .option('--score <form>', 'logit, probability or logProbability')
+    .option('--output <name>', 'the output that is explained; default the first')
+    .option(
+      '--input <NAME=FILE.npy>',
+      'a tensor for an input, by name; may be given several times',
+      collect,
+      [],
+    )
+    .option('--baseline <value|FILE.npy>', 'what absence looks like, in model space (default: 0)')
+    .option('--chunk <n>', 'examples of one pass; default as many as fit')
+    .option(
+      '--out <path>',
+      'a file (.html, .png, .svg, .json, .npy), or a folder where there are several inputs',
+    )
+    .option('--format <extension>', `kind of the files in a folder: ${formats.join(', ')} (default: html)`)
+    .option('--smoothing <cells>', 'Gaussian that smooths the drawn map (not the scores)')
+    .option('--force', 'explain again what is already in the folder')
+  for (const flag of ['--method', '--base']) {
+    const name = flagValue(argv, flag) ?? (flag === '--method' ? 'IntegratedGradients' : 'Saliency')
+    if (argv[0] !== 'explain') break
+    // An unknown name is reported when the command runs.
+    try {
+      const entry = findMethod(name)
+      if (flag === '--method' || findMethod(flagValue(argv, '--method') ?? 'IntegratedGradients').wraps)
+        addMethodFlags(command, entry)
+    } catch {
+      break
+    }
+  }
+  command.action(async (model: string, inputs: string[], flags: ExplainFlags) => {
+    await runCommand(flags, session => explain(session, model, inputs, flags))
+  })
+}
+
+async function createMethod(model: Model, flags: ExplainFlags): Promise<GradientMethod> {
+  const entry = findMethod(flags.method)
+  const given = flags as unknown as Record<string, unknown>
+  const create = await entry.load()
+  if (!entry.wraps) return create(model, methodOptions(entry, given))
+  const base = findMethod(flags.base)
+  if (base.wraps)
+    throw new AscribeError('OPTION_RANGE', `${base.name} goes around another method and cannot be the base`)
+  return create(model, methodOptions(entry, given), (await base.load())(model, methodOptions(base, given)))
+}
+
+/** Where each result goes; undefined: nowhere, it is shown. */
+async function placeResults(inputs: readonly string[], flags: ExplainFlags): Promise<(string | undefined)[]> {
+  const { out } = flags
+  const format = flags.format ?? 'html'
+  if (!formats.includes(format))
+    throw new AscribeError('OPTION_RANGE', `--format is one of ${formats.join(', ')}`)
+  const count = Math.max(inputs.length, 1)
+  if (out === undefined) return Array.from({ length: count }, () => undefined)
+  const isFolder =
+    out.endsWith('/') || (existsSync(out) && (await stat(out)).isDirectory()) || extname(out) === ''
+  if (!isFolder) {
+    if (count > 1)
+      throw new AscribeError('OPTION_RANGE', `There are ${count} inputs, and --out ${out} is one file`, {
+        hint: 'Give a folder.',
+      })
+    if (!formats.includes(extname(out).slice(1).toLowerCase()))
+      throw new AscribeError(
+        'OPTION_RANGE',
+        `--out must end in ${formats.map(each => `.${each}`).join(', ')}, or be a folder`,
+      )
+    return [out]
+  }
+  await mkdir(out, { recursive: true })
+  return resultNames(inputs.length > 0 ? inputs : ['attribution'], format).map(name => join(out, name))
+}
+
+async function readBaseline(text: string | undefined): Promise<number | Tensor | undefined> {
+  if (text === undefined) return undefined
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isNaN(value)) return value
+  const { readNpy } = await import('../data/npy.js')
+  return readNpy(text)
+}
+
+function summary(input: string | undefined, out: string | undefined, attribution: Attribution) {
+  const { targets, output, method, checks, warnings, cost, environment } = attribution
+  return {
+    ...(input === undefined ? {} : { input }),
+    ...(out === undefined ? {} : { out }),
+    targets,
+    output,
+    method,
+    checks,
+    warnings,
+    cost,
+    environment,
+  }
+}
+
+async function explain(
+  session: Session,
+  path: string,
+  paths: readonly string[],
+  flags: ExplainFlags,
+): Promise<number> {
+  const named = await readNamedTensors('--input', flags.input)
+  const hasNamed = Object.keys(named).length > 0
+  const files = await listInputs(paths)
+  if (hasNamed === files.length > 0)
+    throw new AscribeError(
+      'INPUT_MISSING',
+      hasNamed
+        ? 'Give files or --input, not both'
+        : 'There is nothing to explain: give pictures, .npy files, folders, or --input NAME=FILE.npy',
+    )
+  const places = await placeResults(files, flags)
+  const targets = flags.target.map(text =>
+    parseTarget(text, {
+      ...(flags.output === undefined ? {} : { output: flags.output }),
+      ...(flags.score === undefined ? {} : { score: flags.score }),
+    }),
+  )
+  const general = parseTarget('top', {
+    ...(flags.output === undefined ? {} : { output: flags.output }),
+    ...(flags.score === undefined ? {} : { score: flags.score }),
+  })
+  const baseline = await readBaseline(flags.baseline)
+  const chunk = flags.chunk === undefined ? undefined : await wholeNumber('--chunk', flags.chunk, 1, 1 << 20)
+  const model = await openModel(path, flags)
+  const method = await createMethod(model, flags)
+  const results: unknown[] = []
+  const texts: string[] = []
+  const progress = await startProgress('explaining', !session.isJson)
+  try {
+    for (const [index, place] of places.entries()) {
+      const file = files[index]
+      if (
+        file !== undefined &&
+        place !== undefined &&
+        places.length > 1 &&
+        !flags.force &&
+        existsSync(place)
+      ) {
+        session.note(`${place} is there already (--force explains it again)`)
+        continue
+      }
+      const input: Image | ModelInputs = file === undefined ? named : await readInput(file)
+      const attribution = await method.attribute(input, {
+        target: targets.length > 1 ? targets : (targets[0] ?? general),
+        signal: session.signal,
+        onProgress: (done, total) => progress.update(index * total + done, places.length * total),
+        ...(baseline === undefined ? {} : { baseline }),
+        ...(chunk === undefined ? {} : { chunk }),
+      })
+      if (place !== undefined)
+        await attribution.save(
+          place,
+          flags.smoothing === undefined ? {} : { smoothing: Number(flags.smoothing) },
+        )
+      results.push(summary(file, place, attribution))
+      const color = process.stdout.isTTY === true && process.stdout.hasColors(2 ** 24)
+      texts.push(
+        place === undefined
+          ? attribution.toText({ color, columns: Math.min(process.stdout.columns ?? 48, 64) })
+          : oneLine(file, place, attribution),
+      )
+    }
+  } finally {
+    progress.stop()
+  }
+  session.result(hasNamed || places.length === 1 ? (results[0] ?? {}) : results, texts.join('\n'))
+  return exitCodes.ok
+}
+
+function oneLine(file: string | undefined, place: string, attribution: Attribution): string {
+  const warned = attribution.warnings.map(({ code, message }) => `\n  warning ${code}: ${message}`).join('')
+  return `${file === undefined ? '' : `${file}: `}${attribution.targets.map(target => target.description).join('; ')} -> ${place}${warned}`
+}

@@ -1,0 +1,82 @@
+import type { Command } from 'commander'
+import { exitCodes } from './exitCodes.js'
+import { addModelFlags, collect, type ModelFlags, openModel, readSizes } from './modelFlags.js'
+import { runCommand, type Session } from './session.js'
+
+interface InspectFlags extends ModelFlags {
+  size: string[]
+  plan?: boolean
+  layers?: boolean
+  parameters?: boolean
+}
+
+export function addInspect(program: Command): void {
+  addModelFlags(
+    program
+      .command('inspect <model>')
+      .description('what a model is made of: inputs, outputs, operations, layers, parameters, memory, plan'),
+  )
+    .option(
+      '--size <NAME=n>',
+      'what a symbolic dimension stands for; may be given several times',
+      collect,
+      [],
+    )
+    .option('--layers', 'list every layer with its shape')
+    .option('--parameters', 'list every parameter')
+    .option('--plan', 'print the compiled plan, one line a node')
+    .action(async (model: string, flags: InspectFlags) => {
+      await runCommand(flags, session => inspect(session, model, flags))
+    })
+}
+
+async function inspect(session: Session, path: string, flags: InspectFlags): Promise<number> {
+  const [{ inspectModel }, { escapeTerminal }, { formatBytes }] = await Promise.all([
+    import('../tools/inspect.js'),
+    import('../report/escape.js'),
+    import('../report/format.js'),
+  ])
+  const model = await openModel(path, flags)
+  const sizes = await readSizes(flags.size)
+  const report = await inspectModel(model, { sizes, plan: flags.plan === true, signal: session.signal })
+  const { metadata, batchAxis, parameters, plan } = report
+  const value = ({
+    name,
+    dtype,
+    shape,
+  }: {
+    name: string
+    dtype?: string
+    shape?: readonly (number | string)[]
+  }): string =>
+    `  ${escapeTerminal(name)}  ${dtype ?? '?'} [${shape?.map(dim => escapeTerminal(String(dim))).join(', ') ?? '?'}]`
+  const batch = {
+    symbolic: () => `any size (${escapeTerminal((batchAxis as { symbol: string }).symbol)})`,
+    fixed: () => `fixed at ${(batchAxis as { size: number }).size}`,
+    none: () => 'none: the inputs share no leading axis',
+  }
+  const at = Object.entries(report.sizes).map(([name, size]) => `${escapeTerminal(name)} = ${size}`)
+  const lines = [
+    escapeTerminal(report.name),
+    report.hash,
+    ...(metadata
+      ? [
+          `ONNX opset ${metadata.opset}, made by ${escapeTerminal(`${metadata.producer} ${metadata.producerVersion}`.trim()) || 'unknown'}`,
+        ]
+      : []),
+    '',
+    'inputs',
+    ...report.inputs.map(value),
+    'outputs',
+    ...report.outputs.map(value),
+    `batch axis: ${batch[batchAxis.kind]()}`,
+    `operations: ${report.operations.map(({ op, count }) => `${op} ${count}`).join(', ')}`,
+    `parameters: ${parameters.count} tensors, ${parameters.elements.toLocaleString('en')} elements, ${formatBytes(parameters.bytes)}`,
+    `plan${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,
+    ...(flags.layers ? ['', 'layers', ...report.layers.map(layer => `${value(layer)}  ${layer.op}`)] : []),
+    ...(flags.parameters ? ['', 'parameters', ...parameters.list.map(value)] : []),
+    ...(plan.dump ? ['', plan.dump.split('\n').map(escapeTerminal).join('\n')] : []),
+  ]
+  session.result(report, lines.join('\n'))
+  return exitCodes.ok
+}

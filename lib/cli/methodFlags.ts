@@ -1,0 +1,55 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { OptionSchema } from '../methods/options.js'
+import type { MethodEntry } from '../methods/registry.js'
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+
+function parseNumber(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (Number.isNaN(value)) throw new InvalidArgumentError('Not a number.')
+  return value
+}
+
+/** An option's range in words: "integer, 1 to 1000000". */
+export function describeRange(spec: OptionSchema[string]): string {
+  if (spec.kind === 'choice') return spec.choices.join(', ')
+  if (spec.kind === 'boolean') return 'yes or no'
+  const { minimum, maximum } = spec
+  const isExclusive = spec.kind === 'number' && spec.exclusive === true
+  const low = minimum === undefined ? '' : `${isExclusive ? 'above' : 'from'} ${minimum}`
+  const high = maximum === undefined ? '' : `to ${maximum}`
+  return [`${spec.kind}`, [low, high].filter(Boolean).join(' ')].filter(Boolean).join(', ')
+}
+
+/** Makes every option of a method a flag, with its help, range and default. */
+export function addMethodFlags(command: Command, entry: MethodEntry): void {
+  for (const [name, spec] of Object.entries(entry.options)) {
+    const flag = `--${kebab(name)}`
+    const help = `${entry.name}: ${spec.description}`
+    if (spec.kind === 'boolean') {
+      command.addOption(
+        new Option(
+          spec.default ? `--no-${kebab(name)}` : flag,
+          `${help}${spec.default ? ' (on by default)' : ''}`,
+        ),
+      )
+      continue
+    }
+    const option = new Option(
+      `${flag} <value>`,
+      `${help} (${describeRange(spec)}; default ${spec.default ?? 'off'})`,
+    )
+    if (spec.kind === 'choice') option.choices([...spec.choices])
+    else option.argParser(parseNumber)
+    command.addOption(option)
+  }
+}
+
+/** What the flags say of a method's options; what was not given is left to the method's defaults. */
+export function methodOptions(entry: MethodEntry, flags: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(entry.options)
+      .filter(name => flags[name] !== undefined)
+      .map(name => [name, flags[name]]),
+  )
+}

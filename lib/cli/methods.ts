@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import { exitCodes } from './exitCodes.js'
+import { type CommonFlags, runCommand } from './session.js'
+
+export function addMethods(program: Command): void {
+  program
+    .command('methods [name]')
+    .description('list the attribution methods, or the options of one')
+    .action(async (name: string | undefined, flags: CommonFlags) => {
+      await runCommand(flags, async session => {
+        const { findMethod, methods } = await import('../methods/registry.js')
+        const { describeRange } = await import('./methodFlags.js')
+        const entries = name === undefined ? methods : [findMethod(name)]
+        const documents = entries.map(({ load: _, ...entry }) => entry)
+        if (name === undefined) {
+          const width = Math.max(...entries.map(entry => entry.name.length))
+          session.result(
+            documents,
+            entries.map(entry => `${entry.name.padEnd(width)}  ${entry.summary}`).join('\n'),
+          )
+          return exitCodes.ok
+        }
+        const [entry] = entries
+        const options = Object.entries(entry!.options).map(
+          ([option, spec]) =>
+            `  ${option}\n      ${spec.description}\n      ${describeRange(spec)}; default ${spec.default ?? 'off'}`,
+        )
+        const around = entry!.wraps ? ['Goes around another method (--base).'] : []
+        session.result(
+          documents[0],
+          [
+            entry!.name,
+            entry!.summary,
+            `Source: ${entry!.source}`,
+            ...around,
+            '',
+            ...(options.length > 0 ? options : ['  no options']),
+          ].join('\n'),
+        )
+        return exitCodes.ok
+      })
+    })
+}

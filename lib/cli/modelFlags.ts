@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import type { Model } from '../model/model.js'
+import type { CommonFlags } from './session.js'
+
+/** Flags of every command that loads a model. */
+export interface ModelFlags extends CommonFlags {
+  preprocessing?: string
+  labels?: string
+  device?: string
+  memoryLimit?: string
+  threads?: string
+  lanes?: string
+}
+
+export function addModelFlags(command: Command): Command {
+  return command
+    .option(
+      '--preprocessing <name>',
+      'how pictures become input: imagenet, caffe-bgr, clip, inception, none, or a preprocessor_config.json',
+    )
+    .option('--labels <file>', 'class names, one a line or a JSON array')
+    .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .option('--memory-limit <MiB>', 'bound on the memory of one call; work is cut to fit')
+    .option('--threads <n>', 'threads of a lane; default every core')
+    .option('--lanes <n>', 'jobs that run at once; default 1')
+}
+
+/** A whole number from a flag. @throws AscribeError `OPTION_TYPE`, `OPTION_RANGE` */
+export async function wholeNumber(
+  flag: string,
+  text: string,
+  minimum: number,
+  maximum: number,
+): Promise<number> {
+  const { expectInteger } = await import('../validate.js')
+  return expectInteger(flag, text.trim() === '' ? Number.NaN : Number(text), minimum, maximum)
+}
+
+/** Configures the engine and loads the model. */
+export async function openModel(path: string, flags: ModelFlags): Promise<Model> {
+  const [{ loadModel }, { call, native }] = await Promise.all([
+    import('../model/loadModel.js'),
+    import('../native.js'),
+  ])
+  const threadsPerLane =
+    flags.threads === undefined ? undefined : await wholeNumber('--threads', flags.threads, 1, 1024)
+  const lanes = flags.lanes === undefined ? undefined : await wholeNumber('--lanes', flags.lanes, 1, 1024)
+  if (threadsPerLane !== undefined || lanes !== undefined)
+    call(() =>
+      native().configure({ ...(lanes ? { lanes } : {}), ...(threadsPerLane ? { threadsPerLane } : {}) }),
+    )
+  const limit =
+    flags.memoryLimit === undefined
+      ? undefined
+      : await wholeNumber('--memory-limit', flags.memoryLimit, 1, 2 ** 30)
+  return loadModel(path, {
+    ...(flags.preprocessing === undefined ? {} : { preprocessing: flags.preprocessing }),
+    ...(flags.labels === undefined ? {} : { labels: flags.labels }),
+    ...(flags.device === undefined ? {} : { device: flags.device }),
+    ...(limit === undefined ? {} : { memoryLimitBytes: limit * 2 ** 20 }),
+  })
+}
+
+/** `T=16` pairs. */
+export async function readSizes(pairs: readonly string[]): Promise<Record<string, number>> {
+  const { namedFiles } = await import('./inputs.js')
+  const sizes: Record<string, number> = {}
+  for (const [name, value] of namedFiles('--size', pairs))
+    sizes[name] = await wholeNumber(`--size ${name}`, value, 0, 2 ** 40)
+  return sizes
+}
+
+/** For flags that may be given several times. */
+export const collect = (value: string, before: string[]): string[] => [...before, value]

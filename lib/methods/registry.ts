@@ -1,0 +1,129 @@
+import { AscribeError } from '../errors.js'
+import type { Model } from '../model/model.js'
+import { biasedOption } from './inputs/biasedOption.js'
+import type { GradientMethod } from './inputs/gradientMethod.js'
+import { integratedGradientsOptions } from './inputs/integratedGradients.js'
+import { saliencyOptions } from './inputs/saliency.js'
+import { smoothGradOptions } from './inputs/smoothGrad.js'
+import type { OptionSchema } from './options.js'
+
+/** What a model must offer. */
+export type Capability = 'gradients'
+
+/** Makes a method for a model. `base` is the method that a wrapping method goes around. */
+export type CreateMethod = (
+  model: Model,
+  options: Record<string, unknown>,
+  base?: GradientMethod,
+) => GradientMethod
+
+/** One attribution method, as the command line, a server or an evaluation finds it. */
+export interface MethodEntry {
+  /** Its published name, which is its class's. */
+  readonly name: string
+  readonly role: 'attribute'
+  readonly summary: string
+  /** The paper it comes from. */
+  readonly source: string
+  readonly requires: readonly Capability[]
+  readonly options: OptionSchema
+  /** It goes around another method, {@link MethodEntry.name} `Saliency` unless told. */
+  readonly wraps: boolean
+  /** Loads its class. */
+  load(): Promise<CreateMethod>
+}
+
+const noise = async (name: 'SmoothGrad' | 'SmoothGradSquared' | 'VarGrad'): Promise<CreateMethod> => {
+  const module = await import('./inputs/smoothGrad.js')
+  return (model, options, base) => new module[name](base ?? model, options)
+}
+
+/** Every method, in the order in which they are listed. */
+export const methods: readonly MethodEntry[] = [
+  {
+    name: 'Saliency',
+    role: 'attribute',
+    summary: 'The gradient of the target, by default its absolute value.',
+    source: 'Simonyan, Vedaldi and Zisserman 2014, section 3',
+    requires: ['gradients'],
+    options: saliencyOptions,
+    wraps: false,
+    load: async () => {
+      const { Saliency } = await import('./inputs/saliency.js')
+      return (model, options) => new Saliency(model, options)
+    },
+  },
+  {
+    name: 'InputXGradient',
+    role: 'attribute',
+    summary: 'The input times the gradient.',
+    source: 'Shrikumar et al. 2016, section 3.2',
+    requires: ['gradients'],
+    options: {},
+    wraps: false,
+    load: async () => {
+      const { InputXGradient } = await import('./inputs/inputXGradient.js')
+      return (model, options) => new InputXGradient(model, options as Record<string, never>)
+    },
+  },
+  {
+    name: 'IntegratedGradients',
+    role: 'attribute',
+    summary:
+      'The mean gradient on the path from a baseline, times the difference: adds up to the change of the output.',
+    source: 'Sundararajan, Taly and Yan 2017',
+    requires: ['gradients'],
+    options: integratedGradientsOptions,
+    wraps: false,
+    load: async () => {
+      const { IntegratedGradients } = await import('./inputs/integratedGradients.js')
+      return (model, options) => new IntegratedGradients(model, options)
+    },
+  },
+  {
+    name: 'SmoothGrad',
+    role: 'attribute',
+    summary: "The mean of a method's scores over noisy copies of the input.",
+    source: 'Smilkov et al. 2017',
+    requires: ['gradients'],
+    options: smoothGradOptions,
+    wraps: true,
+    load: () => noise('SmoothGrad'),
+  },
+  {
+    name: 'SmoothGradSquared',
+    role: 'attribute',
+    summary: "The mean of a method's squared scores over noisy copies of the input.",
+    source: 'Hooker et al. 2019',
+    requires: ['gradients'],
+    options: smoothGradOptions,
+    wraps: true,
+    load: () => noise('SmoothGradSquared'),
+  },
+  {
+    name: 'VarGrad',
+    role: 'attribute',
+    summary: "The variance of a method's scores over noisy copies of the input.",
+    source: 'Adebayo et al. 2018',
+    requires: ['gradients'],
+    options: { ...smoothGradOptions, ...biasedOption },
+    wraps: true,
+    load: () => noise('VarGrad'),
+  },
+]
+
+/** `IntegratedGradients`, `integrated-gradients` and `integratedgradients` are one name. */
+const folded = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '')
+
+/**
+ * Finds a method by its name, in any spelling.
+ *
+ * @throws AscribeError `OPTION_RANGE`, which lists the methods.
+ */
+export function findMethod(name: string): MethodEntry {
+  const found = methods.find(entry => folded(entry.name) === folded(name))
+  if (found !== undefined) return found
+  throw new AscribeError('OPTION_RANGE', `There is no method called ${JSON.stringify(name.slice(0, 60))}`, {
+    hint: `The methods are ${methods.map(entry => entry.name).join(', ')}.`,
+  })
+}

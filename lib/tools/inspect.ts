@@ -1,0 +1,114 @@
+import type { LayerDescription, ParameterInfo, PlanDescription } from '#typings/addon.js'
+import { AscribeError } from '../errors.js'
+import type { OnnxMetadata } from '../frontends/onnx/metadata.js'
+import type { BatchAxis, Model, ModelValue } from '../model/model.js'
+import { native, settle } from '../native.js'
+
+export interface InspectOptions {
+  /** What symbolic dimensions stand for in layers and plan. Default 1 for the batch, 16 for every other. */
+  sizes?: Readonly<Record<string, number>>
+  /** Adds the compiled plan, one line a node. */
+  plan?: boolean
+  signal?: AbortSignal
+}
+
+/** What a model is made of. */
+export interface ModelReport {
+  readonly name: string
+  readonly hash: string
+  readonly metadata: OnnxMetadata | undefined
+  readonly inputs: readonly ModelValue[]
+  readonly outputs: readonly ModelValue[]
+  readonly batchAxis: BatchAxis
+  /** The sizes at which layers and plan are described. */
+  readonly sizes: Readonly<Record<string, number>>
+  /** Operations of the graph language, most frequent first. */
+  readonly operations: readonly { readonly op: string; readonly count: number }[]
+  /** Named values that are computed at run time, in order. */
+  readonly layers: readonly LayerDescription[]
+  readonly parameters: {
+    readonly count: number
+    readonly elements: number
+    readonly bytes: number
+    readonly list: readonly ParameterInfo[]
+  }
+  readonly plan: {
+    readonly device: string
+    readonly arenaBytes: number
+    readonly weightBytes: number
+    readonly scratchBytes: number
+    readonly gigaflops: number
+    readonly nodes: PlanDescription['nodes']
+    /** The plan as text, where it was asked for. */
+    readonly dump?: string
+  }
+}
+
+const usualLength = 16
+
+/** Sizes of every symbol of the model's inputs. */
+export function plannedSizes(
+  model: Model,
+  given: Readonly<Record<string, number>> = {},
+): Record<string, number> {
+  const symbols = new Set(
+    model.inputs.flatMap(input => (input.shape ?? []).filter(dim => typeof dim === 'string')),
+  )
+  for (const name of Object.keys(given))
+    if (!symbols.has(name))
+      throw new AscribeError('OPTION_UNKNOWN', `The model has no dimension called ${name}`, {
+        hint: symbols.size > 0 ? `It has ${[...symbols].join(', ')}.` : 'All its dimensions are fixed.',
+      })
+  const batch = model.batchAxis.kind === 'symbolic' ? model.batchAxis.symbol : undefined
+  return Object.fromEntries(
+    [...symbols].map(name => [name, given[name] ?? (name === batch ? 1 : usualLength)]),
+  )
+}
+
+/**
+ * Describes a model: inputs, outputs, batch axis, operations, layers with their shapes, parameters, and the plan that
+ * would run it.
+ *
+ * @throws AscribeError `OPTION_UNKNOWN` for a size of a dimension that the model has not, and what compiling throws.
+ */
+export async function inspectModel(model: Model, options: InspectOptions = {}): Promise<ModelReport> {
+  const sizes = plannedSizes(model, options.sizes)
+  const graph = native().createGraph(model.graph)
+  const layers = await settle(() => graph.layers(sizes), options.signal)
+  const plan = await model.plan(
+    `inspect ${JSON.stringify(sizes)}`,
+    () => model.graph,
+    { sizes },
+    options.signal,
+  )
+  const { nodes, arenaBytes, weightBytes, scratchBytes, device } = plan.describe()
+  const list = model.parameters.list()
+  const counts = new Map<string, number>()
+  for (const { op } of model.graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1)
+  return {
+    name: model.name,
+    hash: await model.hash(),
+    metadata: model.metadata,
+    inputs: model.inputs,
+    outputs: model.outputs,
+    batchAxis: model.batchAxis,
+    sizes,
+    operations: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
+    layers,
+    parameters: {
+      count: list.length,
+      elements: list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
+      bytes: list.reduce((sum, { bytes }) => sum + bytes, 0),
+      list,
+    },
+    plan: {
+      device,
+      arenaBytes,
+      weightBytes,
+      scratchBytes,
+      gigaflops: nodes.reduce((sum, { flops }) => sum + flops, 0) / 1e9,
+      nodes,
+      ...(options.plan ? { dump: plan.dump() } : {}),
+    },
+  }
+}

@@ -1,0 +1,121 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { createTensor, loadModel, methods, readNpy, writeNpy } from '#lib/index.js'
+import { temporaryFolder } from '../oracles/temporaryFolder.js'
+import { runCli, scenes } from './runCli.js'
+
+const model = scenes('scenes-sound.onnx')
+
+test.serial('run gives any named value, and a profile of every node', async t => {
+  const folder = await temporaryFolder(t)
+  const input = createTensor(
+    'f32',
+    [2, 3, 128, 128],
+    Float32Array.from({ length: 98_304 }, (_, at) => Math.sin(at)),
+  )
+  const [x, y, trace] = ['x.npy', 'y.npy', 'trace.json'].map(name => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  await writeNpy(x, input)
+  const { code, out } = await runCli([
+    'run',
+    model,
+    '--input',
+    `image=${x}`,
+    '--output',
+    `logits=${y}`,
+    '--profile',
+    trace,
+    '--json',
+  ])
+  t.is(code, 0)
+  const report = JSON.parse(out)
+  t.deepEqual(report.outputs[0].shape, [2, 8])
+  t.true(report.profile.length >= 5)
+  const { outputs } = await (await loadModel(model)).run(input)
+  t.deepEqual(await readNpy(y), outputs.logits as never)
+  t.is(JSON.parse(await readFile(trace, 'utf8')).traceEvents.length, report.profile.length)
+})
+
+test.serial('f64 runs the reference kernels', async t => {
+  const folder = await temporaryFolder(t)
+  const x = join(folder, 'x.npy')
+  await writeNpy(x, createTensor('f32', [1, 3, 128, 128]))
+  const { code, out } = await runCli(['run', model, '--input', `image=${x}`, '--precision', 'f64', '--json'])
+  t.is(code, 0)
+  t.is(JSON.parse(out).outputs[0].dtype, 'f64')
+})
+
+test.serial('inspect describes inputs, batch axis, parameters and plan', async t => {
+  const { code, out } = await runCli(['inspect', model, '--json', '--plan', '--size', 'batch=4'])
+  t.is(code, 0)
+  const report = JSON.parse(out)
+  t.deepEqual(report.inputs, [{ name: 'image', dtype: 'f32', shape: ['batch', 3, 128, 128] }])
+  t.deepEqual(report.batchAxis, { kind: 'symbolic', symbol: 'batch' })
+  t.is(report.sizes.batch, 4)
+  t.is(report.layers.at(-1).shape[0], 4)
+  t.true(report.parameters.elements > 60_000)
+  t.true(report.plan.arenaBytes > 4 * 16 * 64 * 64 * 4)
+  t.true(report.plan.dump.split('\n').length >= report.plan.nodes.length)
+  t.is((await runCli(['inspect', model, '--size', 'N=4'])).code, 2)
+})
+
+test.serial('verify compares every value with ONNX Runtime, and tells where a model differs', async t => {
+  const { code, out } = await runCli(['verify', model, '--json'])
+  t.is(code, 0)
+  const report = JSON.parse(out)
+  t.true(report.values.length >= 10)
+  t.true(report.outputs[0].error <= 1e-5)
+  const strict = await runCli(['verify', model, '--tolerance', '1e-12'])
+  t.is(strict.code, 5)
+  t.regex(strict.out, /DIFFERS, first at /)
+})
+
+test.serial('methods lists what the registry has, and every option of one', async t => {
+  const { code, out } = await runCli(['methods', '--json'])
+  t.is(code, 0)
+  t.deepEqual(
+    JSON.parse(out).map((entry: { name: string }) => entry.name),
+    methods.map(entry => entry.name),
+  )
+  const one = await runCli(['methods', 'integrated-gradients'])
+  t.regex(one.out, /maximumSteps/)
+  t.is((await runCli(['methods', 'nothing'])).code, 2)
+})
+
+test.serial('every method of the registry carries its own name and takes its own defaults', async t => {
+  const loaded = await loadModel(model)
+  for (const entry of methods) {
+    const create = await entry.load()
+    const defaults = Object.fromEntries(
+      Object.entries(entry.options).flatMap(([name, spec]) =>
+        spec.default === undefined ? [] : [[name, spec.default]],
+      ),
+    )
+    t.is(create(loaded, defaults).identity().name, entry.name)
+    t.deepEqual(create(loaded, defaults).identity(), create(loaded, {}).identity())
+    t.throws(() => create(loaded, { nonsense: 1 }), { code: 'OPTION_UNKNOWN' }, entry.name)
+  }
+})
+
+test.serial('doctor measures the machine and names every backend', async t => {
+  const { code, out } = await runCli(['doctor', '--json'])
+  t.is(code, 0)
+  const report = JSON.parse(out)
+  t.true(report.probe.gflops > 0 && report.probe.gigabytesPerSecond > 0)
+  t.true(
+    report.backends.some(
+      (backend: { name: string; available: boolean }) => backend.name === 'reference' && backend.available,
+    ),
+  )
+  t.is(report.versions.node, process.versions.node)
+})
+
+test.serial('help costs no addon, and an unknown command is a usage error', async t => {
+  t.is((await runCli(['--help'])).code, 0)
+  t.is((await runCli(['explain', '--help'])).code, 0)
+  t.is((await runCli(['expalin'])).code, 2)
+})
