@@ -26,12 +26,23 @@ if (hasCMake) {
   const cmakeJs = path.join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js')
   const result = spawnSync(
     process.execPath,
-    [cmakeJs, 'build', '--out', output, '--config', options.config, '--parallel', String(availableParallelism())],
+    [
+      cmakeJs,
+      'build',
+      '--out',
+      output,
+      '--config',
+      options.config,
+      '--parallel',
+      String(availableParallelism()),
+    ],
     { cwd: root, stdio: 'inherit' },
   )
   if (result.status !== 0) process.exit(result.status ?? 1)
 } else {
-  console.log('cmake is not installed: building with the compiler alone (portable kernels, no backend libraries)')
+  console.log(
+    'cmake is not installed: building with the compiler alone (portable kernels, no backend libraries)',
+  )
   await buildWithoutCMake(root, path.join(output, 'Release'))
 }
 

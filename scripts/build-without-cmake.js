@@ -9,7 +9,10 @@ const rooms = ['graph', 'ops', 'autodiff', 'kernels', 'runtime', 'numerics', 'me
 const notCore = /native\/kernels\/(onednn|cuda)\//
 const isaFlags = [
   [/_avx2\.cpp$/, ['-mavx2', '-mfma', '-mf16c']],
-  [/_avx512\.cpp$/, ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mf16c', '-mprefer-vector-width=512']],
+  [
+    /_avx512\.cpp$/,
+    ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
+  ],
 ]
 
 function sources(folder) {
@@ -31,14 +34,26 @@ function newestHeader(folder) {
 }
 
 export async function buildWithoutCMake(root, output) {
-  const compiler = ['g++', 'c++', 'clang++'].find(name => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)
+  const compiler = ['g++', 'c++', 'clang++'].find(
+    name => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+  )
   if (!compiler) throw new Error('no C++ compiler found: install g++ (Debian: apt-get install g++)')
   const objects = path.join(output, 'objects')
   mkdirSync(objects, { recursive: true })
   const modules = path.join(root, 'node_modules')
   const common = [
-    '-std=c++20', '-O3', '-DNDEBUG', '-fPIC', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-math-errno',
-    '-ffp-contract=off', '-pthread', '-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+    '-std=c++20',
+    '-O3',
+    '-DNDEBUG',
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-fvisibility-inlines-hidden',
+    '-fno-math-errno',
+    '-ffp-contract=off',
+    '-pthread',
+    '-DNAPI_VERSION=9',
+    '-DNAPI_CPP_EXCEPTIONS',
+    '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
     `-I${path.join(root, 'native')}`,
     `-isystem${path.join(modules, 'node-api-headers', 'include')}`,
     `-isystem${path.join(modules, 'node-addon-api')}`,
@@ -48,7 +63,10 @@ export async function buildWithoutCMake(root, output) {
   const queue = files.map(file => {
     const object = path.join(objects, `${path.relative(root, file).replaceAll('/', '__')}.o`)
     const fresh = existsSync(object) && statSync(object).mtimeMs > Math.max(statSync(file).mtimeMs, headers)
-    const isa = process.arch === 'x64' ? isaFlags.filter(([pattern]) => pattern.test(file)).flatMap(([, flags]) => flags) : []
+    const isa =
+      process.arch === 'x64'
+        ? isaFlags.filter(([pattern]) => pattern.test(file)).flatMap(([, flags]) => flags)
+        : []
     return { file, object, fresh, isa }
   })
   const todo = queue.filter(entry => !entry.fresh)
@@ -67,7 +85,15 @@ export async function buildWithoutCMake(root, output) {
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
   const linked = spawnSync(
     compiler,
-    ['-shared', '-pthread', '-Wl,-z,nodelete', '-o', path.join(output, 'ascribe.node'), ...queue.map(entry => entry.object), '-ldl'],
+    [
+      '-shared',
+      '-pthread',
+      '-Wl,-z,nodelete',
+      '-o',
+      path.join(output, 'ascribe.node'),
+      ...queue.map(entry => entry.object),
+      '-ldl',
+    ],
     { stdio: 'inherit' },
   )
   if (linked.status !== 0) throw new Error('the addon does not link')

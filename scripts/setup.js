@@ -14,7 +14,11 @@ const works = (command, args = ['--version']) => spawnSync(command, args, { stdi
 
 function run(command, args, label) {
   console.log(`\n> ${label}`)
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
   if (result.error) throw result.error
   return result.status === 0
 }
@@ -32,7 +36,11 @@ function missingPackages() {
   if (!works('g++') && !works('clang++')) missing.push({ name: 'g++', needed: true })
   if (!works('cmake')) missing.push({ name: 'cmake', needed: false })
   if (!works('make') && !works('ninja')) missing.push({ name: 'make', needed: false })
-  if (!['/usr/include/oneapi/dnnl/dnnl.h', '/usr/local/include/oneapi/dnnl/dnnl.h'].some(file => existsSync(file)))
+  if (
+    !['/usr/include/oneapi/dnnl/dnnl.h', '/usr/local/include/oneapi/dnnl/dnnl.h'].some(file =>
+      existsSync(file),
+    )
+  )
     missing.push({ name: 'libdnnl-dev', needed: false })
   return missing
 }
@@ -44,16 +52,24 @@ function installSystemPackages() {
   const debian = works('apt-get')
   if (debian && process.getuid?.() === 0) {
     run('apt-get', ['update', '-qq'], 'apt-get update')
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], `apt-get install ${names.join(' ')}`)
+    run(
+      'apt-get',
+      ['install', '-y', '-qq', '--no-install-recommends', ...names],
+      `apt-get install ${names.join(' ')}`,
+    )
     missing = missingPackages()
     if (missing.length === 0) return
   }
-  const command = debian ? `sudo apt-get install -y ${missing.map(e => e.name).join(' ')}` : `install ${missing.map(e => e.name).join(', ')}`
+  const command = debian
+    ? `sudo apt-get install -y ${missing.map(e => e.name).join(' ')}`
+    : `install ${missing.map(e => e.name).join(', ')}`
   if (missing.some(entry => entry.needed)) {
     console.error(`\nA C++20 compiler is needed. Please run:\n  ${command}`)
     process.exit(1)
   }
-  console.log(`\nNot installed: ${missing.map(e => e.name).join(', ')}. Going on with the portable kernels; for full speed run:\n  ${command}\nand then this command again.`)
+  console.log(
+    `\nNot installed: ${missing.map(e => e.name).join(', ')}. Going on with the portable kernels; for full speed run:\n  ${command}\nand then this command again.`,
+  )
 }
 
 /** Runs `work` unless it last succeeded with the same content of `files`. */
@@ -73,9 +89,20 @@ function once(name, files, ready, work) {
 
 checkNode()
 installSystemPackages()
-once('npm packages', ['package.json', 'package-lock.json'], () => existsSync(path.join(root, 'node_modules', 'typescript')), () =>
-  run('npm', ['ci'], 'npm ci'),
+once(
+  'npm packages',
+  ['package.json', 'package-lock.json'],
+  () => existsSync(path.join(root, 'node_modules', 'typescript')),
+  () => run('npm', ['ci'], 'npm ci'),
 )
 if (!run(process.execPath, ['scripts/build-native.js'], 'native build')) process.exit(1)
-if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], 'TypeScript build')) process.exit(1)
-if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'], 'tests, benches and examples build')) process.exit(1)
+if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], 'TypeScript build'))
+  process.exit(1)
+if (
+  !run(
+    process.execPath,
+    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'],
+    'tests, benches and examples build',
+  )
+)
+  process.exit(1)

@@ -8,16 +8,23 @@ import { fileURLToPath } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const node = process.execPath
-const run = (command, args, options = {}) => spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
 
 if (run(node, ['scripts/setup.js']).status !== 0) process.exit(1)
 
 let failures = 0
-const native = ['build/cmake/ascribe_tests', 'build/cmake/Release/ascribe_tests'].map(file => path.join(root, file)).find(existsSync)
+const native = ['build/cmake/ascribe_tests', 'build/cmake/Release/ascribe_tests']
+  .map(file => path.join(root, file))
+  .find(existsSync)
 if (native) failures += run(native, []).status === 0 ? 0 : 1
 else console.log('The native test runner was not built (no CMake); its cases are skipped.')
 
-const ava = run(node, ['node_modules/ava/entrypoints/cli.mjs', '--tap'], { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 30, encoding: 'utf8' })
+const ava = run(node, ['node_modules/ava/entrypoints/cli.mjs', '--tap'], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+  maxBuffer: 1 << 30,
+  encoding: 'utf8',
+})
 const lines = (ava.stdout ?? '').split('\n')
 for (const line of lines) if (!/^ok /.test(line)) console.log(line)
 const ok = lines.filter(line => /^ok /.test(line)).length

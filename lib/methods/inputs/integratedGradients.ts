@@ -51,7 +51,8 @@ export class IntegratedGradients extends GradientMethod {
   constructor(model: Model, options: IntegratedGradientsOptions = {}) {
     super(model)
     this.options = resolveOptions(integratedGradientsOptions, options)
-    quadrature(this.options.rule, this.options.steps)
+    const { rule, steps, tolerance, maximumSteps } = this.options
+    quadrature(rule, tolerance === undefined ? steps : Math.max(steps, maximumSteps))
   }
   override recipe(): Recipe {
     return this.#recipe(this.options.steps)
