@@ -82,6 +82,22 @@ function checkAttributeOptions(options: AttributeOptions): void {
   }
 }
 
+function checkBaselineNames(baseline: Baseline | undefined, explained: readonly string[]): void {
+  if (typeof baseline !== 'object' || 'dtype' in baseline) return
+  const stranger = Object.keys(baseline).find(name => !explained.includes(name))
+  if (stranger !== undefined)
+    throw new AscribeError('INPUT_MISSING', `There is a baseline for "${stranger}", which is not explained`, {
+      hint: `Explained are ${explained.join(', ')}.`,
+    })
+}
+
+function checkFinite(tensor: Tensor, name: string): void {
+  const { data } = tensor
+  if (data instanceof BigInt64Array) return
+  const at = data.findIndex(value => !Number.isFinite(value))
+  if (at >= 0) throw new AscribeError('INPUT_VALUE', `Input "${name}" holds ${data[at]} at element ${at}`)
+}
+
 const filled = (value: number | Tensor | undefined, like: Tensor, name: string): NativeTensor => {
   if (typeof value === 'object') {
     const sameItem = value.shape.slice(1).join() === like.shape.slice(1).join()
@@ -192,6 +208,8 @@ export abstract class GradientMethod {
   async #explain(prepared: PreparedInput, target: Target, options: AttributeOptions): Promise<TargetRun> {
     const { signal } = options
     const explained = explainedInputs(this.model, options.inputs)
+    checkBaselineNames(options.baseline, explained)
+    for (const name of explained) checkFinite(prepared.tensors[name]!, name)
     const item = await this.#item(prepared, target, signal)
     const first = this.recipe()
     const chunk = await chooseChunk(
@@ -269,6 +287,14 @@ export abstract class GradientMethod {
       )
     }
     const { result, details } = await this.ensemble(run)
+    if (![...result.objective, ...(result.baselineObjective ?? [])].every(Number.isFinite))
+      throw new AscribeError(
+        'NOT_FINITE',
+        `The target "${compiled.valueName}" is NaN or infinite at the input or the baseline`,
+        {
+          hint: 'Weights of the model may hold NaN: `ascribe inspect` and `model.run` show where.',
+        },
+      )
     return { target, compiled, item, result, details, plan: plan.describe() }
   }
 

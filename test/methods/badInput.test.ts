@@ -1,0 +1,66 @@
+import test from 'ava'
+import { IntegratedGradients, Saliency, SmoothGrad, Target } from '#lib/index.js'
+import { exampleA, inputA } from '../oracles/workedModels.js'
+
+const target = Target.regression()
+
+test('options are refused when the method is made', async t => {
+  const model = await exampleA()
+  const ig = (options: object) => () => new IntegratedGradients(model, options)
+  t.throws(ig({ steps: 0 }), { code: 'OPTION_RANGE' })
+  t.throws(ig({ steps: 1.5 }), { code: 'OPTION_TYPE' })
+  t.throws(ig({ steps: Number.NaN }), { code: 'OPTION_TYPE' })
+  t.throws(ig({ rule: 'simpson' }), { code: 'OPTION_RANGE' })
+  t.throws(ig({ rule: 'riemann_trapezoid', steps: 1 }), { code: 'OPTION_RANGE' })
+  t.throws(ig({ steps: 5000 }), { code: 'OPTION_RANGE', message: /gausslegendre/ })
+  t.throws(ig({ stepz: 5 }), { code: 'OPTION_UNKNOWN' })
+  t.throws(() => new SmoothGrad(model, { sigma: -1 }), { code: 'OPTION_RANGE' })
+})
+
+test('calls are refused with a code, whatever they are', async t => {
+  const method = new IntegratedGradients(await exampleA())
+  const refuses = async (input: unknown, options: object, code: string) => {
+    await t.throwsAsync(
+      method.attribute(input as never, { target, ...options }),
+      { code },
+      JSON.stringify(options),
+    )
+  }
+  await refuses(null, {}, 'OPTION_TYPE')
+  await refuses('photo.png', {}, 'OPTION_TYPE')
+  await refuses({ dtype: 'f32', shape: [1, 4], data: new Float32Array(4) }, {}, 'INPUT_SHAPE')
+  await refuses({ dtype: 'f32', shape: [2, 3], data: new Float32Array(6) }, {}, 'INPUT_SHAPE')
+  await refuses({ dtype: 'f32', shape: [1, 3], data: Float32Array.of(1, Number.NaN, 0) }, {}, 'INPUT_VALUE')
+  await refuses({ y: inputA() }, {}, 'INPUT_MISSING')
+  await refuses(inputA(), { tarrget: 3 }, 'OPTION_UNKNOWN')
+  await refuses(inputA(), { chunk: 0 }, 'OPTION_RANGE')
+  await refuses(inputA(), { chunk: 1.5 }, 'OPTION_RANGE')
+  await refuses(inputA(), { baseline: Number.NaN }, 'INPUT_VALUE')
+  await refuses(
+    inputA(),
+    { baseline: { dtype: 'f32', shape: [1, 2], data: new Float32Array(2) } },
+    'INPUT_SHAPE',
+  )
+  await refuses(inputA(), { baseline: { nobody: 0 } }, 'INPUT_MISSING')
+  await refuses(inputA(), { target: 7 }, 'TARGET_INVALID')
+  await refuses(inputA(), { target: 'cat' }, 'TARGET_INVALID')
+  await refuses(inputA(), { target: [] }, 'TARGET_INVALID')
+  await refuses(inputA(), { target: { kind: 'class' } }, 'OPTION_TYPE')
+  await refuses(inputA(), { inputs: ['nobody'] }, 'INPUT_MISSING')
+  await refuses(inputA(), { signal: AbortSignal.abort() }, 'ABORTED')
+})
+
+test('a gradient that is zero everywhere is said to be saturated', async t => {
+  const model = await exampleA()
+  // Every unit of the hidden layer is off.
+  const input = { dtype: 'f32' as const, shape: [1, 3], data: Float32Array.of(-10, -1, 9) }
+  const off = Target.expression('third unit', (graph, outputs) => {
+    const squared = graph.apply('relu', [graph.apply('neg', [graph.apply('abs', [outputs.get('y')!])])])
+    return graph.apply('reshape', [squared, graph.integers([-1])])
+  })
+  const attribution = await new Saliency(model).attribute(input, { target: off })
+  t.deepEqual(
+    attribution.warnings.map(({ code }) => code),
+    ['TARGET_SATURATED'],
+  )
+})
