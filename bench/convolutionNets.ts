@@ -9,6 +9,7 @@ export interface BenchModel {
   bytes: Uint8Array
   /** Of its one input. */
   shape: number[]
+  output: 'classes' | 'boxes'
 }
 
 const shared: readonly [name: string, file: string, shape: number[]][] = [
@@ -29,13 +30,24 @@ export async function convolutionNets(): Promise<BenchModel[]> {
   if (existsSync(root)) {
     for (const [name, file, shape] of shared)
       if (isChosen(name) && existsSync(join(root, file)))
-        out.push({ name, bytes: await readFile(join(root, file)), shape })
+        out.push({
+          name,
+          bytes: await readFile(join(root, file)),
+          shape,
+          output: file.includes('RFB') ? 'boxes' : 'classes',
+        })
   } else {
     console.log(`${root} is not there (set ASCRIBE_SHARED_DATA): the models of this repository stand in`)
     for (const name of ['scenes-sound', 'scenes-shortcut'])
       if (isChosen(name))
-        out.push({ name, bytes: await readFile(`models/${name}.onnx`), shape: [1, 3, 128, 128] })
+        out.push({
+          name,
+          bytes: await readFile(`models/${name}.onnx`),
+          shape: [1, 3, 128, 128],
+          output: 'classes',
+        })
   }
-  if (isChosen('resnet50')) out.push({ name: 'resnet50', bytes: resnet50(), shape: [1, 3, 224, 224] })
+  if (isChosen('resnet50'))
+    out.push({ name: 'resnet50', bytes: resnet50(), shape: [1, 3, 224, 224], output: 'classes' })
   return out
 }

@@ -55,9 +55,9 @@ const bool registered = [] {
   gate("reluGrad");         // saved: y
   gate("sigmoidGrad");      // saved: y
   gate("tanhGrad");         // saved: y
-  gate("leakyReluGrad", {real("alpha", 0.01)});
+  gate("leakyReluGrad", {real("alpha", 0.01)});  // saved: y, x where alpha < 0
   gate("eluGrad", {real("alpha", 1)});
-  gate("clipGrad", {real("min", -1e308), real("max", 1e308)});
+  gate("clipGrad", {real("min", -1e308), real("max", 1e308)});  // saved: y
   gate("geluGrad", {text("approximate", "none")});
   gate("siluGrad");
   gate("hardSwishGrad");

@@ -1,4 +1,6 @@
 #include <cstring>
+#include <mutex>
+#include <vector>
 
 #include "kernels/kernel.h"
 #include "runtime/device.h"
@@ -22,14 +24,67 @@ class CpuQueue final : public DeviceQueue {
   void synchronize() override {}
 };
 
+/// Blocks that runs gave back, for the next run of the same plan: fresh pages cost a fault each, which took small nets as
+/// long as computing. A bounded sum, the oldest go first; larger blocks go back to the system at once.
+class Reserve {
+ public:
+  struct Kept {
+    void* address;
+    size_t bytes, occupied;
+  };
+
+  void* take(size_t occupied) {
+    const std::lock_guard lock(mutex_);
+    // The last one first: it may still be in the caches.
+    for (size_t i = kept_.size(); i-- > 0;) {
+      if (kept_[i].occupied != occupied) continue;
+      void* address = kept_[i].address;
+      sum_ -= occupied;
+      kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(i));
+      return address;
+    }
+    return nullptr;
+  }
+
+  void put(const Kept& block) noexcept {
+    if (block.occupied > most) return freeHost(block.address, block.bytes);
+    const std::lock_guard lock(mutex_);
+    while (sum_ + block.occupied > most || kept_.size() == slots) {
+      sum_ -= kept_.front().occupied;
+      freeHost(kept_.front().address, kept_.front().bytes);
+      kept_.erase(kept_.begin());
+    }
+    sum_ += block.occupied;
+    kept_.push_back(block);
+  }
+
+ private:
+  static constexpr size_t most = size_t{64} << 20, slots = 32;
+  std::mutex mutex_;
+  std::vector<Kept> kept_ = [] {
+    std::vector<Kept> empty;
+    empty.reserve(slots);  // put must not throw
+    return empty;
+  }();
+  size_t sum_ = 0;
+};
+
 class CpuDevice final : public Device {
  public:
   std::string name() const override { return "cpu"; }
   bool hostAccessible() const override { return true; }
-  void* allocate(size_t bytes) override { return allocateHost(bytes, "working memory"); }
-  void free(void* address, size_t bytes) noexcept override { freeHost(address, bytes); }
+  void* allocate(size_t bytes) override {
+    void* kept = reserve_.take(occupied(bytes));
+    return kept != nullptr ? kept : allocateHost(bytes, "working memory");
+  }
+  void free(void* address, size_t bytes) noexcept override {
+    if (address != nullptr) reserve_.put({address, bytes, occupied(bytes)});
+  }
   size_t occupied(size_t bytes) const override { return occupiedOnHost(bytes, "working memory"); }
   std::unique_ptr<DeviceQueue> openQueue() override { return std::make_unique<CpuQueue>(); }
+
+ private:
+  Reserve reserve_;
 };
 
 }  // namespace

@@ -144,8 +144,8 @@ TEST(golden_dump_of_a_residual_block) {
                              "convDataGradient [1,1,16,8,8] blocked16@2\n"
                              "add [1,1,16,8,8] blocked16@2\n"
                              "reluGrad [1,1,16,8,8] blocked16@2\n"
-                             "convDataGradient [1,1,3,8,8] blocked16@2\n"
-                             "reorder [1,1,3,8,8] plain\n"));
+                             "reorder [1,1,16,8,8] plain\n"
+                             "convDataGradient [1,1,3,8,8] plain\n"));
 }
 
 TEST(stored_signatures_decline_what_cuts_blocks) {

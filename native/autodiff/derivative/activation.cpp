@@ -19,9 +19,11 @@ void gateAgain(VjpContext& c) {
 
 const bool registered = [] {
   // At a kink the slope is that of the flatter side: relu'(0) = 0, and a clip's ends pass nothing.
-  rule("relu", gate<Saved::Result>);
-  rule("sigmoid", gate<Saved::Result>);
-  for (const char* name : {"leakyRelu", "elu", "clip", "gelu", "silu", "hardSwish", "hardSigmoid"}) rule(name, gate<Saved::Operand>);
+  // Where the result tells the slope as well as the operand does, it is what is kept: the operand need not outlive the
+  // activation then, nor even exist (it stays in the registers of the convolution before).
+  for (const char* name : {"relu", "sigmoid", "clip"}) rule(name, gate<Saved::Result>);
+  rule("leakyRelu", [](VjpContext& c) { c.attributes().real("alpha") < 0 ? gate<Saved::Operand>(c) : gate<Saved::Result>(c); });
+  for (const char* name : {"elu", "gelu", "silu", "hardSwish", "hardSigmoid"}) rule(name, gate<Saved::Operand>);
   for (const char* name : {"reluGrad", "leakyReluGrad", "clipGrad", "hardSigmoidGrad"}) rule(name, gateAgain);
 
   rule("softplus", [](VjpContext& c) { c.gradient(0, cotangent(c) * sigmoid(operand(c, 0))); });

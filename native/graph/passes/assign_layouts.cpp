@@ -67,9 +67,9 @@ class Assignment {
     }
   }
 
-  ValueType blockedType(ValueId id, int channelAxis) const {
+  ValueType blockedType(ValueId id, Layout layout, int channelAxis) const {
     ValueType type = graph_.type(id);
-    type.layout = context_.channelLayout;
+    type.layout = layout;
     type.channelAxis = channelAxis;
     return type;
   }
@@ -80,7 +80,8 @@ class Assignment {
     return p;
   }
   bool taken(const Node& node, const Proposal& p) const {
-    const std::vector<const HostTensor*> constants(node.inputs.size(), nullptr);
+    std::vector<const HostTensor*> constants;
+    for (ValueId id : node.inputs) constants.push_back(graph_.constant(id));
     const NodeSignature signature{node, p.inputs, p.outputs, constants};
     const bool padded = std::any_of(p.outputs.begin(), p.outputs.end(), hasPaddedChannels);
     if (padded && isCarrier(node) && storedSignature(signature) && !keepsZero(signature)) return false;
@@ -98,19 +99,27 @@ class Assignment {
   std::optional<Proposal> proposeAnchor(const Node& node) const {
     const bool weights = node.op->name == "convWeightGradient";
     const int spatial = graph_.shape(node.inputs[weights ? 2 : 1]).rank() - 2;
-    const auto channelAxis = [&](ValueId id) { return graph_.shape(id).rank() - spatial - 1; };
-    const auto blocked = [&](ValueId id) { return blockedType(id, channelAxis(id)); };
-    Proposal p = asItLies(node);
-    if (std::any_of(p.inputs.begin(), p.inputs.end(), [](const ValueType& t) { return t.dtype != DType::F32; })) return std::nullopt;
-    for (size_t i : {size_t{0}, weights ? size_t{1} : size_t{3}})
-      if (i < node.inputs.size() && node.inputs[i] != kNone) p.inputs[i] = blocked(node.inputs[i]);
-    if (!weights) p.outputs[0] = blocked(node.outputs[0]);
-    // The data side as plain planes first where it has but a few channels: images, and gradients of images.
-    Proposal planes = p;
-    ValueType& data = node.op->name == "convDataGradient" ? planes.outputs[0] : planes.inputs[0];
-    data.layout = Layout::Plain;
-    if (data.shape[data.channelAxis] <= fewChannels && taken(node, planes)) return planes;
-    if (taken(node, p)) return p;
+    const auto blocked = [&](ValueId id, Layout layout) { return blockedType(id, layout, graph_.shape(id).rank() - spatial - 1); };
+    const Proposal lying = asItLies(node);
+    if (std::any_of(lying.inputs.begin(), lying.inputs.end(), [](const ValueType& t) { return t.dtype != DType::F32; })) return std::nullopt;
+    const auto isFew = [&](ValueId id) { return graph_.shape(id)[graph_.shape(id).rank() - spatial - 1] <= fewChannels; };
+    // Gradients of images: most of a block would be padding, which costs more than the way back to planes.
+    if (node.op->name == "convDataGradient" && isFew(node.outputs[0])) return std::nullopt;
+    // Narrow blocks where the kernels of the wide ones do not take the shape.
+    for (const Layout layout : {context_.channelLayout, Layout::Blocked8}) {
+      Proposal p = lying;
+      for (size_t i : {size_t{0}, weights ? size_t{1} : size_t{3}})
+        if (i < node.inputs.size() && node.inputs[i] != kNone) p.inputs[i] = blocked(node.inputs[i], layout);
+      if (!weights) p.outputs[0] = blocked(node.outputs[0], layout);
+      if (node.op->name != "convDataGradient" && isFew(node.inputs[0])) {
+        // Images are read as the planes they are.
+        Proposal planes = p;
+        planes.inputs[0].layout = Layout::Plain;
+        if (taken(node, planes)) return planes;
+      }
+      if (taken(node, p)) return p;
+      if (layout == Layout::Blocked8) break;
+    }
     return std::nullopt;
   }
 
@@ -132,19 +141,24 @@ class Assignment {
     Proposal p = asItLies(node);
     const int rank = p.outputs[0].shape.rank();
     int axis = -1;
-    for (size_t i = 0; i < p.inputs.size(); ++i)
-      if (!isShapeOnly(node, i) && p.inputs[i].layout != Layout::Plain) axis = std::max(axis, p.inputs[i].channelAxis + rank - p.inputs[i].shape.rank());
+    Layout layout = context_.channelLayout;
+    for (size_t i = 0; i < p.inputs.size(); ++i) {
+      if (isShapeOnly(node, i) || p.inputs[i].layout == Layout::Plain) continue;
+      axis = p.inputs[i].channelAxis + rank - p.inputs[i].shape.rank();
+      layout = p.inputs[i].layout;
+      break;
+    }
     // The gradient of a global pooling: small before it is spread, so this is the place to change over.
     if (axis < 0 && node.op->name == "expandLike" && wanted_[static_cast<size_t>(node.outputs[0])] && p.inputs[1].shape.rank() >= 3)
       axis = 1 + static_cast<int>(node.attributes.integer("leading"));
     if (axis < 1 || axis >= rank - 1) return std::nullopt;
-    for (size_t i = 0; i < p.outputs.size(); ++i) p.outputs[i] = blockedType(node.outputs[i], axis);
+    for (size_t i = 0; i < p.outputs.size(); ++i) p.outputs[i] = blockedType(node.outputs[i], layout, axis);
     for (size_t i = 0; i < p.inputs.size(); ++i) {
       ValueType& operand = p.inputs[i];
-      if (node.inputs[i] == kNone || isShapeOnly(node, i) || (operand.layout == Layout::Plain && readableBeside(operand, p.outputs[0]))) continue;
+      if (node.inputs[i] == kNone || isShapeOnly(node, i) || readableBeside(operand, p.outputs[0])) continue;
       const int own = axis - rank + operand.shape.rank();
       if (own < 1 || graph_.value(node.inputs[i]).runLength) return std::nullopt;
-      operand = blockedType(node.inputs[i], own);
+      operand = blockedType(node.inputs[i], layout, own);
     }
     if (!taken(node, p)) return std::nullopt;
     return p;

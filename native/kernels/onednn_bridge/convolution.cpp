@@ -1,7 +1,9 @@
-#include <limits>
+#include <atomic>
 
 #include "graph/layout.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
+#include "runtime/error.h"
+#include "runtime/parallel.h"
 
 namespace ascribe::onednn_bridge {
 namespace {
@@ -67,11 +69,31 @@ AscribeOperation describeData(const NodeSignature& s) {
   return out;
 }
 
+/// oneDNN's ReLU and clip make a number of NaN. It is stopped where it can come in: in images, which are read as planes,
+/// and in weights.
+bool hidesNan(const NodeSignature& s) {
+  return s.node.op->name == "fusedConv" && s.node.attributes.text("activation") != "none";
+}
+bool holdsNan(const float* data, int64_t count) {
+  std::atomic<bool> found{false};
+  parallelFor(count, 65536, [&](int64_t begin, int64_t end) {
+    // Without a branch, so that the loop vectorises.
+    int any = 0;
+    for (int64_t i = begin; i < end; ++i) any |= data[i] != data[i];
+    if (any) found = true;
+  });
+  return found;
+}
+bool holdsNan(const HostTensor* tensor) {
+  return tensor != nullptr && tensor->data() != nullptr && holdsNan(tensor->as<float>(), tensor->shape().count());
+}
+
 /// Convolutions and their data gradients: the weights are packed once where they are known, else at every run.
 class WeightedKernel final : public BridgeKernel {
  public:
   WeightedKernel(std::string_view what, std::unique_ptr<Primitive> made, const NodeSignature& s, double flops)
-      : BridgeKernel(what, std::move(made), flops), packedBytes_(roundedUp(primitive().bytes(ASCRIBE_SECOND))) {
+      : BridgeKernel(what, std::move(made), flops), packedBytes_(roundedUp(primitive().bytes(ASCRIBE_SECOND))),
+        refusesNan_(hidesNan(s) && s.inputs[0].layout == Layout::Plain) {
     if (s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return;
     packed_ = alignedBytes(packedBytes_);
     primitive().pack(ASCRIBE_SECOND, s.constants[1]->data(), packed_.get());
@@ -80,6 +102,9 @@ class WeightedKernel final : public BridgeKernel {
   bool ownsOperand(size_t i) const override { return i == 1 && packed_ != nullptr; }
   size_t scratchBytes() const override { return (packed_ ? 0 : packedBytes_) + BridgeKernel::scratchBytes(); }
   void run(const KernelArguments& k) const override {
+    if (refusesNan_ && holdsNan(k.inputs[0].as<float>(), k.inputs[0].count()))
+      throw Error("NOT_FINITE", "a convolution with an activation reads NaN, which the activation would hide",
+                  "look for NaN in the input; or compile without the pass fuse-convolution to let it through");
     Buffers buffers;
     buffers[ASCRIBE_FIRST] = k.inputs[0].data;
     buffers[ASCRIBE_SECOND] = packed_.get();
@@ -98,6 +123,7 @@ class WeightedKernel final : public BridgeKernel {
  private:
   AlignedBytes packed_;
   size_t packedBytes_;
+  bool refusesNan_;
 };
 
 /// Channels that only fill part of a block are as good as zero beyond it, but a result's must become so too.
@@ -109,6 +135,7 @@ std::unique_ptr<Primitive> forwardPrimitive(const NodeSignature& s) {
   if (hasPaddedChannels(s.outputs[0]) && s.node.op->name == "fusedConv" && s.node.attributes.text("activation") == "clip" &&
       (s.node.attributes.real("alpha") > 0 || s.node.attributes.real("beta") < 0))
     return nullptr;
+  if (hidesNan(s) && (holdsNan(s.constants[1]) || (s.has(2) && holdsNan(s.constants[2])))) return nullptr;
   return Primitive::make(describeForward(s));
 }
 std::unique_ptr<Primitive> dataPrimitive(const NodeSignature& s) {
