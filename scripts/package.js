@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// `npm run package`: compiles everything, puts the binaries into prebuilds/ with prebuildify, packs the tarball and
+// says what is in it. The tarball installs with no compiler, no install script and no system library.
+import { spawnSync } from 'node:child_process'
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+const node = process.execPath
+
+function run(command, args, env = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', env: { ...process.env, ...env } })
+  if (result.status !== 0) {
+    process.stdout.write(result.stdout ?? '')
+    console.error(`${command} ${args.join(' ')} failed`)
+    process.exit(result.status ?? 1)
+  }
+  return result.stdout
+}
+
+rmSync(path.join(root, 'dist'), { recursive: true, force: true })
+rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true })
+run(node, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
+run(node, ['node_modules/prebuildify/bin.js', '--napi', '--strip', '--tag-libc', `--target=${process.versions.node}`], {
+  PREBUILD_NODE_GYP: path.join(root, 'scripts', 'prebuild.js'),
+})
+const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts']))
+const megabytes = bytes => `${(bytes / 1e6).toFixed(1)} MB`
+for (const platform of readdirSync(path.join(root, 'prebuilds')))
+  for (const file of readdirSync(path.join(root, 'prebuilds', platform)))
+    console.log(`${platform}/${file}  ${megabytes(statSync(path.join(root, 'prebuilds', platform, file)).size)}`)
+console.log(`${packed.filename}: ${megabytes(packed.size)} packed, ${megabytes(packed.unpackedSize)} unpacked, ${packed.entryCount} files`)
