@@ -10,7 +10,12 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const node = process.execPath
 
 function run(command, args, env = {}) {
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', env: { ...process.env, ...env } })
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  })
   if (result.status !== 0) {
     process.stdout.write(result.stdout ?? '')
     console.error(`${command} ${args.join(' ')} failed`)
@@ -22,12 +27,20 @@ function run(command, args, env = {}) {
 rmSync(path.join(root, 'dist'), { recursive: true, force: true })
 rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true })
 run(node, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
-run(node, ['node_modules/prebuildify/bin.js', '--napi', '--strip', '--tag-libc', `--target=${process.versions.node}`], {
-  PREBUILD_NODE_GYP: path.join(root, 'scripts', 'prebuild.js'),
-})
+run(
+  node,
+  ['node_modules/prebuildify/bin.js', '--napi', '--strip', '--tag-libc', `--target=${process.versions.node}`],
+  {
+    PREBUILD_NODE_GYP: path.join(root, 'scripts', 'prebuild.js'),
+  },
+)
 const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts']))
 const megabytes = bytes => `${(bytes / 1e6).toFixed(1)} MB`
 for (const platform of readdirSync(path.join(root, 'prebuilds')))
   for (const file of readdirSync(path.join(root, 'prebuilds', platform)))
-    console.log(`${platform}/${file}  ${megabytes(statSync(path.join(root, 'prebuilds', platform, file)).size)}`)
-console.log(`${packed.filename}: ${megabytes(packed.size)} packed, ${megabytes(packed.unpackedSize)} unpacked, ${packed.entryCount} files`)
+    console.log(
+      `${platform}/${file}  ${megabytes(statSync(path.join(root, 'prebuilds', platform, file)).size)}`,
+    )
+console.log(
+  `${packed.filename}: ${megabytes(packed.size)} packed, ${megabytes(packed.unpackedSize)} unpacked, ${packed.entryCount} files`,
+)

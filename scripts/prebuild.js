@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const release = path.join(root, 'build', 'Release')
-const built = spawnSync(process.execPath, [path.join(root, 'scripts', 'build-native.js')], { cwd: root, stdio: 'inherit' })
+const built = spawnSync(process.execPath, [path.join(root, 'scripts', 'build-native.js')], {
+  cwd: root,
+  stdio: 'inherit',
+})
 if (built.status !== 0) process.exit(built.status ?? 1)
 
 /** Every Linux has these (they belong to its C and C++ runtime), and they must be its own. */

@@ -23,8 +23,15 @@ function attempt(name, command, args, check = () => true) {
   return isGood
 }
 
-if (spawnSync(process.execPath, [path.join(root, 'scripts/package.js')], { cwd: root, stdio: 'inherit' }).status !== 0) process.exit(1)
-const tarball = readdirSync(root).filter(name => /^ascribe-.*\.tgz$/.test(name)).sort().at(-1)
+if (
+  spawnSync(process.execPath, [path.join(root, 'scripts/package.js')], { cwd: root, stdio: 'inherit' })
+    .status !== 0
+)
+  process.exit(1)
+const tarball = readdirSync(root)
+  .filter(name => /^ascribe-.*\.tgz$/.test(name))
+  .sort()
+  .at(-1)
 copyFileSync(path.join(root, tarball), path.join(folder, tarball))
 copyFileSync(path.join(root, 'models/scenes-sound.onnx'), path.join(folder, 'model.onnx'))
 writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n')
@@ -36,9 +43,21 @@ const body = `
   const { checks, environment } = await method.attribute({ dtype: 'f32', shape: [1, 3, 128, 128], data })
   console.log(JSON.stringify({ relative: checks.completeness[0].relative, versions: environment.versions }))
 `
-writeFileSync(path.join(folder, 'esm.mjs'), `import { IntegratedGradients, loadModel } from 'ascribe'\n${body}`)
-writeFileSync(path.join(folder, 'commonjs.cjs'), `const { IntegratedGradients, loadModel } = require('ascribe')\nvoid (async () => {${body}})()\n`)
-attempt('installs without scripts and without a compiler', 'npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`])
+writeFileSync(
+  path.join(folder, 'esm.mjs'),
+  `import { IntegratedGradients, loadModel } from 'ascribe'\n${body}`,
+)
+writeFileSync(
+  path.join(folder, 'commonjs.cjs'),
+  `const { IntegratedGradients, loadModel } = require('ascribe')\nvoid (async () => {${body}})()\n`,
+)
+attempt('installs without scripts and without a compiler', 'npm', [
+  'install',
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+  `./${tarball}`,
+])
 
 /** The command inside a mount namespace in which the system's own copies of these libraries are empty files. */
 function hidden(command) {
@@ -49,15 +68,20 @@ function hidden(command) {
 }
 const canHide = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0
 if (!canHide) console.log('not root, or no namespaces: the libraries of the system stay in sight')
-const node = command => (canHide ? hidden(`${process.execPath} ${command}`) : [process.execPath, command.split(' ')])
+const node = command =>
+  canHide ? hidden(`${process.execPath} ${command}`) : [process.execPath, command.split(' ')]
 const hasBackend = existsSync(path.join(root, 'build/Release/libascribe_onednn.so'))
 const isExplained = (stdout, stderr) => JSON.parse(stdout).relative < 0.05 && stderr === ''
 attempt('ESM: one attribution', ...node('esm.mjs'), isExplained)
 attempt('CommonJS: one attribution, without a warning', ...node('commonjs.cjs'), isExplained)
-attempt(`doctor finds ${hasBackend ? 'the oneDNN backend of the package' : 'the kernels'}`, ...node('node_modules/.bin/ascribe doctor --json'), stdout => {
-  const { backends } = JSON.parse(stdout)
-  const found = backends.find(({ name }) => name === (hasBackend ? 'onednn' : 'cpu'))
-  return found?.available === true
-})
+attempt(
+  `doctor finds ${hasBackend ? 'the oneDNN backend of the package' : 'the kernels'}`,
+  ...node('node_modules/.bin/ascribe doctor --json'),
+  stdout => {
+    const { backends } = JSON.parse(stdout)
+    const found = backends.find(({ name }) => name === (hasBackend ? 'onednn' : 'cpu'))
+    return found?.available === true
+  },
+)
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -14,6 +14,7 @@
 #include "methods/scan_job.h"
 #include "runtime/cpu_information.h"
 #include "runtime/memory.h"
+#include "runtime/onednn_library.h"
 #include "runtime/version.h"
 
 namespace ascribe::addon {
@@ -86,6 +87,20 @@ Napi::Object describeOperation(Napi::Env env, const OpSchema& schema) {
   return out;
 }
 
+Napi::Object describeBackend(Napi::Env env, const BackendReport& report) {
+  Napi::Object item = Napi::Object::New(env);
+  item.Set("name", report.name);
+  item.Set("available", report.available);
+  if (!report.version.empty()) item.Set("version", report.version);
+  if (!report.path.empty()) item.Set("path", report.path);
+  if (!report.available) {
+    std::string reason;
+    for (const std::string& line : report.tried) reason += (reason.empty() ? "" : "; ") + line;
+    item.Set("reason", reason.empty() ? "no library was found" : reason);
+  }
+  return item;
+}
+
 }  // namespace
 
 Napi::Value scanOnnx(const Napi::CallbackInfo& info) {
@@ -131,6 +146,7 @@ Napi::Value engineReport(const Napi::CallbackInfo& info) {
     for (const auto list : {raisingPasses(), loweringPasses()})
       for (const Pass& pass : list) passes.emplace_back(pass.name);
     Napi::Array backends = Napi::Array::New(env);
+    backends.Set(backends.Length(), describeBackend(env, onednnReport()));
     for (const char* name : {"cpu", "reference"}) {
       Napi::Object item = Napi::Object::New(env);
       item.Set("name", name);
