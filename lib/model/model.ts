@@ -17,6 +17,7 @@ import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/metadata.js'
 import { GraphBuilder } from '../graph/builder.js'
 import { call, native, settle } from '../native.js'
 import { typeError } from '../validate.js'
+import { abortable } from './abortable.js'
 import { bindSizes } from './bindSizes.js'
 import { PlanCache } from './planCache.js'
 
@@ -268,16 +269,17 @@ export class Model {
     signal?: AbortSignal,
   ): Promise<NativePlan> {
     this.#check()
-    return this.#plans.get(key, async () => {
+    const compile = async () => {
       const graph: NativeGraph = call(() => native().createGraph(describe()))
-      return settle(() => graph.compile(this.#parts.parameters, { device: this.device, ...options }), signal)
-    })
+      return settle(() => graph.compile(this.#parts.parameters, { device: this.device, ...options }))
+    }
+    return abortable(() => this.#plans.get(key, compile), signal)
   }
 
   /** Lets go of plans; running calls finish. The model cannot be used afterwards. */
   dispose(): void {
     this.#disposed = true
-    this.#plans.clear()
+    this.#plans.dispose()
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose()

@@ -5,7 +5,10 @@ interface Entry {
   bytes: number
 }
 
-/** Compiled plans by key, least recently used first out once their bytes pass the bound. */
+/**
+ * Compiled plans by key, least recently used first out once their bytes pass the bound. What the cache lets go of stays
+ * usable for calls that hold it, and is freed with the last of them.
+ */
 export class PlanCache {
   readonly #entries = new Map<string, Entry>()
   #bytes = 0
@@ -21,33 +24,39 @@ export class PlanCache {
     }
     const entry: Entry = { plan: compile(), bytes: 0 }
     this.#entries.set(key, entry)
+    // It may have been cleared away, or replaced, by the time it is compiled.
+    const isKept = () => this.#entries.get(key) === entry
     entry.plan.then(
       plan => {
+        if (!isKept()) return
         const { arenaBytes, weightBytes, scratchBytes } = plan.describe()
         entry.bytes = arenaBytes + weightBytes + scratchBytes
         this.#bytes += entry.bytes
         this.#evict(entry)
       },
       // A plan that failed to compile must not fail forever: the next caller tries again.
-      () => this.#entries.delete(key),
+      () => isKept() && this.#entries.delete(key),
     )
     return entry.plan
   }
 
   clear(): void {
-    for (const { plan } of this.#entries.values()) plan.then(p => p.dispose()).catch(() => {})
     this.#entries.clear()
     this.#bytes = 0
   }
 
-  /** Runs hold their plan natively, so letting go of one that is in use is safe. */
+  /** Frees the plans at once; jobs that run finish, later uses are HANDLE_DISPOSED. */
+  dispose(): void {
+    for (const { plan } of this.#entries.values()) plan.then(p => p.dispose()).catch(() => {})
+    this.clear()
+  }
+
   #evict(newest: Entry): void {
     for (const [key, entry] of this.#entries) {
       if (this.#bytes <= this.maximumBytes) return
       if (entry === newest || entry.bytes === 0) continue
       this.#entries.delete(key)
       this.#bytes -= entry.bytes
-      entry.plan.then(plan => plan.dispose()).catch(() => {})
     }
   }
 }

@@ -23,7 +23,7 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 using onednn_bridge::AlignedBytes;
-using onednn_bridge::alignedBytes;
+using onednn_bridge::AlignedBytes;
 
 struct BlockedCase {
   std::string_view op;
@@ -48,7 +48,7 @@ size_t storedBytes(const ValueType& type) { return static_cast<size_t>(storedSha
 /// The same numbers lying otherwise, by the kernel of this backend.
 AlignedBytes reordered(const void* data, const ValueType& from, const ValueType& to, std::string_view backend = "reference") {
   if (sameLayout(from, to)) {
-    AlignedBytes copy = alignedBytes(storedBytes(to));
+    AlignedBytes copy = AlignedBytes(storedBytes(to));
     std::memcpy(copy.get(), data, storedBytes(to));
     return copy;
   }
@@ -57,7 +57,7 @@ AlignedBytes reordered(const void* data, const ValueType& from, const ValueType&
   const HostTensor* none = nullptr;
   const std::unique_ptr<Kernel> kernel = makeKernel({node, {&from, 1}, {&to, 1}, {&none, 1}}, std::array{backend});
   REQUIRE(kernel != nullptr);
-  AlignedBytes out = alignedBytes(storedBytes(to)), scratch = alignedBytes(kernel->scratchBytes());
+  AlignedBytes out = AlignedBytes(storedBytes(to)), scratch = AlignedBytes(kernel->scratchBytes());
   std::fill_n(out.get(), storedBytes(to), std::byte{0xff});
   const TensorRef input{const_cast<void*>(data), from.dtype, from.shape, from.layout, from.channelAxis};
   const TensorRef output{out.get(), to.dtype, to.shape, to.layout, to.channelAxis};
@@ -106,10 +106,10 @@ int check(const BlockedCase& test, Layout layout) {
         }
         operands.push_back({data, test.inputs[i].dtype(), test.inputs[i].shape(), inputs[i].layout, inputs[i].channelAxis});
       }
-      const AlignedBytes scratch = alignedBytes(kernel->scratchBytes());
+      const AlignedBytes scratch = AlignedBytes(kernel->scratchBytes());
       std::array<AlignedBytes, 2> results;
       for (AlignedBytes& result : results) {
-        result = alignedBytes(storedBytes(output));
+        result = AlignedBytes(storedBytes(output));
         std::fill_n(result.get(), storedBytes(output), std::byte{0xff});
         const TensorRef ref{result.get(), output.dtype, output.shape, output.layout, output.channelAxis};
         kernel->run({operands, {&ref, 1}, scratch.get()});

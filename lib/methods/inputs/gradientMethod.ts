@@ -229,6 +229,8 @@ export abstract class GradientMethod {
       chunk,
       signal,
     )
+    // Now: the model may be disposed of while the job runs.
+    const described = plan.describe()
     const tensors = prepared.tensors as Record<string, NativeTensor>
     const inputs = Object.fromEntries(explained.map(name => [name, tensors[name]!]))
     const extras: Record<string, NativeTensor> = Object.fromEntries(
@@ -295,7 +297,7 @@ export abstract class GradientMethod {
           hint: 'Weights of the model may hold NaN: `ascribe inspect` and `model.run` show where.',
         },
       )
-    return { target, compiled, item, result, details, plan: plan.describe() }
+    return { target, compiled, item, result, details, plan: described }
   }
 
   #describe(target: Target, run: TargetRun) {

@@ -55,10 +55,10 @@ bool fuseConvolution(Graph& graph, const PassContext& context) {
     size_t last = n;
     if (const Reader* reader = soleReader(graph, readers, uses, fused.outputs[0])) {
       const Node& add = graph.nodes[reader->node];
-      const ValueId other = add.inputs[reader->operand ^ 1];
+      const ValueId other = add.op->name == "add" ? add.inputs[reader->operand ^ 1] : kNone;
       // A residual that is computed later than this convolution moves the fused node behind it, which is where the
       // addition stands; two convolutions into one addition fuse only once.
-      if (add.op->name == "add" && !gone[reader->node] && other != fused.outputs[0] &&
+      if (other != kNone && !gone[reader->node] && other != fused.outputs[0] &&
           graph.shape(other) == graph.shape(fused.outputs[0]) && graph.value(other).kind == ValueKind::Result) {
         fused.inputs[3] = other;
         gone[last] = 1;

@@ -95,11 +95,11 @@ class WeightedKernel final : public BridgeKernel {
       : BridgeKernel(what, std::move(made), flops), packedBytes_(roundedUp(primitive().bytes(ASCRIBE_SECOND))),
         refusesNan_(hidesNan(s) && s.inputs[0].layout == Layout::Plain) {
     if (s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return;
-    packed_ = alignedBytes(packedBytes_);
+    packed_ = AlignedBytes(packedBytes_);
     primitive().pack(ASCRIBE_SECOND, s.constants[1]->data(), packed_.get());
   }
   size_t packedBytes() const override { return packed_ ? packedBytes_ : 0; }
-  bool ownsOperand(size_t i) const override { return i == 1 && packed_ != nullptr; }
+  bool ownsOperand(size_t i) const override { return i == 1 && packed_; }
   size_t scratchBytes() const override { return (packed_ ? 0 : packedBytes_) + BridgeKernel::scratchBytes(); }
   void run(const KernelArguments& k) const override {
     if (refusesNan_ && holdsNan(k.inputs[0].as<float>(), k.inputs[0].count()))

@@ -1,21 +1,10 @@
 #include "kernels/onednn_bridge/primitive.h"
 
-#include <cstdlib>
-#include <new>
-
 #include "runtime/error.h"
 #include "runtime/onednn_library.h"
 #include "runtime/parallel.h"
 
 namespace ascribe::onednn_bridge {
-
-void FreeAligned::operator()(std::byte* bytes) const { std::free(bytes); }
-
-AlignedBytes alignedBytes(size_t bytes) {
-  auto* out = static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-  if (out == nullptr && bytes > 0) throw std::bad_alloc();
-  return AlignedBytes(out);
-}
 
 namespace {
 
@@ -76,7 +65,7 @@ void Primitive::execute(Buffers& buffers) const {
   AlignedBytes more;
   const size_t scratch = onednn()->bytes(variant.primitive, ASCRIBE_SCRATCH);
   if (scratch > scratchBytes()) {
-    more = alignedBytes(scratch);
+    more = AlignedBytes(scratch);
     buffers[ASCRIBE_SCRATCH] = more.get();
   }
   check(onednn()->execute(variant.primitive, buffers.by, variant.width), "run a primitive");

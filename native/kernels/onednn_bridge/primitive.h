@@ -5,15 +5,21 @@
 
 #include "graph/graph.h"
 #include "kernels/backend_abi.h"
+#include "runtime/memory.h"
 
 namespace ascribe::onednn_bridge {
 
-struct FreeAligned {
-  void operator()(std::byte* bytes) const;
+/// 64-byte aligned, charged to the process.
+class AlignedBytes {
+ public:
+  AlignedBytes() = default;
+  explicit AlignedBytes(size_t bytes) : block_(nullptr, bytes, "packed weights") {}
+  explicit operator bool() const { return block_.data() != nullptr; }
+  std::byte* get() const { return static_cast<std::byte*>(block_.data()); }
+
+ private:
+  Block block_;
 };
-using AlignedBytes = std::unique_ptr<std::byte, FreeAligned>;
-/// 64-byte aligned.
-AlignedBytes alignedBytes(size_t bytes);
 
 /// Buffers by AscribeOperand.
 struct Buffers {

@@ -1,0 +1,16 @@
+import test from 'ava'
+import { runProgram } from '../oracles/runProgram.js'
+
+test('ending 100 workers in the middle of a job does not crash the process', async t => {
+  t.timeout(300_000)
+  t.deepEqual(await runProgram('terminateWorkers'), {
+    code: 0,
+    signal: null,
+    stdout: '100 workers ended\n',
+    stderr: '',
+  })
+})
+
+test('process.exit in the middle of jobs leaves with its code', async t => {
+  t.deepEqual(await runProgram('exitDuringJob'), { code: 7, signal: null, stdout: '', stderr: '' })
+})
