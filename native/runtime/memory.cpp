@@ -17,6 +17,8 @@ namespace {
 
 constexpr size_t cacheLine = 64;
 constexpr size_t mappedFrom = size_t{1} << 20;
+/// By the rounded size, so that one size is never one kind of block here and the other kind there.
+constexpr bool isMapped(size_t bytes) { return bytes > mappedFrom - cacheLine; }
 constexpr size_t hugePage = size_t{2} << 20;
 
 size_t pageSize() {
@@ -118,13 +120,13 @@ size_t MemoryBudget::available() const {
 }
 
 size_t occupiedOnHost(size_t bytes, const char* purpose) {
-  return roundedUp(bytes, bytes >= mappedFrom ? pageSize() : cacheLine, purpose);
+  return roundedUp(bytes, isMapped(bytes) ? pageSize() : cacheLine, purpose);
 }
 
 void* allocateHost(size_t bytes, const char* purpose) {
   if (bytes == 0) return nullptr;
   const size_t rounded = occupiedOnHost(bytes, purpose);
-  void* data = bytes >= mappedFrom ? mapBlock(rounded)
+  void* data = isMapped(bytes) ? mapBlock(rounded)
                                    : ::operator new (rounded, std::align_val_t{cacheLine}, std::nothrow);
   if (data == nullptr) refuseBySystem(bytes, purpose);
   return data;
@@ -132,7 +134,7 @@ void* allocateHost(size_t bytes, const char* purpose) {
 
 void freeHost(void* address, size_t bytes) noexcept {
   if (address == nullptr) return;
-  if (bytes >= mappedFrom) {
+  if (isMapped(bytes)) {
     munmap(address, (bytes + pageSize() - 1) / pageSize() * pageSize());
   } else {
     ::operator delete (address, std::align_val_t{cacheLine});
@@ -162,7 +164,7 @@ Block::~Block() {
 }
 
 void Block::clear() {
-  if (bytes_ > 0 && bytes_ < mappedFrom) std::memset(data_, 0, bytes_);
+  if (bytes_ > 0 && !isMapped(bytes_)) std::memset(data_, 0, bytes_);
 }
 
 void Block::swap(Block& other) noexcept {

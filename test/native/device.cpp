@@ -201,6 +201,18 @@ TEST(fake_memory_is_bounded_and_reused_without_holes) {
   fake->free(whole, 1 << 16);
 }
 
+TEST(host_blocks_kept_for_reuse_go_back_the_way_they_came) {
+  // Just below and at the size from which blocks are mapped: as many bytes taken, so one may follow the other.
+  constexpr size_t edge = size_t{1} << 20;
+  for (int round = 0; round < 3; ++round)
+    for (const size_t bytes : {edge + 1, edge - 64, edge, edge - 1}) {
+      DeviceBuffer buffer(cpuDevice(), nullptr, bytes);
+      std::memset(buffer.address(), 1, bytes);
+    }
+  // Larger ones push the kept ones out.
+  for (int i = 0; i < 40; ++i) DeviceBuffer(cpuDevice(), nullptr, edge + size_t(i + 2) * 4096);
+}
+
 TEST(buffers_are_charged_and_given_back) {
   const auto fake = makeFakeDevice(1 << 16, 0us);
   const auto budget = std::make_shared<MemoryBudget>(10000);
