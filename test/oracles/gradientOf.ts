@@ -1,0 +1,63 @@
+import { GraphBuilder } from '#lib/graph/builder.js'
+import type { Model, Tensor } from '#lib/index.js'
+import { bindSizes } from '#lib/model/bindSizes.js'
+import { native, settle } from '#lib/native.js'
+import type { GraphDescription, NativeTensor } from '#typings/addon.js'
+
+/** The logit of one class of the first output, flattened, and its gradient in one input. */
+export interface ClassGradient {
+  logits: Float32Array | Float64Array
+  gradient: Float32Array | Float64Array
+}
+
+/**
+ * The gradient of a logit in one input, straight from the graph language: in single precision by the fast kernels, in
+ * double by the reference kernels.
+ *
+ * @param graph Another graph with the model's inputs and outputs (gates replayed); default the model's own.
+ */
+export async function gradientOf(
+  model: Model,
+  input: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  index: number,
+  precision: 'f32' | 'f64',
+  graph: GraphDescription = model.graph,
+): Promise<ClassGradient> {
+  const builder = new GraphBuilder()
+  const values = builder.include(graph)
+  const output = builder.apply('reshape', [
+    model.output(values, model.outputs[0]!.name)!,
+    builder.integers([1, -1]),
+  ])
+  const picked = builder.apply(
+    'gather',
+    [output, builder.constant('i64', [], BigInt64Array.of(BigInt(index)))],
+    { axis: 1 },
+  )
+  const seed = builder.apply('expandLike', [builder.constant('f32', [1, 1], Float32Array.of(1)), picked], {
+    leading: 1,
+  })
+  const [gradient] = builder.vjp([picked], [seed], [values.get(input)!])
+  const plan = await settle(() =>
+    native()
+      .createGraph(builder.build([output, gradient!]))
+      .compile(model.nativeParameters, { sizes: bindSizes(model.inputs, inputs), precision }),
+  )
+  const { outputs } = await settle(() => plan.run(inputs as Record<string, NativeTensor>, {}))
+  plan.dispose()
+  return {
+    logits: outputs[0]!.data as Float64Array,
+    gradient: outputs[1]!.data as Float64Array,
+  }
+}
+
+/** The relative L2 distance |a - b| / |b|. */
+export function relativeDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [difference, size] = [0, 0]
+  for (let index = 0; index < b.length; index++) {
+    difference += (a[index]! - b[index]!) ** 2
+    size += b[index]! ** 2
+  }
+  return Math.sqrt(difference / size)
+}
