@@ -1,6 +1,8 @@
 /** What does the gradient of the top class in the input cost, counted in forward passes? */
 import { loadModel, Target } from '#lib/index.js'
-import { explainedInputs, gradientPlan } from '#lib/methods/inputs/gradientPlan.js'
+import { explainedValues } from '#lib/methods/inputs/explainedValues.js'
+import { gradientPlan } from '#lib/methods/inputs/gradientPlan.js'
+import { prepareInput } from '#lib/model/prepareInput.js'
 import { native, settle } from '#lib/native.js'
 import { convolutionNets } from './convolutionNets.js'
 import { peakGflops, printTable, race, randomFloats, threads } from './harness.js'
@@ -25,7 +27,7 @@ for (const { name, bytes, shape, output } of await convolutionNets()) {
   const { plan, target: compiled } = await gradientPlan(
     model,
     target,
-    explainedInputs(model, undefined),
+    await explainedValues(model, await prepareInput(model, inputs), {}),
     inputs,
     1,
   )

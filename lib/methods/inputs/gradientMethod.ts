@@ -1,6 +1,7 @@
 import type { EnsembleRequest, EnsembleResult, NativeTensor, PlanDescription } from '#typings/addon.js'
 import { Attribution } from '../../attribution/attribution.js'
 import type { AttributionWarning, Completeness, OutputEntry } from '../../attribution/types.js'
+import { unitShape } from '../../attribution/units.js'
 import type { Image } from '../../data/image.js'
 import { type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
@@ -11,7 +12,8 @@ import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { native, settle } from '../../native.js'
 import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
-import { chooseChunk, classInput, explainedInputs, gradientPlan } from './gradientPlan.js'
+import { type ExplainedValues, explainedValues } from './explainedValues.js'
+import { chooseChunk, classInput, gradientPlan, standInName } from './gradientPlan.js'
 
 /** What a method explains: a picture, the model's only input, or all inputs by name. One example (leading axis 1). */
 export type Explained = Image | ModelInputs
@@ -22,9 +24,19 @@ export type Baseline = number | Tensor | Readonly<Record<string, number | Tensor
 export interface AttributeOptions {
   /** A class index, a label, a {@link Target}, or several (the scores then have a leading target axis). Default: the top class. */
   target?: Target | number | string | readonly (Target | number | string)[]
-  /** Inputs whose scores are wanted. Default: every floating-point input. */
+  /** Inputs whose scores are wanted. Default: the embeddings of a model of tokens, else every floating-point input. */
   inputs?: readonly string[]
-  /** What absence looks like, for methods with a baseline. Default 0 (after preprocessing: for ImageNet models the mean colour). */
+  /**
+   * Values inside the model to explain in place of its inputs, by name (`model.layers()` lists them): how the target
+   * follows from them. A layer [1, T, features] has its scores by token.
+   */
+  layer?: string | readonly string[]
+  /** Texts of the tokens, for results. Default: their ids. */
+  tokens?: readonly string[]
+  /**
+   * What absence looks like, for methods with a baseline. Default 0 (after preprocessing: for ImageNet models the mean
+   * colour). For layers, a baseline of an input of the model (`{ ids: padded }`) is what they hold for that input.
+   */
   baseline?: Baseline
   signal?: AbortSignal
   /** Passes done and passes in all. */
@@ -65,9 +77,19 @@ interface TargetRun {
   result: EnsembleResult
   details: Record<string, number> | undefined
   plan: PlanDescription
+  explained: ExplainedValues
 }
 
-const attributeOptionNames = ['target', 'inputs', 'baseline', 'signal', 'onProgress', 'chunk']
+const attributeOptionNames = [
+  'target',
+  'inputs',
+  'layer',
+  'tokens',
+  'baseline',
+  'signal',
+  'onProgress',
+  'chunk',
+]
 
 function checkAttributeOptions(options: AttributeOptions): void {
   expectKnownKeys('attribute options', options, attributeOptionNames)
@@ -77,25 +99,9 @@ function checkAttributeOptions(options: AttributeOptions): void {
   const each = typeof baseline === 'number' || 'dtype' in baseline ? { baseline } : baseline
   for (const [name, value] of Object.entries(each)) {
     const numbers = typeof value === 'number' ? [value] : validateTensor(value as Tensor, name).data
-    if (numbers instanceof BigInt64Array || !numbers.every(Number.isFinite))
-      throw new AscribeError('INPUT_VALUE', `The baseline "${name}" holds NaN, infinity or no real numbers`)
+    if (!(numbers instanceof BigInt64Array) && !numbers.every(Number.isFinite))
+      throw new AscribeError('INPUT_VALUE', `The baseline "${name}" holds NaN or infinity`)
   }
-}
-
-function checkBaselineNames(baseline: Baseline | undefined, explained: readonly string[]): void {
-  if (typeof baseline !== 'object' || 'dtype' in baseline) return
-  const stranger = Object.keys(baseline).find(name => !explained.includes(name))
-  if (stranger !== undefined)
-    throw new AscribeError('INPUT_MISSING', `There is a baseline for "${stranger}", which is not explained`, {
-      hint: `Explained are ${explained.join(', ')}.`,
-    })
-}
-
-function checkFinite(tensor: Tensor, name: string): void {
-  const { data } = tensor
-  if (data instanceof BigInt64Array) return
-  const at = data.findIndex(value => !Number.isFinite(value))
-  if (at >= 0) throw new AscribeError('INPUT_VALUE', `Input "${name}" holds ${data[at]} at element ${at}`)
 }
 
 const filled = (value: number | Tensor | undefined, like: Tensor, name: string): NativeTensor => {
@@ -207,9 +213,8 @@ export abstract class GradientMethod {
 
   async #explain(prepared: PreparedInput, target: Target, options: AttributeOptions): Promise<TargetRun> {
     const { signal } = options
-    const explained = explainedInputs(this.model, options.inputs)
-    checkBaselineNames(options.baseline, explained)
-    for (const name of explained) checkFinite(prepared.tensors[name]!, name)
+    const explained = await explainedValues(this.model, prepared, options)
+    const nameOf = (name: string) => (explained.areLayers ? standInName(name) : name)
     const item = await this.#item(prepared, target, signal)
     const first = this.recipe()
     const chunk = await chooseChunk(
@@ -232,28 +237,24 @@ export abstract class GradientMethod {
     // Now: the model may be disposed of while the job runs.
     const described = plan.describe()
     const tensors = prepared.tensors as Record<string, NativeTensor>
-    const inputs = Object.fromEntries(explained.map(name => [name, tensors[name]!]))
+    const contents = explained.tensors as Record<string, NativeTensor>
+    const inputs = Object.fromEntries(explained.names.map(name => [nameOf(name), contents[name]!]))
     const extras: Record<string, NativeTensor> = Object.fromEntries(
-      Object.entries(tensors).filter(([name]) => !explained.includes(name)),
+      Object.entries(tensors).filter(([name]) => explained.areLayers || !explained.names.includes(name)),
     )
     if (compiled.readsClass)
       extras[classInput] = { dtype: 'i64', shape: [1, 1], data: BigInt64Array.of(BigInt(item.class ?? 0)) }
-    const baselineOf = (name: string) => {
-      const { baseline } = options
-      if (typeof baseline !== 'object' || 'dtype' in baseline) return baseline as number | Tensor | undefined
-      return (baseline as Readonly<Record<string, number | Tensor>>)[name]
-    }
     const run = (recipe: Recipe) => {
       const integrated = recipe.quantity === 'integrated'
       const sigma =
         recipe.noise &&
         Object.fromEntries(
-          explained.map(name => [
-            name,
+          explained.names.map(name => [
+            nameOf(name),
             Float64Array.of(
               'sigma' in recipe.noise!
                 ? recipe.noise.sigma
-                : recipe.noise!.fractionOfRange * rangeOf(tensors[name] as Tensor),
+                : recipe.noise!.fractionOfRange * rangeOf(explained.tensors[name]!),
             ),
           ]),
         )
@@ -263,7 +264,10 @@ export abstract class GradientMethod {
         ...(integrated
           ? {
               baselines: Object.fromEntries(
-                explained.map(name => [name, filled(baselineOf(name), inputs[name] as Tensor, name)]),
+                explained.names.map(name => [
+                  nameOf(name),
+                  filled(explained.baselines[name], explained.tensors[name]!, name),
+                ]),
               ),
             }
           : {}),
@@ -297,7 +301,7 @@ export abstract class GradientMethod {
           hint: 'Weights of the model may hold NaN: `ascribe inspect` and `model.run` show where.',
         },
       )
-    return { target, compiled, item, result, details, plan: described }
+    return { target, compiled, item, result, details, plan: described, explained }
   }
 
   #describe(target: Target, run: TargetRun) {
@@ -352,6 +356,7 @@ export abstract class GradientMethod {
     }
     const identity = this.identity()
     const details = runs[0]?.details
+    const { explained } = runs[0]!
     const total = (pick: (result: EnsembleResult) => number) =>
       runs.reduce((sum, run) => sum + pick(run.result), 0)
     return new Attribution({
@@ -387,17 +392,18 @@ export abstract class GradientMethod {
           ),
         },
       },
-      inputs: Object.keys(runs[0]!.result.attributions).map(name => {
-        const tensors = runs.map(run => run.result.attributions[name] as Tensor<'f32'>)
-        const shape = tensors[0]!.shape
+      inputs: explained.names.map(name => {
+        const planned = explained.areLayers ? standInName(name) : name
+        const units = explained.units[name]!
+        const tensors = runs.map(run => run.result.attributions[planned] as Tensor<'f32'>)
         const data = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.data.length, 0))
         for (const [i, tensor] of tensors.entries()) data.set(tensor.data, i * tensor.data.length)
         return {
           name,
-          units: prepared.units[name] ?? { kind: 'tensor' as const, shape: [...shape] },
+          units,
           scores: {
             dtype: 'f32' as const,
-            shape: severalTargets ? [runs.length, ...shape] : [...shape],
+            shape: severalTargets ? [runs.length, ...unitShape(units)] : unitShape(units),
             data,
           },
           ...(prepared.picture && prepared.pictureInput === name ? { picture: prepared.picture } : {}),

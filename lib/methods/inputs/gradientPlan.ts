@@ -1,11 +1,15 @@
 import type { NativePlan } from '#typings/addon.js'
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
-import { GraphBuilder } from '../../graph/builder.js'
+import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, classInput, compileTarget } from '../../graph/compileTarget.js'
 import type { Target } from '../../graph/target.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
+import type { ExplainedValues } from './explainedValues.js'
+
+/** Name of the plan's input that takes the place of a value inside the model. */
+export const standInName = (layer: string): string => `ascribe.layer.${layer}`
 
 /** A compiled forward and backward pass of `chunk` examples. */
 export interface GradientPlan {
@@ -19,38 +23,6 @@ export interface GradientPlan {
 const defaultChunkBytes = 256 << 20
 /** More examples than this fill no kernel better. */
 const greatestChunk = 32
-
-/**
- * Inputs whose gradient is taken: the named ones, or every floating-point input.
- *
- * @throws AscribeError INPUT_DTYPE for token ids and other integers, which have no gradient
- */
-export function explainedInputs(model: Model, names: readonly string[] | undefined): string[] {
-  const floating = (dtype: string | undefined) => dtype === 'f32' || dtype === 'f64'
-  const chosen = names ?? model.inputs.filter(input => floating(input.dtype)).map(input => input.name)
-  for (const name of chosen) {
-    const input = model.inputs.find(candidate => candidate.name === name)
-    if (input === undefined)
-      throw new AscribeError('INPUT_MISSING', `The model has no input called "${name}"`)
-    if (!floating(input.dtype))
-      throw new AscribeError(
-        'INPUT_DTYPE',
-        `Input "${name}" holds ${input.dtype} numbers, which have no gradient`,
-        {
-          hint: 'Token ids are explained at the embedding layer.',
-        },
-      )
-  }
-  if (chosen.length === 0)
-    throw new AscribeError(
-      'INPUT_DTYPE',
-      `The model has no floating-point input (${model.inputs.map(i => `${i.name}: ${i.dtype}`).join(', ')})`,
-      {
-        hint: 'Token ids are explained at the embedding layer.',
-      },
-    )
-  return [...chosen]
-}
 
 /** A key for targets: expressions are told apart by identity. */
 const expressionKeys = new WeakMap<object, number>()
@@ -71,7 +43,7 @@ function targetKey(target: Target): string {
 export async function gradientPlan(
   model: Model,
   target: Target,
-  explained: readonly string[],
+  explained: ExplainedValues,
   example: Readonly<Record<string, Tensor>>,
   chunk: number,
   signal?: AbortSignal,
@@ -83,7 +55,20 @@ export async function gradientPlan(
   }
   sizes['ascribe.examples'] = chunk
   const builder = new GraphBuilder()
-  const values = builder.include(model.graph)
+  const standIns = new Map<string, Value>()
+  const values = builder.include(model.graph, {
+    replace: Object.fromEntries(
+      (explained.areLayers ? explained.names : []).map(name => [
+        name,
+        () => {
+          const { dtype, shape } = explained.tensors[name]!
+          const standIn = builder.input(standInName(name), dtype, ['ascribe.examples', ...shape.slice(1)])
+          standIns.set(name, standIn)
+          return standIn
+        },
+      ]),
+    ),
+  })
   const outputs = new Map(
     model.outputs.flatMap(({ name }) =>
       model.output(values, name) ? [[name, model.output(values, name)!]] : [],
@@ -92,9 +77,12 @@ export async function gradientPlan(
   const compiled = compileTarget(builder, outputs, target, model.labels)
   const one = builder.constant('f32', [1, 1], Float32Array.of(1))
   const seed = builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
-  const wanted = explained.map(name => values.get(name)!)
+  const wanted = explained.names.map(name => standIns.get(name) ?? values.get(name)!)
   const gradients = builder.vjp([compiled.objective], [seed], wanted)
-  const key = `gradient ${explained.join('\u0000')} ${targetKey(target)} ${JSON.stringify(sizes)}`
+  const shapes = explained.areLayers
+    ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
+    : []
+  const key = `gradient ${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
   const plan = await model.plan(
     key,
     () => builder.build([...gradients, compiled.objective]),
@@ -108,7 +96,7 @@ export async function gradientPlan(
 export async function chooseChunk(
   model: Model,
   target: Target,
-  explained: readonly string[],
+  explained: ExplainedValues,
   example: Readonly<Record<string, Tensor>>,
   points: number,
   requested: number | undefined,

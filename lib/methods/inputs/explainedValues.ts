@@ -1,0 +1,177 @@
+import type { Units } from '../../attribution/units.js'
+import type { Tensor } from '../../data/tensor.js'
+import { AscribeError } from '../../errors.js'
+import { embeddingLookups } from '../../model/embeddings.js'
+import type { Model } from '../../model/model.js'
+import type { PreparedInput } from '../../model/prepareInput.js'
+import type { AttributeOptions, Baseline } from './gradientMethod.js'
+
+/** What is explained in one call: inputs of the model, or values inside it that take their place. */
+export interface ExplainedValues {
+  /** Names, in order. */
+  readonly names: readonly string[]
+  /** They are values inside the model. */
+  readonly areLayers: boolean
+  /** Their contents for the example. */
+  readonly tensors: Readonly<Record<string, Tensor>>
+  readonly units: Readonly<Record<string, Units>>
+  /** What each starts from, where that is no plain number: see {@link Baseline}. */
+  readonly baselines: Readonly<Record<string, number | Tensor | undefined>>
+}
+
+const isFloating = (dtype: string | undefined): boolean => dtype === 'f32' || dtype === 'f64'
+
+function checkInput(model: Model, name: string): void {
+  const input = model.inputs.find(candidate => candidate.name === name)
+  if (input === undefined) throw new AscribeError('INPUT_MISSING', `The model has no input called "${name}"`)
+  if (!isFloating(input.dtype))
+    throw new AscribeError(
+      'INPUT_DTYPE',
+      `Input "${name}" holds ${input.dtype} numbers, which have no gradient`,
+      { hint: 'Token ids are explained where they are looked up: give `layer`, the name of the embeddings.' },
+    )
+}
+
+/** Names of what is explained: as asked, else the embeddings of a model of tokens, else every floating-point input. */
+function chooseNames(model: Model, options: AttributeOptions): { names: string[]; areLayers: boolean } {
+  const { inputs, layer } = options
+  if (inputs !== undefined && layer !== undefined)
+    throw new AscribeError('OPTION_RANGE', 'Give `inputs` or `layer`, not both')
+  if (layer !== undefined) {
+    const names = typeof layer === 'string' ? [layer] : [...layer]
+    const known = new Set(model.layers().map(({ name }) => name))
+    const missing = names.find(name => !known.has(name))
+    if (missing !== undefined || names.length === 0)
+      throw new AscribeError('LAYER_NOT_FOUND', `The model has no layer called "${missing ?? ''}"`, {
+        hint: 'model.layers() lists them.',
+      })
+    return { names, areLayers: true }
+  }
+  if (inputs !== undefined) {
+    for (const name of inputs) checkInput(model, name)
+    if (inputs.length > 0) return { names: [...inputs], areLayers: false }
+  }
+  const lookups = inputs === undefined ? embeddingLookups(model) : []
+  if (lookups.length > 0) return { names: [...new Set(lookups.map(each => each.layer))], areLayers: true }
+  const names = model.inputs.filter(input => isFloating(input.dtype)).map(({ name }) => name)
+  if (names.length > 0) return { names, areLayers: false }
+  throw new AscribeError(
+    'INPUT_DTYPE',
+    `The model has no floating-point input (${model.inputs.map(i => `${i.name}: ${i.dtype}`).join(', ')})`,
+    { hint: 'Name the layer that is to be explained: option `layer`; model.layers() lists them.' },
+  )
+}
+
+function checkBaselineNames(baseline: Baseline | undefined, known: readonly string[]): void {
+  if (typeof baseline !== 'object' || 'dtype' in baseline) return
+  const stranger = Object.keys(baseline).find(name => !known.includes(name))
+  if (stranger !== undefined)
+    throw new AscribeError('INPUT_MISSING', `There is a baseline for "${stranger}", which is not explained`, {
+      hint: `Known are ${known.join(', ')}.`,
+    })
+}
+
+function checkFinite(tensor: Tensor, name: string): void {
+  const { data } = tensor
+  if (data instanceof BigInt64Array) return
+  const at = data.findIndex(value => !Number.isFinite(value))
+  if (at >= 0) throw new AscribeError('INPUT_VALUE', `"${name}" holds ${data[at]} at element ${at}`)
+}
+
+/** Texts of tokens: as given, else the ids themselves. */
+function tokenTexts(
+  model: Model,
+  prepared: PreparedInput,
+  layer: string,
+  length: number,
+  given: readonly string[] | undefined,
+): string[] {
+  if (given !== undefined && given.length !== length)
+    throw new AscribeError('INPUT_SHAPE', `There are ${given.length} tokens for ${length} positions`)
+  const input = embeddingLookups(model).find(lookup => lookup.layer === layer)?.input
+  const ids = input === undefined ? undefined : prepared.tensors[input]?.data
+  return Array.from(
+    { length },
+    (_, at) => given?.[at] ?? (ids?.length === length ? String(ids[at]) : String(at)),
+  )
+}
+
+/**
+ * Finds out what is explained, and its contents: values inside the model are computed first.
+ *
+ * @throws AscribeError INPUT_DTYPE, INPUT_MISSING, INPUT_VALUE, INPUT_SHAPE, LAYER_NOT_FOUND, OPTION_RANGE
+ */
+export async function explainedValues(
+  model: Model,
+  prepared: PreparedInput,
+  options: AttributeOptions,
+): Promise<ExplainedValues> {
+  const { names, areLayers } = chooseNames(model, options)
+  const { baseline, signal } = options
+  const inputNames = model.inputs.map(({ name }) => name)
+  checkBaselineNames(baseline, areLayers ? [...names, ...inputNames] : names)
+  const valuesOf = async (inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> =>
+    areLayers
+      ? { ...(await model.run(inputs, { outputs: names, ...(signal ? { signal } : {}) })).outputs }
+      : inputs
+  const all = await valuesOf(prepared.tensors)
+  const tensors = Object.fromEntries(names.map(name => [name, all[name]!]))
+  for (const name of names) {
+    if (!isFloating(tensors[name]!.dtype) || tensors[name]!.shape.length === 0)
+      throw new AscribeError(
+        'INPUT_DTYPE',
+        `"${name}" holds ${tensors[name]!.dtype} numbers of shape [${tensors[name]!.shape.join(', ')}], which cannot be explained`,
+      )
+    checkFinite(tensors[name]!, name)
+  }
+  const units = Object.fromEntries(
+    names.map((name): [string, Units] => {
+      const { shape } = tensors[name]!
+      const [items, length, features] = shape
+      if (areLayers && shape.length === 3 && items === 1)
+        return [
+          name,
+          {
+            kind: 'tokens',
+            tokens: tokenTexts(model, prepared, name, length!, options.tokens),
+            features: features!,
+          },
+        ]
+      return [name, (areLayers ? undefined : prepared.units[name]) ?? { kind: 'tensor', shape: [...shape] }]
+    }),
+  )
+  return {
+    names,
+    areLayers,
+    tensors,
+    units,
+    baselines: await baselinesOf(names, baseline, prepared, inputNames, valuesOf),
+  }
+}
+
+/** Baselines by name. Those that are given for inputs of the model become what the layers hold for them. */
+async function baselinesOf(
+  names: readonly string[],
+  baseline: Baseline | undefined,
+  prepared: PreparedInput,
+  inputNames: readonly string[],
+  valuesOf: (inputs: Record<string, Tensor>) => Promise<Record<string, Tensor>>,
+): Promise<Record<string, number | Tensor | undefined>> {
+  if (typeof baseline !== 'object' || 'dtype' in baseline)
+    return Object.fromEntries(names.map(name => [name, baseline as number | Tensor | undefined]))
+  const given = baseline as Readonly<Record<string, number | Tensor>>
+  const replaced = Object.keys(given).filter(name => inputNames.includes(name) && !names.includes(name))
+  if (replaced.length === 0) return Object.fromEntries(names.map(name => [name, given[name]]))
+  const changed = Object.entries(prepared.tensors).map(([name, tensor]): [string, Tensor] => {
+    const value = given[name]
+    if (value === undefined) return [name, tensor]
+    if (typeof value === 'object') return [name, value]
+    const data = tensor.data.slice() as Float32Array
+    if (tensor.data instanceof BigInt64Array)
+      (data as unknown as BigInt64Array).fill(BigInt(Math.trunc(value)))
+    else data.fill(value)
+    return [name, { ...tensor, data } as Tensor]
+  })
+  const from = await valuesOf(Object.fromEntries(changed))
+  return Object.fromEntries(names.map(name => [name, given[name] ?? from[name]]))
+}
