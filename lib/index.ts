@@ -58,7 +58,12 @@ export type {
 } from './methods/inputs/gradientMethod.js'
 export { InputXGradient } from './methods/inputs/inputXGradient.js'
 export { IntegratedGradients, type IntegratedGradientsOptions } from './methods/inputs/integratedGradients.js'
-export { type Quadrature, type QuadratureRule, quadrature } from './methods/inputs/quadrature.js'
+export {
+  type Quadrature,
+  type QuadratureRule,
+  quadrature,
+  quadratureRules,
+} from './methods/inputs/quadrature.js'
 export { Saliency, type SaliencyOptions } from './methods/inputs/saliency.js'
 export {
   SmoothGrad,

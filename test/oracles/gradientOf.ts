@@ -1,10 +1,10 @@
-import { GraphBuilder } from '#lib/graph/builder.js'
+import { GraphBuilder, Value } from '#lib/graph/builder.js'
 import type { Model, Tensor } from '#lib/index.js'
 import { bindSizes } from '#lib/model/bindSizes.js'
 import { native, settle } from '#lib/native.js'
 import type { GraphDescription, NativeTensor } from '#typings/addon.js'
 
-/** The logit of one class of the first output, flattened, and its gradient in one input. */
+/** The logit of one class of the first output (before its softmax), flattened, and its gradient in one input. */
 export interface ClassGradient {
   logits: Float32Array | Float64Array
   gradient: Float32Array | Float64Array
@@ -26,10 +26,11 @@ export async function gradientOf(
 ): Promise<ClassGradient> {
   const builder = new GraphBuilder()
   const values = builder.include(graph)
-  const output = builder.apply('reshape', [
-    model.output(values, model.outputs[0]!.name)!,
-    builder.integers([1, -1]),
-  ])
+  const first = model.output(values, model.outputs[0]!.name)!
+  // A saturated softmax loses the digits of 1 - p: what it is of is differentiated.
+  const last = builder.nodes.find(node => node.outputs.includes(first.index))
+  const behind = last?.op === 'softmax' ? new Value(builder, last.inputs[0]!) : first
+  const output = builder.apply('reshape', [behind, builder.integers([1, -1])])
   const picked = builder.apply(
     'gather',
     [output, builder.constant('i64', [], BigInt64Array.of(BigInt(index)))],
