@@ -217,11 +217,19 @@ function readCost(value: unknown): Cost {
 }
 
 function readEnvironment(value: unknown): Environment {
-  const environment = fields(value, 'environment', ['device', 'isa', 'threads', 'precision', 'versions'])
+  const environment = fields(value, 'environment', [
+    'device',
+    'isa',
+    'threads',
+    'chunk',
+    'precision',
+    'versions',
+  ])
   return {
     device: expectString('environment.device', environment.device),
     ...optional(environment, 'isa', 'environment', expectString),
     ...optional(environment, 'threads', 'environment', count),
+    ...optional(environment, 'chunk', 'environment', count),
     ...optional(environment, 'precision', 'environment', expectString),
     ...optional(environment, 'versions', 'environment', readVersions),
   }

@@ -85,6 +85,8 @@ export interface Environment {
   /** The instruction set, for example `avx2`. */
   readonly isa?: string
   readonly threads?: number
+  /** Examples of one pass through the model: results are bit-equal for the same chunk, and within rounding for others. */
+  readonly chunk?: number
   /** For example `f32`. */
   readonly precision?: string
   readonly versions?: { readonly [name: string]: string }

@@ -13,7 +13,14 @@ export const exampleMetadata = {
   method: { name: 'IntegratedGradients', options: { steps: 50, quadrature: 'gausslegendre' }, seed: 7 },
   warnings: [{ code: 'TARGET_SATURATED', message: 'the gradient is zero' }],
   cost: { forwardPasses: 52, backwardPasses: 50, milliseconds: 12.5, peakBytes: 1048576 },
-  environment: { device: 'cpu', isa: 'avx2', threads: 2, precision: 'f32', versions: { onednn: '2.6.0' } },
+  environment: {
+    device: 'cpu',
+    isa: 'avx2',
+    threads: 2,
+    chunk: 8,
+    precision: 'f32',
+    versions: { onednn: '2.6.0' },
+  },
 } satisfies Partial<AttributionInit>
 
 /** Scores of 3 channels on a grid of 4 x 2 cells over a picture of 8 x 6 pixels, of which the rim is not seen. */

@@ -78,6 +78,7 @@ interface TargetRun {
   details: Record<string, number> | undefined
   plan: PlanDescription
   explained: ExplainedValues
+  chunk: number
 }
 
 const attributeOptionNames = [
@@ -214,10 +215,9 @@ export abstract class GradientMethod {
   async #explain(prepared: PreparedInput, target: Target, options: AttributeOptions): Promise<TargetRun> {
     const { signal } = options
     const explained = await explainedValues(this.model, prepared, options)
-    const nameOf = (name: string) => (explained.areLayers ? standInName(name) : name)
     const item = await this.#item(prepared, target, signal)
     const first = this.recipe()
-    const chunk = await chooseChunk(
+    let chunk = await chooseChunk(
       this.model,
       target,
       explained,
@@ -226,6 +226,28 @@ export abstract class GradientMethod {
       options.chunk,
       signal,
     )
+    for (;;) {
+      try {
+        return await this.#explainInChunks(chunk, prepared, target, explained, item, options)
+      } catch (error) {
+        // The choice is an estimate; the bound itself is kept by the allocator, before any work has been done.
+        const tooLarge = error instanceof AscribeError && error.code === 'OUT_OF_MEMORY_BUDGET'
+        if (!tooLarge || chunk === 1 || this.model.batchAxis.kind === 'fixed') throw error
+        chunk = Math.floor(chunk / 2)
+      }
+    }
+  }
+
+  async #explainInChunks(
+    chunk: number,
+    prepared: PreparedInput,
+    target: Target,
+    explained: ExplainedValues,
+    item: Item,
+    options: AttributeOptions,
+  ): Promise<TargetRun> {
+    const { signal } = options
+    const nameOf = (name: string) => (explained.areLayers ? standInName(name) : name)
     const { plan, target: compiled } = await gradientPlan(
       this.model,
       target,
@@ -301,7 +323,7 @@ export abstract class GradientMethod {
           hint: 'Weights of the model may hold NaN: `ascribe inspect` and `model.run` show where.',
         },
       )
-    return { target, compiled, item, result, details, plan: described, explained }
+    return { target, compiled, item, result, details, plan: described, explained, chunk }
   }
 
   #describe(target: Target, run: TargetRun) {
@@ -384,6 +406,7 @@ export abstract class GradientMethod {
         device: runs[0]!.plan.device,
         isa: engine.isa,
         threads: engine.threadsPerLane,
+        chunk: Math.max(...runs.map(run => run.chunk)),
         precision: 'f32',
         versions: {
           ascribe: engine.version,

@@ -92,7 +92,7 @@ export async function gradientPlan(
   return { plan, target: compiled, chunk }
 }
 
-/** The chunk that fits the memory bound, judged by the arena of one example. Fixed batches dictate theirs. */
+/** The chunk that should fit the memory bound, judged by what one example takes. Fixed batches dictate theirs. */
 export async function chooseChunk(
   model: Model,
   target: Target,
@@ -114,8 +114,13 @@ export async function chooseChunk(
     )
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
   const { plan } = await gradientPlan(model, target, explained, example, 1, signal)
-  const { arenaBytes } = plan.describe()
-  const fitting = Math.max(1, Math.floor(limit / Math.max(arenaBytes, 1)))
+  const { arenaBytes, scratchBytes } = plan.describe()
+  const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
+  // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the
+  // path, over samples and the result do not grow with the chunk.
+  const each = arenaBytes + 12 * elements
+  const fixed = scratchBytes + 44 * elements
+  const fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
   return Math.min(requested ?? greatestChunk, fitting, Math.max(points, 1))
 }
 

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cstring>
 
 #include "graph/layout.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
@@ -74,18 +75,23 @@ AscribeOperation describeData(const NodeSignature& s) {
 bool hidesNan(const NodeSignature& s) {
   return s.node.op->name == "fusedConv" && s.node.attributes.text("activation") != "none";
 }
-bool holdsNan(const float* data, int64_t count) {
+/// The floats may lie at any byte: over a mapped file.
+bool holdsNan(const void* data, int64_t count) {
   std::atomic<bool> found{false};
   parallelFor(count, 65536, [&](int64_t begin, int64_t end) {
     // Without a branch, so that the loop vectorises.
     int any = 0;
-    for (int64_t i = begin; i < end; ++i) any |= data[i] != data[i];
+    for (int64_t i = begin; i < end; ++i) {
+      float value;
+      std::memcpy(&value, static_cast<const char*>(data) + i * static_cast<int64_t>(sizeof value), sizeof value);
+      any |= value != value;
+    }
     if (any) found = true;
   });
   return found;
 }
 bool holdsNan(const HostTensor* tensor) {
-  return tensor != nullptr && tensor->data() != nullptr && holdsNan(tensor->as<float>(), tensor->shape().count());
+  return tensor != nullptr && tensor->data() != nullptr && holdsNan(tensor->data(), tensor->shape().count());
 }
 
 /// Convolutions and their data gradients: the weights are packed once where they are known, else at every run.
