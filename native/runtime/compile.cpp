@@ -95,10 +95,14 @@ std::vector<DeviceBuffer> uploadAll(const std::shared_ptr<Device>& device, const
 std::unique_ptr<Kernel> kernelFor(const Graph& graph, const Node& node, std::span<const std::string_view> backends) {
   std::vector<ValueType> inputs(node.inputs.size()), outputs;
   std::vector<const HostTensor*> constants(node.inputs.size(), nullptr);
+  std::vector<HostTensor> aligned(node.inputs.size());  // for as long as the kernel packs what it reads
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNone) continue;
     inputs[i] = graph.type(node.inputs[i]);
     constants[i] = graph.constant(node.inputs[i]);
+    if (constants[i] == nullptr) continue;
+    aligned[i] = alignedCopy(*constants[i]);
+    constants[i] = &aligned[i];
   }
   for (ValueId id : node.outputs) outputs.push_back(graph.type(id));
   std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, outputs, constants}, backends);

@@ -82,7 +82,7 @@ struct alignas(64) Team::Helper {
   std::atomic<uint64_t> offered{0};        // 0: taken
   std::optional<FunctionRef<void(int)>> body;
   int part = 0;
-  bool quit = false;
+  std::atomic<bool> quit{false};  // read by a helper that may still be late for the last region
   std::thread thread;
 
   bool take(uint64_t region) { return offered.compare_exchange_strong(region, 0); }

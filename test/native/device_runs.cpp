@@ -1,3 +1,5 @@
+#include <cmath>
+#include <cstring>
 #include <thread>
 
 #include "device_support.h"
@@ -56,6 +58,29 @@ TEST(outputs_that_are_inputs_or_constants_come_home_too) {
     EXPECT_TRUE(sameBits(out[0], uniform(Shape{3}, 4)));
     EXPECT_TRUE(out[1].shape() == (Shape{3, 1}) && out[1].real(2) == uniform(Shape{3}, 4).real(2));
     EXPECT_TRUE(sameBits(out[2], uniform(Shape{5}, 3)));
+  }
+}
+
+TEST(weights_may_lie_at_any_byte_of_a_file) {
+  const auto shifted = std::make_shared<Parameters>();
+  for (const Parameters::Entry& entry : netParameters()->list()) {
+    const auto file = std::make_shared<std::vector<std::byte>>(entry.source.bytes() + 1);
+    std::memcpy(file->data() + 1, entry.source.data(), entry.source.bytes());
+    shifted->add(entry.name, HostTensor(DType::F32, entry.source.shape(), file->data() + 1, file));
+  }
+  const HostTensor x = uniform(Shape{2, 2, 6, 6}, 9);
+  for (const bool frozen : {true, false}) {
+    CompileOptions options;
+    options.frozenParameters = frozen;
+    // Every backend alone too: a UBSan build finds the loads that would not be allowed.
+    for (const std::vector<std::string>& backends : {std::vector<std::string>{}, {"cpu", "reference"}, {"reference"}}) {
+      options.backends = backends;
+      for (const char* device : kDevices) {
+        const auto expected = run(request(netPlan(device, 2, true, options), x));
+        const auto got = run(request(netPlan(device, 2, true, options, shifted), x));
+        for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(sameBits(got[i], expected[i]));
+      }
+    }
   }
 }
 
