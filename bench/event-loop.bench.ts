@@ -43,7 +43,9 @@ async function besideJob(work: () => Promise<void>): Promise<void> {
   const underWay = new Promise<void>(r => {
     resolve = r
   })
-  const job = method.attribute(sceneInput(), { signal: controller.signal, onProgress: resolve }).catch(() => {})
+  const job = method
+    .attribute(sceneInput(), { signal: controller.signal, onProgress: resolve })
+    .catch(() => {})
   await underWay
   await work()
   controller.abort()

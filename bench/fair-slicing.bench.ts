@@ -59,4 +59,6 @@ printTable(
   ['case', 'beside the long job ms', 'alone ms', 'ratio'],
   [row('median', 0.5), row('p95', 0.95), row('most', 1)],
 )
-console.log(`${beside.length} short calls; the long job, which would take hours, made ${steps} steps meanwhile`)
+console.log(
+  `${beside.length} short calls; the long job, which would take hours, made ${steps} steps meanwhile`,
+)
