@@ -18,7 +18,6 @@ if (file && steps) {
   const model = await loadModel(file)
   const shape = model.inputs[0]!.shape!.map((size, i) => (i === 0 ? 1 : (size as number)))
   const input = createTensor('f32', shape, randomFloats(shape.reduce((a, b) => a * b, 1)))
-  await new IntegratedGradients(model, { steps: 8 }).attribute(input, { chunk: 8 })
   const loaded = anonymous()
   let peak = loaded
   const timer = setInterval(() => {
@@ -29,3 +28,30 @@ if (file && steps) {
   console.log(JSON.stringify([loaded, Math.max(peak, anonymous())]))
   process.exit(0)
 }
+
+function measured(file: string, steps: number): [loaded: number, peak: number] {
+  const output = execFileSync(process.execPath, [import.meta.filename], {
+    env: { ...process.env, ASCRIBE_BENCH_MEMORY: `${file}|${steps}` },
+    encoding: 'utf8',
+  })
+  return JSON.parse(output.trim().split('\n').at(-1)!)
+}
+
+const root = process.env.ASCRIBE_SHARED_DATA ?? resolve('../shared/data')
+const cases: [string, string][] = [['scenes-sound', 'models/scenes-sound.onnx']]
+const squeezenet = join(root, 'imagenet-squeezenet/squeezenet_v1.0_dc.onnx')
+if (!quick && existsSync(squeezenet)) cases.push(['squeezenet', squeezenet])
+const rows: string[][] = []
+for (const [name, model] of cases) {
+  // The runtime's own heap wanders by some megabytes, so the median of several processes.
+  const above = [100, 1000].map(steps => {
+    const sizes = Array.from({ length: quick ? 1 : 5 }, () => {
+      const [loaded, peak] = measured(model, quick ? steps / 5 : steps)
+      return peak - loaded
+    })
+    return sizes.sort((a, b) => a - b)[sizes.length >> 1]!
+  })
+  rows.push([name, ...above.map(size => size.toFixed(1)), (above[1]! / above[0]!).toFixed(3)])
+}
+console.log('integrated gradients, chunk 8: MB of anonymous memory at the peak, above the loaded model')
+printTable(['case', quick ? '20 steps' : '100 steps', quick ? '200 steps' : '1000 steps', 'ratio'], rows)

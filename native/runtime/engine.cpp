@@ -245,7 +245,7 @@ void Engine::runTurn(const std::shared_ptr<JobRecord>& record, Lock& lock) {
     record->state = JobRecord::State::Waiting;
   } else {
     record->state = JobRecord::State::Ready;
-    ready_.push(record);
+    ready_.requeue(record);
     // Another lane may be asleep: this one is about to take a job itself, perhaps not this one.
     if (ready_.size() > 1) work_.notify_one();
   }

@@ -1,5 +1,8 @@
 #include "runtime/fair_queue.h"
 
+#include <algorithm>
+#include <array>
+
 #include "harness.h"
 
 using namespace ascribe;
@@ -21,7 +24,7 @@ std::array<int, N> serve(FairQueue& queue, const std::array<std::shared_ptr<JobR
     const auto next = queue.pop();
     for (size_t k = 0; k < N; ++k) served[k] += next == records[k];
     queue.charge(*next, 1.0);
-    queue.push(next);
+    queue.requeue(next);
   }
   return served;
 }
@@ -52,14 +55,44 @@ TEST(a_newcomer_goes_next_but_earns_no_credit_for_the_past) {
   for (int i = 0; i < 1000; ++i) {
     const auto next = queue.pop();
     queue.charge(*next, 1.0);
-    queue.push(next);
+    queue.requeue(next);
   }
   queue.push(young);
   EXPECT_TRUE(queue.pop() == young);
   queue.charge(*young, 1.0);
-  queue.push(young);
+  queue.requeue(young);
   const auto served = serve(queue, std::array{old, young}, 100);
   EXPECT_NEAR(served[0], 50, 1);
+}
+
+TEST(a_stream_of_short_jobs_leaves_a_long_one_its_share) {
+  // As soon as one short job is done the next one is there, before the lane looks again.
+  for (const double weight : {1.0, 3.0}) {
+    FairQueue queue;
+    const auto search = record(weight);
+    queue.push(search);
+    auto small = record();
+    queue.push(small);
+    double searched = 0, total = 0;
+    int waited = 0, longest = 0;
+    while (total < 1000) {
+      const auto next = queue.pop();
+      const double cost = next == search ? 2.0 : 0.8;
+      queue.charge(*next, cost);
+      total += cost;
+      if (next == search) {
+        searched += cost;
+        longest = std::max(longest, ++waited);
+        queue.requeue(search);
+      } else {
+        waited = 0;
+        small = record();
+        queue.push(small);
+      }
+    }
+    EXPECT_NEAR(searched / total, weight / (weight + 1), 0.05);
+    EXPECT_TRUE(longest <= weight + 1);  // turns for which a short job waits
+  }
 }
 
 TEST(removed_jobs_are_not_served) {
