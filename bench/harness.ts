@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { native, settle } from '#lib/native.js'
 
@@ -33,7 +34,11 @@ function quantile(sorted: readonly number[], q: number): number {
   return low + ((sorted[Math.ceil(at)] ?? low) - low) * (at % 1)
 }
 
+/** ONNX Runtime's threads spin for some 30 ms after a run, on cores that the other side would need. */
+const settleMs = 50
+
 async function timed(run: Contender): Promise<number> {
+  await setTimeout(settleMs)
   const start = performance.now()
   await run()
   return performance.now() - start

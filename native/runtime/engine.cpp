@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "runtime/parallel.h"
+
 namespace ascribe {
 namespace {
 
@@ -222,6 +224,7 @@ void Engine::runTurn(const std::shared_ptr<JobRecord>& record, Lock& lock) {
     error = asError(std::current_exception());
   }
   laneToken = nullptr;
+  if (error || step != Job::Step::More) restTeam();
   const auto now = Slice::Clock::now();
   if (slice.noted() && *slice.noted() != record->delivered) record->undelivered = slice.noted();
   const bool over = error || step == Job::Step::Done;

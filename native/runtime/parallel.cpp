@@ -48,6 +48,10 @@ void parallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t
   currentTeam->run(static_cast<int>(parts), runPart);
 }
 
+void restTeam() {
+  if (currentTeam != nullptr) currentTeam->rest();
+}
+
 void runConcurrently(int parts, FunctionRef<void(int)> body) {
   auto runPart = [&](int part) noexcept {
     const RegionMark mark;

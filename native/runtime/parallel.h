@@ -30,6 +30,9 @@ int parallelWidth();
 /// for equal widths. A range is never smaller than `grain` unless count is. `body` must not throw.
 void parallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
+/// The calling lane has no work for now: its other threads stop waiting for it actively.
+void restTeam();
+
 /// Runs body(i) for every i in [0, parts), each on a thread of its own as long as others have not finished: bodies may
 /// wait for each other. On the lane's threads where these are enough, else on threads made for the purpose.
 void runConcurrently(int parts, FunctionRef<void(int)> body);

@@ -15,8 +15,11 @@
 namespace ascribe {
 namespace {
 
-// Longer than the gap between two kernels of a plan, shorter than anything a user would see as load.
-constexpr std::chrono::microseconds spinTime{40};
+// A caller waits for parts that are about to end.
+constexpr std::chrono::microseconds callerSpin{40};
+// A helper waits for the next region through kernels that run on one thread: a sleeping helper takes longer to wake
+// than most regions last, so it would miss all of them from then on. Between jobs it does not spin (Team::rest).
+constexpr std::chrono::microseconds helperSpin{300};
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -26,19 +29,22 @@ void relax() {
 #endif
 }
 
-/// Spins until `ready()` or the spin time is over; true if ready. On one core spinning only delays the other
+/// Spins until `ready()`, `stop` or the time is over; true if ready. On one core spinning only delays the other
 /// thread.
 template <class Ready>
-bool spinUntil(Ready ready) {
+bool spinUntil(Ready ready, std::chrono::microseconds time, const std::atomic<bool>* stop) {
   static const bool maySpin = usableCores() > 1;
   if (ready()) return true;
   if (!maySpin) return false;
-  const auto deadline = std::chrono::steady_clock::now() + spinTime;
+  const auto deadline = std::chrono::steady_clock::now() + time;
   do {
     for (int i = 0; i < 64; ++i) {
       if (ready()) return true;
       relax();
     }
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) break;
+    // The thread that would make it ready may be waiting for this very core.
+    std::this_thread::yield();
   } while (std::chrono::steady_clock::now() < deadline);
   return ready();
 }
@@ -55,8 +61,8 @@ class Signal {
     condition_.notify_one();
   }
   /// Waits until raised more often than `seen` counts, and returns the new count.
-  uint64_t wait(uint64_t seen) {
-    if (!spinUntil([&] { return value_.load(std::memory_order_acquire) != seen; })) {
+  uint64_t wait(uint64_t seen, std::chrono::microseconds spin, const std::atomic<bool>* stop = nullptr) {
+    if (!spinUntil([&] { return value_.load(std::memory_order_acquire) != seen; }, spin, stop)) {
       std::unique_lock lock(mutex_);
       sleeping_.store(true);
       condition_.wait(lock, [&] { return value_.load() != seen; });
@@ -94,9 +100,9 @@ struct alignas(64) Team::Helper {
     started.raise();
   }
 
-  void loop() {
+  void loop(const std::atomic<bool>& resting) {
     for (uint64_t seen = 0;;) {
-      seen = started.wait(seen);
+      seen = started.wait(seen, helperSpin, &resting);
       if (quit) return;
       // Late, and the owner did it: `body` may be gone.
       if (!take(seen)) continue;
@@ -116,7 +122,7 @@ void Team::start() {
     try {
       helper->thread = startThread([this, raw = helper.get()] {
         if (onThreadStart_) onThreadStart_();
-        raw->loop();
+        raw->loop(resting_);
       });
     } catch (const std::system_error&) {
       // The system refuses more threads: the parts stay the same, the owner runs those that lack a helper.
@@ -128,6 +134,7 @@ void Team::start() {
 
 void Team::run(int parts, FunctionRef<void(int)> body) {
   if (!started_ && parts > 1) start();
+  resting_.store(false, std::memory_order_relaxed);
   const int helped = std::min(parts, static_cast<int>(helpers_.size()) + 1);
   for (int i = 1; i < helped; ++i) {
     helpers_[i - 1]->offer(body, i);
@@ -137,7 +144,7 @@ void Team::run(int parts, FunctionRef<void(int)> body) {
   for (int i = 1; i < helped; ++i) {
     Helper& helper = *helpers_[i - 1];
     if (helper.take(helper.regions)) body(i);
-    else helper.finishedSeen = helper.finished.wait(helper.finishedSeen);
+    else helper.finishedSeen = helper.finished.wait(helper.finishedSeen, callerSpin);
   }
 }
 

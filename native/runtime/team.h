@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -8,7 +9,7 @@
 namespace ascribe {
 
 /// The threads of one lane: the thread that enters it (TeamScope) and width - 1 helpers, which start with the
-/// first region, spin for tens of microseconds after each one and then sleep, so that an idle engine costs
+/// first region, spin for a fraction of a millisecond after each one and then sleep, so that an idle engine costs
 /// nothing.
 class Team {
  public:
@@ -28,6 +29,9 @@ class Team {
   /// it.
   void run(int parts, FunctionRef<void(int)> body);
 
+  /// Nothing follows soon: the helpers stop spinning, so that who waits for the result gets a core.
+  void rest() { resting_.store(true, std::memory_order_relaxed); }
+
  private:
   struct Helper;
   void start();
@@ -36,6 +40,7 @@ class Team {
   const std::function<void()> onThreadStart_;
   std::vector<std::unique_ptr<Helper>> helpers_;
   bool started_ = false;
+  std::atomic<bool> resting_{false};
 };
 
 /// Makes `team` the one that parallelFor uses on this thread, for the scope's lifetime.

@@ -142,11 +142,11 @@ std::unique_ptr<Primitive> forwardPrimitive(const NodeSignature& s) {
       (s.node.attributes.real("alpha") > 0 || s.node.attributes.real("beta") < 0))
     return nullptr;
   if (hidesNan(s) && (holdsNan(s.constants[1]) || (s.has(2) && holdsNan(s.constants[2])))) return nullptr;
-  return Primitive::make(describeForward(s));
+  return Primitive::make(describeForward(s), flopsOf(s.inputs[1].shape, s.outputs[0]));
 }
 std::unique_ptr<Primitive> dataPrimitive(const NodeSignature& s) {
   if (!isF32(s.inputs[0]) || !blocked(s.inputs[0]) || anyEmpty(s)) return nullptr;
-  return Primitive::make(describeData(s));
+  return Primitive::make(describeData(s), flopsOf(s.inputs[1].shape, s.inputs[0]));
 }
 
 std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {

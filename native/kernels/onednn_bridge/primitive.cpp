@@ -1,5 +1,8 @@
 #include "kernels/onednn_bridge/primitive.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "runtime/error.h"
 #include "runtime/onednn_library.h"
 #include "runtime/parallel.h"
@@ -16,20 +19,29 @@ AscribePrimitive* create(const AscribeOperation& operation, const AscribePrimiti
   return made;
 }
 
+double countOf(const AscribeTensor& tensor) {
+  double count = 1;
+  for (int i = 0; i < tensor.rank; ++i) count *= static_cast<double>(tensor.dims[i]);
+  return count;
+}
+
 void check(int status, const char* what) {
   if (status != ASCRIBE_OK) throw Error("INTERNAL", std::string("oneDNN could not ") + what);
 }
 
 }  // namespace
 
-std::unique_ptr<Primitive> Primitive::make(const AscribeOperation& operation) {
+std::unique_ptr<Primitive> Primitive::make(const AscribeOperation& operation, double flops) {
   if (onednn() == nullptr) return nullptr;
-  const int width = parallelWidth();
+  // About ten microseconds on one thread either way.
+  constexpr double fewFlops = 1e6, fewElements = 1 << 16;
+  const int most = flops < fewFlops && countOf(operation.first) + countOf(operation.result) < fewElements ? 1 : std::numeric_limits<int>::max();
+  const int width = std::min(parallelWidth(), most);
   AscribePrimitive* made = create(operation, nullptr, width);
-  return made == nullptr ? nullptr : std::unique_ptr<Primitive>(new Primitive(operation, {width, made}));
+  return made == nullptr ? nullptr : std::unique_ptr<Primitive>(new Primitive(operation, most, {width, made}));
 }
 
-Primitive::Primitive(const AscribeOperation& operation, Variant first) : operation_(operation) {
+Primitive::Primitive(const AscribeOperation& operation, int most, Variant first) : operation_(operation), most_(most) {
   variants_.push_back(std::make_unique<Variant>(first));
 }
 
@@ -61,7 +73,7 @@ const Primitive::Variant& Primitive::variantFor(int width) const {
 }
 
 void Primitive::execute(Buffers& buffers) const {
-  const Variant& variant = variantFor(parallelWidth());
+  const Variant& variant = variantFor(std::min(parallelWidth(), most_));
   AlignedBytes more;
   const size_t scratch = onednn()->bytes(variant.primitive, ASCRIBE_SCRATCH);
   if (scratch > scratchBytes()) {

@@ -32,8 +32,9 @@ struct Buffers {
 /// was packed once serves all. Safe from several threads.
 class Primitive {
  public:
-  /// Null where there is no library, or where it has no fast implementation.
-  static std::unique_ptr<Primitive> make(const AscribeOperation& operation);
+  /// Null where there is no library, or where it has no fast implementation. `flops`: what it computes; work that one
+  /// thread has done before another is awake stays on one thread.
+  static std::unique_ptr<Primitive> make(const AscribeOperation& operation, double flops = 0);
   ~Primitive();
   Primitive(const Primitive&) = delete;
   Primitive& operator=(const Primitive&) = delete;
@@ -52,10 +53,11 @@ class Primitive {
     int width;
     AscribePrimitive* primitive;
   };
-  Primitive(const AscribeOperation& operation, Variant first);
+  Primitive(const AscribeOperation& operation, int most, Variant first);
   const Variant& variantFor(int width) const;
 
   AscribeOperation operation_;
+  int most_;  // threads
   mutable std::mutex guard_;
   mutable std::vector<std::unique_ptr<Variant>> variants_;  // the first is what made it
 };
