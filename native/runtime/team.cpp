@@ -21,6 +21,9 @@ constexpr std::chrono::microseconds callerSpin{40};
 // than most regions last, so it would miss all of them from then on. Between jobs it does not spin (Team::rest).
 constexpr std::chrono::microseconds helperSpin{300};
 
+// The gap between two kernels that keep every thread busy.
+constexpr std::chrono::microseconds patience{20};
+
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -36,16 +39,17 @@ bool spinUntil(Ready ready, std::chrono::microseconds time, const std::atomic<bo
   static const bool maySpin = usableCores() > 1;
   if (ready()) return true;
   if (!maySpin) return false;
-  const auto deadline = std::chrono::steady_clock::now() + time;
-  do {
+  const auto start = std::chrono::steady_clock::now();
+  for (auto now = start; now - start < time; now = std::chrono::steady_clock::now()) {
     for (int i = 0; i < 64; ++i) {
       if (ready()) return true;
       relax();
     }
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) break;
-    // The thread that would make it ready may be waiting for this very core.
-    std::this_thread::yield();
-  } while (std::chrono::steady_clock::now() < deadline);
+    // The thread that would make it ready may be waiting for this very core. Not at once: who yields to another
+    // program's thread comes back milliseconds later.
+    if (now - start > patience) std::this_thread::yield();
+  }
   return ready();
 }
 
