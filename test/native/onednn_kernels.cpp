@@ -40,6 +40,9 @@ void requireLibrary() {
 }
 Layout widest() { return std::string_view(onednn()->isa()).starts_with("avx512") ? Layout::Blocked16 : Layout::Blocked8; }
 
+/// Kernels that AVX2 and AVX-512 must give; older machines have fewer.
+int atLeast(int made) { return std::string_view(onednn()->isa()).starts_with("avx") ? made : 1; }
+
 ValueType typed(const HostTensor& tensor, int axis, Layout layout) {
   return {tensor.dtype(), tensor.shape(), axis > 0 ? layout : Layout::Plain, std::max(axis, 1)};
 }
@@ -199,7 +202,7 @@ TEST(forward) {
   int made = 0;
   for (const Geometry& g : geometries())
     made += check({.op = "conv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3)}, .attributes = attributesOf(g), .inputAxes = {1, 0, 0}}, widest());
-  EXPECT_TRUE(made >= 18);
+  EXPECT_TRUE(made >= atLeast(18));
 }
 
 TEST(forward_from_planes) {
@@ -217,7 +220,7 @@ TEST(fused) {
       a.set("activation", std::string(activation)).set("alpha", activation[0] == 'c' ? -0.5 : 0.125).set("beta", 0.75);
       made += check({.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3), floats(resultOf(g), 4)}, .attributes = a, .inputAxes = {1, 0, 0, 1}, .tolerance = 8e-6}, widest());
     }
-  EXPECT_TRUE(made >= 4 * 18);
+  EXPECT_TRUE(made >= atLeast(4 * 18));
 }
 
 TEST(data_gradient_with_and_without_a_cotangent_axis) {
@@ -229,7 +232,7 @@ TEST(data_gradient_with_and_without_a_cotangent_axis) {
     if (y.rank() < 5)
       made += check({.op = "convDataGradient", .inputs = {floats(prepend(3, y), 1), floats(g.w, 2), floats(g.x, 3)}, .attributes = attributesOf(g), .inputAxes = {2, 0, 0}, .outputAxis = 2}, widest());
   }
-  EXPECT_TRUE(made >= 30);
+  EXPECT_TRUE(made >= atLeast(30));
 }
 
 TEST(weight_gradient_summed_and_per_example) {
@@ -242,7 +245,7 @@ TEST(weight_gradient_summed_and_per_example) {
       a.set("perExample", perExample);
       made += check({.op = "convWeightGradient", .inputs = {floats(g.x, 1), floats(prepend(2, resultOf(g)), 2), floats(g.w, 3)}, .attributes = a, .inputAxes = {1, 2, 0}, .outputAxis = 0, .tolerance = 8e-6, .frozen = false}, widest());
     }
-  EXPECT_TRUE(made >= 14);
+  EXPECT_TRUE(made >= atLeast(14));
 }
 
 TEST(poolings) {
@@ -262,7 +265,7 @@ TEST(poolings) {
   }
   const Attributes average{{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"dilations", Ints{1, 1}}, {"countIncludePad", int64_t{1}}};
   made += check({.op = "averagePoolGrad", .inputs = {floats({2, 2, 32, 5, 6}, 1), floats({2, 32, 9, 11}, 2)}, .attributes = average, .inputAxes = {2, 0}, .outputAxis = 2, .frozen = false}, widest());
-  EXPECT_TRUE(made >= 13);
+  EXPECT_TRUE(made >= atLeast(13));
 }
 
 HostTensor withNan(HostTensor tensor) {
