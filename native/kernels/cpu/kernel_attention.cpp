@@ -1,0 +1,159 @@
+#include <limits>
+#include <memory>
+
+#include "kernels/cpu/cpu_kernel.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/over_slots.h"
+#include "kernels/cpu/row_kernels.h"
+#include "kernels/cpu/strides.h"
+
+namespace ascribe::cpu {
+namespace {
+
+/// Queries that are worked on together: their scores against all keys are what a thread holds.
+constexpr int64_t kBlock = 32;
+
+/// Shapes and operands of one attention; `first` is the operand index of the queries.
+class AttentionKernel : public CpuKernel {
+ public:
+  AttentionKernel(std::string_view name, const NodeSignature& s, size_t first) : CpuKernel(name), first_(first) {
+    const Shape &q = s.inputs[first].shape, &k = s.inputs[first + 1].shape, &v = s.inputs[first + 2].shape;
+    queries_ = q.at(-2);
+    keys_ = k.at(-2);
+    depth_ = q.at(-1);
+    width_ = v.at(-1);
+    scale_ = static_cast<float>(s.node.attributes.real("scale"));
+    causal_ = s.node.attributes.integer("causal") != 0;
+    heads_ = Shape(q.dims().first(static_cast<size_t>(q.rank() - 2)));
+    if (s.has(first + 3)) {
+      const Shape& mask = s.inputs[first + 3].shape;
+      Shape scores = q;
+      scores[q.rank() - 1] = keys_;
+      maskStrides_ = broadcastStrides(mask, scores);
+    }
+    scoresBytes_ = alignedBytes(static_cast<size_t>(kBlock * keys_) * sizeof(float));
+    // Packed panels are shared out among the products of one thread, which follow each other.
+    productBytes_ = 0;
+    for (const GemmShape& shape : {GemmShape{kBlock, keys_, depth_}, GemmShape{kBlock, width_, keys_}, GemmShape{kBlock, keys_, width_},
+                                   GemmShape{kBlock, depth_, keys_}, GemmShape{keys_, depth_, kBlock}, GemmShape{keys_, width_, kBlock}})
+      productBytes_ = std::max(productBytes_, alignedBytes(gemmScratch(isa(), shape, 1)));
+  }
+
+ protected:
+  int64_t headCount() const { return heads_.count(); }
+  /// Where the mask's row for a head's first query begins, and its steps along queries and keys.
+  const float* maskOf(const KernelArguments& k, int64_t head) const {
+    if (!k.has(first_ + 3)) return nullptr;
+    int64_t offset = 0, rest = head;
+    for (int axis = heads_.rank(); axis-- > 0;) {
+      offset += rest % heads_[axis] * maskStrides_[static_cast<size_t>(axis)];
+      rest /= heads_[axis];
+    }
+    return k.inputs[first_ + 3].as<float>() + offset;
+  }
+  /// Probabilities of queries [row, row + count) of a head, count x keys.
+  void probabilities(const KernelArguments& k, int64_t head, int64_t row, int64_t count, float* p, std::byte* scratch) const {
+    const float* q = k.inputs[first_].as<float>() + (head * queries_ + row) * depth_;
+    const float* key = k.inputs[first_ + 1].as<float>() + head * keys_ * depth_;
+    GemmOptions options;
+    options.alpha = scale_;
+    gemm(isa(), {count, keys_, depth_}, {q, depth_, false, DType::F32}, {key, depth_, true, DType::F32}, p, keys_, options, 1, scratch);
+    const float* mask = maskOf(k, head);
+    const int64_t rowStep = maskStrides_[static_cast<size_t>(heads_.rank())], keyStep = maskStrides_[static_cast<size_t>(heads_.rank()) + 1];
+    for (int64_t i = 0; i < count; ++i) {
+      float* scores = p + i * keys_;
+      if (mask)
+        for (int64_t j = 0; j < keys_; ++j) scores[j] += mask[(row + i) * rowStep + j * keyStep];
+      // A causal row sees the keys up to its own, the sequences aligned at their ends.
+      if (causal_)
+        for (int64_t j = std::max<int64_t>(0, row + i - queries_ + keys_ + 1); j < keys_; ++j) scores[j] = -std::numeric_limits<float>::infinity();
+      isa().rows->softmax(scores, scores, keys_);
+    }
+  }
+
+  size_t first_;
+  int64_t queries_ = 0, keys_ = 0, depth_ = 0, width_ = 0;
+  float scale_ = 1;
+  bool causal_ = false;
+  Shape heads_;
+  Strides maskStrides_{};
+  size_t scoresBytes_ = 0, productBytes_ = 0;
+};
+
+class Forward final : public AttentionKernel {
+ public:
+  explicit Forward(const NodeSignature& s) : AttentionKernel("cpu-attention", s, 0) {}
+  size_t scratchBytes() const override { return static_cast<size_t>(mostThreads()) * (scoresBytes_ + productBytes_); }
+  double flops() const override { return 2.0 * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(depth_ + width_); }
+  void run(const KernelArguments& k) const override {
+    if (k.outputs[0].count() == 0) return;
+    const int64_t blocks = (queries_ + kBlock - 1) / kBlock;
+    overSlots(headCount() * blocks, threads(), scoresBytes_ + productBytes_, k.scratch, [&](int64_t item, std::byte* slot) {
+      const int64_t head = item / blocks, row = item % blocks * kBlock, count = std::min(kBlock, queries_ - row);
+      float* p = reinterpret_cast<float*>(slot);
+      probabilities(k, head, row, count, p, slot + scoresBytes_);
+      const float* v = k.inputs[2].as<float>() + head * keys_ * width_;
+      gemm(isa(), {count, width_, keys_}, {p, keys_, false, DType::F32}, {v, width_, false, DType::F32},
+           k.outputs[0].as<float>() + (head * queries_ + row) * width_, width_, {}, 1, slot + scoresBytes_);
+    });
+  }
+};
+
+/// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g. A head's
+/// keys and values belong to one thread, so that sums have one order.
+class Gradient final : public AttentionKernel {
+ public:
+  explicit Gradient(const NodeSignature& s) : AttentionKernel("cpu-attention-gradient", s, 1), cotangents_(s.inputs[0].shape[0]) {}
+  size_t scratchBytes() const override { return static_cast<size_t>(mostThreads()) * (2 * scoresBytes_ + productBytes_); }
+  double flops() const override {
+    return static_cast<double>(cotangents_) * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(6 * depth_ + 4 * width_);
+  }
+  void run(const KernelArguments& k) const override {
+    const int64_t heads = headCount();
+    overSlots(cotangents_ * heads, threads(), 2 * scoresBytes_ + productBytes_, k.scratch,
+              [&](int64_t item, std::byte* slot) { head(k, item / heads, item % heads, slot); });
+  }
+
+ private:
+  void head(const KernelArguments& k, int64_t cotangent, int64_t head, std::byte* slot) const {
+    const int64_t at = cotangent * headCount() + head;
+    float *p = reinterpret_cast<float*>(slot), *s = reinterpret_cast<float*>(slot + scoresBytes_);
+    std::byte* scratch = slot + 2 * scoresBytes_;
+    const float *g = k.inputs[0].as<float>() + at * queries_ * width_, *q = k.inputs[1].as<float>() + head * queries_ * depth_;
+    const float *key = k.inputs[2].as<float>() + head * keys_ * depth_, *v = k.inputs[3].as<float>() + head * keys_ * width_;
+    float *dq = k.outputs[0].as<float>() + at * queries_ * depth_, *dk = k.outputs[1].as<float>() + at * keys_ * depth_;
+    float* dv = k.outputs[2].as<float>() + at * keys_ * width_;
+    std::fill_n(dk, keys_ * depth_, 0.0f);
+    std::fill_n(dv, keys_ * width_, 0.0f);
+    if (keys_ == 0) return std::fill_n(dq, queries_ * depth_, 0.0f), void();
+    GemmOptions scaled, more, moreScaled;
+    scaled.alpha = moreScaled.alpha = scale_;
+    more.beta = moreScaled.beta = 1;
+    for (int64_t row = 0; row < queries_; row += kBlock) {
+      const int64_t count = std::min(kBlock, queries_ - row);
+      const MatrixSource gRows{g + row * width_, width_, false, DType::F32};
+      probabilities(k, head, row, count, p, scratch);
+      gemm(isa(), {count, keys_, width_}, gRows, {v, width_, true, DType::F32}, s, keys_, {}, 1, scratch);
+      for (int64_t i = 0; i < count; ++i) isa().rows->softmaxGrad(s + i * keys_, p + i * keys_, s + i * keys_, keys_, false);
+      gemm(isa(), {count, depth_, keys_}, {s, keys_, false, DType::F32}, {key, depth_, false, DType::F32}, dq + row * depth_, depth_, scaled, 1, scratch);
+      gemm(isa(), {keys_, depth_, count}, {s, keys_, true, DType::F32}, {q + row * depth_, depth_, false, DType::F32}, dk, depth_, moreScaled, 1, scratch);
+      gemm(isa(), {keys_, width_, count}, {p, keys_, true, DType::F32}, gRows, dv, width_, more, 1, scratch);
+    }
+  }
+
+  int64_t cotangents_;
+};
+
+std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
+  if (!takesF32(s)) return nullptr;
+  return std::make_unique<Forward>(s);
+}
+std::unique_ptr<Kernel> makeGradient(const NodeSignature& s) {
+  if (!takesF32(s)) return nullptr;
+  return std::make_unique<Gradient>(s);
+}
+const RegisterKernel forward({.op = "attention", .backend = "cpu", .make = makeForward});
+const RegisterKernel gradient({.op = "attentionGrad", .backend = "cpu", .make = makeGradient});
+
+}  // namespace
+}  // namespace ascribe::cpu
