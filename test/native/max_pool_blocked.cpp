@@ -1,0 +1,101 @@
+#include <array>
+#include <cmath>
+
+#include "cpu_support.h"
+#include "graph/builder.h"
+#include "graph/layout.h"
+#include "graph/op.h"
+#include "harness.h"
+#include "kernels/kernel.h"
+#include "runtime/memory.h"
+#include "runtime/team.h"
+
+/// Max pooling with places in blocks of channels: bit by bit what the reference gives in planes.
+namespace ascribe::test {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+/// Where element (n, c, i) of a blocked array lies.
+int64_t place(const ValueType& type, int64_t n, int64_t c, int64_t i) {
+  const int64_t block = blockOf(type.layout), axis = type.channelAxis, plane = type.shape.count(static_cast<int>(axis) + 1, type.shape.rank());
+  return ((n * ((type.shape[static_cast<int>(axis)] + block - 1) / block) + c / block) * plane + i) * block + c % block;
+}
+template <class T>
+std::vector<T> toBlocks(const T* plain, const ValueType& type) {
+  std::vector<T> out(static_cast<size_t>(storedShape(type).count()), T(0));
+  const int64_t c = type.shape[type.channelAxis], plane = type.shape.count(type.channelAxis + 1, type.shape.rank());
+  for (int64_t i = 0; i < type.shape.count(); ++i) out[static_cast<size_t>(place(type, i / (c * plane), i / plane % c, i % plane))] = plain[i];
+  return out;
+}
+
+ValueType blocked(const Shape& shape, int axis, DType dtype = DType::F32) { return {dtype, shape, Layout::Blocked8, axis}; }
+
+void compare(const Attributes& window, HostTensor x) {
+  Graph graph;
+  const ValueId id = graph.addInput("x", DType::F32, x.shape());
+  const std::vector<ValueId> outputs = Builder(graph).nodes("maxPool", {id}, 2, window);
+  const Node node = graph.nodes.back();
+  const std::vector<HostTensor> expected = evaluateReference(graph, node, std::array{x});
+  const Shape y = expected[0].shape();
+  const ValueType in = blocked(x.shape(), 1);
+  const std::array out{blocked(y, 1), blocked(y, 1, DType::I32)};
+  const HostTensor* none = nullptr;
+  constexpr std::array<std::string_view, 1> backends{"cpu"};
+  const auto kernel = makeKernel({node, {&in, 1}, out, {&none, 1}}, backends);
+  REQUIRE(kernel != nullptr);
+  std::vector<float> source = toBlocks(x.as<float>(), in), values(toBlocks(expected[0].as<float>(), out[0]).size());
+  std::vector<int32_t> places(values.size());
+  Team team(3);
+  const TeamScope scope(team);
+  const TensorRef input{source.data(), DType::F32, x.shape(), in.layout};
+  const std::array results{TensorRef{values.data(), DType::F32, y, in.layout}, TensorRef{places.data(), DType::I32, y, in.layout}};
+  kernel->run({{&input, 1}, results, nullptr});
+  const int64_t c = y[1], plane = y.count(2, y.rank());
+  for (int64_t i = 0; i < y.count(); ++i) {
+    const auto at = static_cast<size_t>(place(out[0], i / (c * plane), i / plane % c, i % plane));
+    const float a = values[at], b = expected[0].as<float>()[i];
+    if (a != b && !(std::isnan(a) && std::isnan(b))) EXPECT_EQ(a, b);
+    if (places[at] != expected[1].as<int32_t>()[i]) EXPECT_EQ(places[at], expected[1].as<int32_t>()[i]);
+  }
+  for (size_t i = 0; i < values.size(); ++i)
+    if (c % 8 != 0 && static_cast<int64_t>(i) / (plane * 8) % ((c + 7) / 8) == c / 8 && static_cast<int64_t>(i) % 8 >= c % 8) EXPECT_EQ(values[i], 0.0f);
+
+  // Back, two cotangents at once.
+  const HostTensor g = floats(prepend(2, y), 7);
+  const ValueId gradient = graph.addInput("g", DType::F32, g.shape());
+  Builder(graph).nodes("maxPoolGrad", {gradient, outputs[1], id}, 1, {});
+  const Node back = graph.nodes.back();
+  const HostTensor dx = evaluateReference(graph, back, std::array{g, expected[1], x})[0];
+  const std::array backIn{blocked(g.shape(), 2), out[1], in};
+  const ValueType backOut = blocked(dx.shape(), 2);
+  const std::array<const HostTensor*, 3> unknown{};
+  const auto backKernel = makeKernel({back, backIn, {&backOut, 1}, unknown}, backends);
+  REQUIRE(backKernel != nullptr);
+  std::vector<float> gradients = toBlocks(g.as<float>(), backIn[0]), got(toBlocks(dx.as<float>(), backOut).size(), NAN);
+  const std::array operands{TensorRef{gradients.data(), DType::F32, g.shape(), in.layout, 2}, TensorRef{places.data(), DType::I32, y, in.layout}, TensorRef{nullptr, DType::F32, x.shape(), in.layout}};
+  const TensorRef result{got.data(), DType::F32, dx.shape(), in.layout, 2};
+  backKernel->run({operands, {&result, 1}, nullptr});
+  const std::vector<float> wanted = toBlocks(dx.as<float>(), backOut);
+  for (size_t i = 0; i < got.size(); ++i)
+    if (!(std::fabs(got[i] - wanted[i]) <= 1e-6)) EXPECT_EQ(got[i], wanted[i]);
+}
+
+TEST(as_the_reference_in_planes) {
+  compare({{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, floats({2, 16, 9, 11}, 1));
+  compare({{"kernel", Ints{2, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{0, 1, 1, 0}}, {"ceilMode", int64_t{1}}}, floats({1, 13, 8, 7}, 2));
+  compare({{"kernel", Ints{3}}, {"dilations", Ints{2}}}, floats({2, 8, 17}, 3));
+  compare({{"kernel", Ints{2, 2, 2}}, {"strides", Ints{2, 2, 2}}}, floats({1, 8, 4, 6, 5}, 4));
+}
+
+TEST(ties_go_to_the_first_and_nan_wins) {
+  HostTensor x(DType::F32, {1, 8, 6, 6});
+  auto* data = static_cast<float*>(x.mutableData());
+  for (int64_t i = 0; i < x.shape().count(); ++i) data[i] = static_cast<float>(i * 7 % 3);
+  data[10] = data[40] = NAN;
+  data[90] = -INFINITY;
+  compare({{"kernel", Ints{3, 3}}, {"strides", Ints{1, 1}}, {"pads", Ints{1, 1, 1, 1}}}, x);
+}
+
+}  // namespace
+}  // namespace ascribe::test
