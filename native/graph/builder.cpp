@@ -37,7 +37,8 @@ std::vector<ValueId> Builder::nodes(std::string_view name, std::vector<ValueId> 
 
 ValueId Builder::reshape(ValueId a, const Shape& to) {
   if (shape(a) == to) return a;
-  return node("reshape", {a, integers({to.begin(), to.end()})});
+  // With allowZero a 0 is an empty axis; without it would copy the operand's.
+  return node("reshape", {a, integers({to.begin(), to.end()})}, {{"allowZero", int64_t{1}}});
 }
 
 ValueId Builder::reshapeLike(ValueId a, ValueId like, int leading) {

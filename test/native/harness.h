@@ -19,6 +19,8 @@ struct Skipped : std::runtime_error {
 struct Registration {
   Registration(const char* file, const char* name, void (*body)());
 };
+/// A test made at run time (one an op, say).
+void addTest(std::string name, std::function<void()> body);
 
 /// Records a failed expectation of the running test; it goes on, so that one run shows all failures.
 void fail(const char* file, int line, const std::string& message);

@@ -5,16 +5,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "harness.h"
+#include "op_cases/drivers.h"
 
 namespace ascribe::test {
 namespace {
 
 struct Case {
   std::string name;
-  void (*body)();
+  std::function<void()> body;
 };
 
 // A function-local static: registrations run before main in an order that nobody controls.
@@ -62,6 +64,8 @@ Registration::Registration(const char* file, const char* name, void (*body)()) {
   cases().push_back({stem + "/" + name, body});
 }
 
+void addTest(std::string name, std::function<void()> body) { cases().push_back({std::move(name), std::move(body)}); }
+
 void fail(const char* file, int line, const std::string& message) {
   ++failuresOfTest;
   std::printf("  %s:%d: %s\n", file, line, message.c_str());
@@ -80,23 +84,37 @@ std::string sharedData() {
 int main(int argc, char** argv) {
   using namespace ascribe::test;
   std::string filter;
-  bool listOnly = false;
+  bool listOnly = false, speed = false, table = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--list") {
       listOnly = true;
+    } else if (argument == "--table") {
+      table = true;
+    } else if (argument == "--speed") {
+      speed = true;
+      if (i + 1 < argc) filter = argv[++i];
     } else if (argument == "--filter" && i + 1 < argc) {
       filter = argv[++i];
     } else if (argument.rfind("--filter=", 0) == 0) {
       filter = argument.substr(9);
     } else {
-      std::fprintf(stderr, "usage: %s [--list] [--filter TEXT]\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--list] [--filter TEXT] [--speed [OP]] [--table]\n", argv[0]);
       return 2;
     }
   }
   // Where the build puts the backend library; without this its tests would be skipped and nobody would notice.
   const auto built = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "Release" / "libascribe_onednn.so";
   if (std::filesystem::exists(built)) setenv("ASCRIBE_ONEDNN_BACKEND", built.c_str(), 0);
+  if (table) {
+    std::fputs(opTable().c_str(), stdout);
+    return 0;
+  }
+  if (speed) {
+    measureOpCases(filter);
+    return 0;
+  }
+  registerOpCaseTests();
   std::sort(cases().begin(), cases().end(), [](const Case& a, const Case& b) { return a.name < b.name; });
   int passed = 0, failed = 0, skipped = 0;
   for (const Case& test : cases()) {

@@ -69,7 +69,9 @@ const bool registered = [] {
     if (axes.empty())
       for (int i = 0; i < c.shape(1).rank(); ++i) axes.push_back(i);
     for (int64_t& axis : axes) axis = normaliseAxis(axis, c.shape(1).rank()) + 2;
-    c.gradient(0, c.b.sum(cotangent(c) * place, axes, c.attributes().integer("keepDims") != 0));
+    const Term read = cotangent(c) * place;
+    // A scalar has no axes, and "no axes" would sum over the cotangents.
+    c.gradient(0, axes.empty() ? read.id : c.b.sum(read, axes, c.attributes().integer("keepDims") != 0));
   });
   return true;
 }();

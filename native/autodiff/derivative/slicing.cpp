@@ -37,7 +37,14 @@ const bool registered = [] {
     c.gradient(0, sliced(cotangent(c), 2, c.attributes().integers("begin"), c.attributes().integers("step"), count.dims().subspan(1)));
   });
   rule("pad", [](VjpContext& c) {
-    c.gradient(0, apply("padGrad", cotangent(c), operand(c, 0), pick(c.attributes(), {"mode", "before", "after"})));
+    const Attributes how = pick(c.attributes(), {"mode", "before", "after"});
+    if (c.wants(0)) c.gradient(0, apply("padGrad", cotangent(c), operand(c, 0), how));
+    if (!c.wants(2) || how.text("mode") != "constant") return;
+    // The value fills what is padded: ones there, zeros where x lies.
+    std::vector<int64_t> pads = how.integers("before");
+    pads.insert(pads.end(), how.integers("after").begin(), how.integers("after").end());
+    const Term filled{&c.b, c.b.node("pad", {zeros(cotangent(c), c.shape(0)), c.b.integers(pads), number(cotangent(c), 1)})};
+    c.gradientReduced(2, cotangent(c) * filled);
   });
   rule("padGrad", [](VjpContext& c) {
     std::vector<int64_t> pads{0, 0};

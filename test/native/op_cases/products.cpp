@@ -1,0 +1,45 @@
+#include "op_cases/families.h"
+
+namespace ascribe::test {
+
+std::vector<OpCase> productCases() {
+  std::vector<OpCase> cases;
+  const auto add = [&](const Shape& a, const Shape& b, int64_t ta, int64_t tb, bool small) {
+    OpCase test{"matMul", a.text() + " x " + b.text(), {real(a), real(b)}, {{"transposeA", ta}, {"transposeB", tb}}};
+    cases.push_back(small ? test : valuesOnly(test));
+  };
+  const std::pair<Shape, Shape> plain[] = {
+      {{3}, {3}},          {{3}, {3, 2}},       {{2, 3}, {3}},             {{2, 3}, {3, 4}},       {{5, 2, 3}, {3, 4}}, {{2, 3}, {5, 3, 4}},    {{2, 5, 2, 3}, {3, 4}},
+      {{5, 2, 3}, {5, 3, 4}}, {{5, 1, 2, 3}, {4, 3, 2}}, {{5, 2, 3}, {3}}, {{3}, {5, 3, 2}},       {{1, 2, 3}, {5, 3, 2}}, {{1, 1}, {1, 1}},
+  };
+  for (const auto& [a, b] : plain) add(a, b, 0, 0, true);
+  const std::pair<Shape, Shape> odd[] = {
+      {{13, 17}, {17, 19}}, {{1, 300}, {300, 37}}, {{70, 1}, {1, 40}}, {{61, 257}, {257, 47}}, {{4, 5, 300}, {300, 9}}, {{2, 3, 17, 33}, {2, 3, 33, 5}}, {{0, 4}, {4, 3}},
+      {{2, 0}, {0, 3}},     {{2, 4}, {4, 0}},
+  };
+  for (const auto& [a, b] : odd) add(a, b, 0, 0, false);
+  for (const int64_t ta : {0, 1})
+    for (const int64_t tb : {0, 1}) {
+      const Shape a = ta ? Shape{3, 2} : Shape{2, 3}, b = tb ? Shape{4, 3} : Shape{3, 4};
+      const Shape oddA = ta ? Shape{37, 29} : Shape{29, 37}, oddB = tb ? Shape{41, 37} : Shape{37, 41};
+      add(a, b, ta, tb, true);
+      add(prepend(2, a), b, ta, tb, true);
+      add(a, prepend(2, b), ta, tb, true);
+      add(prepend(2, a), prepend(2, b), ta, tb, true);
+      add(oddA, oddB, ta, tb, false);
+      add(prepend(3, oddA), oddB, ta, tb, false);
+    }
+  for (const DType dtype : {DType::I64, DType::I32, DType::I8, DType::U8})
+    cases.push_back({"matMul", std::string(nameOf(dtype)), {whole(dtype, {2, 3}, 0, 5), whole(dtype, {3, 4}, 0, 5)}});
+  const auto timing = [&](const char* note, const Shape& a, Operand b, int64_t tb = 0) {
+    b.constant = b.shape.rank() == 2;
+    cases.push_back(timed({"matMul", std::string("timed, ") + note, {real(a), b}, {{"transposeB", tb}}}));
+  };
+  timing("square", {512, 512}, real({512, 512}));
+  timing("dense layer", {197, 384}, real({384, 1536}));
+  timing("one row", {1, 1280}, real({1000, 1280}), 1);
+  timing("attention scores", {12, 197, 64}, real({12, 197, 64}), 1);
+  return cases;
+}
+
+}  // namespace ascribe::test
