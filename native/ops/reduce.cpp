@@ -38,7 +38,12 @@ void argument(InferContext& c) {
   c.output(DType::I64, out);
 }
 // (gradient [K, ...reduced], x, y): the whole gradient goes to the first extremum of each group.
-void extremum(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(1))); }
+// Kernels index by the resolved axes, so that what does not fit must not reach them.
+void extremum(InferContext& c) {
+  const Shape kept = reduced(c, c.shape(1));
+  c.require(c.shape(0).rank() >= 1 && c.shape(2) == kept && c.shape(0) == prepend(c.shape(0)[0], kept), "gradient and extremum do not have the reduced shape");
+  c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(1)));
+}
 void sumTo(InferContext& c) { likeWithLeading(c, 1); }
 void sameWithAxis(InferContext& c) {
   c.resolve("axis", int64_t{normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank())});

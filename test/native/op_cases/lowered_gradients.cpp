@@ -68,7 +68,7 @@ std::vector<HostTensor> runPlan(const GradientGraph& g, DType precision, std::ve
   const CancelToken token;
   Slice slice(token, std::chrono::hours(1));
   execution.start();
-  while (!execution.advance(slice)) {
+  while (execution.advance(slice) != Job::Step::Done) {
   }
   std::vector<HostTensor> out;
   for (size_t i = 0; i < g.graph.outputs.size(); ++i) {
