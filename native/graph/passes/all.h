@@ -5,6 +5,9 @@
 namespace ascribe::passes {
 
 bool foldBatchNorm(Graph& graph, const PassContext& context);
+bool raiseNorm(Graph& graph, const PassContext& context);
+bool raiseActivation(Graph& graph, const PassContext& context);
+bool raiseAttention(Graph& graph, const PassContext& context);
 bool fuseConvolution(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
 

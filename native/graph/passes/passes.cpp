@@ -9,6 +9,9 @@ namespace ascribe {
 std::span<const Pass> raisingPasses() {
   static const Pass passes[] = {
       {"fold-batch-norm", passes::foldBatchNorm},
+      {"raise-norm", passes::raiseNorm},
+      {"raise-activation", passes::raiseActivation},
+      {"raise-attention", passes::raiseAttention},
   };
   return passes;
 }

@@ -1,0 +1,50 @@
+#pragma once
+#include <cmath>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/passes/pass.h"
+
+namespace ascribe::passes {
+
+/// What raising passes ask of a graph: who made a value, who else sees it, which numbers are in it.
+class Pattern {
+ public:
+  explicit Pattern(const Graph& graph) : graph_(graph), uses_(countUses(graph)) {}
+
+  /// The node with this op that made a value; null if another did.
+  const Node* made(ValueId id, std::string_view op) const;
+  /// Read `times` times in all, by nodes alone, and pinned by nobody: those who read it may be replaced together.
+  bool seen(ValueId id, int times) const;
+  /// The one element of a constant.
+  std::optional<double> scalar(ValueId id) const;
+  bool isScalar(ValueId id, double expected) const;
+  /// Made by `op` and read by nobody but the node that asked.
+  const Node* inner(ValueId id, std::string_view op) const { return seen(id, 1) ? made(id, op) : nullptr; }
+
+  /// A value as a number times other values: multiplications and divisions by numbers that nobody else sees are
+  /// taken apart. The value itself may be seen by anybody.
+  struct Product {
+    double factor = 1;
+    std::vector<ValueId> terms;
+  };
+  Product product(ValueId id) const;
+  /// `factor * x` with exactly these: within the rounding of numbers that were written in single precision.
+  static bool near(double value, double expected) { return std::abs(value - expected) <= 2e-6 * std::abs(expected); }
+  /// For an operation of two operands in either order: the other one, where one is `known`.
+  static ValueId other(const Node& node, ValueId known);
+
+  const Graph& graph() const { return graph_; }
+
+ private:
+  void collect(ValueId id, bool whole, Product& out) const;
+  const Graph& graph_;
+  std::vector<int> uses_;
+};
+
+/// Raising is for kernels that take the raised op; the plain loops of the reference keep what the model says.
+bool hasFastKernel(std::string_view op, const PassContext& context);
+
+}  // namespace ascribe::passes
