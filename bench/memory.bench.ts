@@ -22,7 +22,7 @@ if (file && steps) {
   let peak = loaded
   const timer = setInterval(() => {
     peak = Math.max(peak, anonymous())
-  }, 1)
+  }, 5)
   await new IntegratedGradients(model, { steps: Number(steps) }).attribute(input, { chunk: 8 })
   clearInterval(timer)
   console.log(JSON.stringify([loaded, Math.max(peak, anonymous())]))
@@ -38,14 +38,17 @@ function measured(file: string, steps: number): [loaded: number, peak: number] {
 }
 
 const root = process.env.ASCRIBE_SHARED_DATA ?? resolve('../shared/data')
-const cases: [string, string][] = [['scenes-sound', 'models/scenes-sound.onnx']]
 const squeezenet = join(root, 'imagenet-squeezenet/squeezenet_v1.0_dc.onnx')
-if (!quick && existsSync(squeezenet)) cases.push(['squeezenet', squeezenet])
+const hasSqueezenet = !quick && existsSync(squeezenet)
+// Of the repository's own small model the runtime's heap, which wanders by some megabytes, is a good part.
+const cases: [string, string][] = [
+  hasSqueezenet ? ['squeezenet', squeezenet] : ['scenes-sound', 'models/scenes-sound.onnx'],
+]
 const rows: string[][] = []
 for (const [name, model] of cases) {
   // The runtime's own heap wanders by some megabytes, so the median of several processes.
   const above = [100, 1000].map(steps => {
-    const sizes = Array.from({ length: quick ? 1 : 5 }, () => {
+    const sizes = Array.from({ length: quick ? 1 : 3 }, () => {
       const [loaded, peak] = measured(model, quick ? steps / 5 : steps)
       return peak - loaded
     })

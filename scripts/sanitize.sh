@@ -11,7 +11,7 @@ build() {  # folder, cmake options…
   local folder=$1
   shift
   node node_modules/cmake-js/bin/cmake-js configure --out "$folder" "$@" > /dev/null
-  cmake --build "$folder" --parallel "$jobs"
+  cmake --build "$folder" --parallel "$jobs" > /dev/null
 }
 
 address() {
@@ -26,18 +26,18 @@ address() {
   ln -sfn . build/address/build
   local runtime
   runtime=$(${CXX:-c++} -print-file-name=libasan.so)
-  for fixture in ordinaryWork terminateWorkers exitDuringJob; do
-    echo "== $fixture under AddressSanitizer"
+  for program in ordinaryWork terminateWorkers exitDuringJob disposeAll; do
+    echo "== $program under AddressSanitizer"
     ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$runtime $(${CXX:-c++} -print-file-name=libstdc++.so.6)" \
-      ASCRIBE_PREBUILD="$PWD/build/address" node --expose-gc "build/ts/test/robustness/programs/$fixture.js" --quick
+      ASCRIBE_PREBUILD="$PWD/build/address" node --expose-gc "build/ts/test/robustness/programs/$program.js" --quick
   done
 }
 
 thread() {
   build build/thread --CDASCRIBE_SANITIZE=thread --CDCMAKE_CXX_FLAGS_RELEASE=-O1
-  for filter in device engine fair_queue gradient_ensemble memory/ parallel; do
-    # A test forks a process whose threads are gone, which the runtime cannot follow.
-    TSAN_OPTIONS=die_after_fork=0:suppressions=$PWD/scripts/thread-sanitizer.txt build/thread/ascribe_tests --filter "$filter"
+  for filter in device engine/ fair_queue gradient_ensemble memory/ parallel; do
+    # A test forks, and the child starts threads of its own.
+    TSAN_OPTIONS=die_after_fork=0 build/thread/ascribe_tests --filter "$filter"
   done
 }
 
@@ -45,7 +45,8 @@ valgrind_() {
   # Valgrind knows no AVX-512.
   build build/valgrind --CDCMAKE_CXX_FLAGS_RELEASE=-O1 --CDCMAKE_CXX_FLAGS=-g
   for filter in device gradient_ensemble memory/ fair_queue onnx_scan cpu_product autodiff_examples; do
-    ASCRIBE_MAX_ISA=avx2 valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet build/valgrind/ascribe_tests --filter "$filter"
+    ASCRIBE_MAX_ISA=avx2 valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet \
+      --suppressions=scripts/valgrind.supp build/valgrind/ascribe_tests --filter "$filter"
   done
 }
 
