@@ -124,6 +124,9 @@ export class GraphBuilder {
   /**
    * Vector-Jacobian products: gradients of sum(seed * output) with respect to `wanted`, each with the cotangent
    * axis in front. Seeds have shape [K, ...output].
+   *
+   * @param attributes `parameters`: gradients of parameters summed over the examples (default, [K, ...w]), or for each
+   *   example ([K, N, ...w]). For `factors` see {@link GraphBuilder.vjpFactors}.
    */
   vjp(
     outputs: Value[],
@@ -134,6 +137,38 @@ export class GraphBuilder {
     return this.applyMany('vjp', [...outputs, ...seeds, ...wanted], wanted.length, {
       outputs: outputs.length,
       ...attributes,
+    })
+  }
+
+  /**
+   * Gradients of parameters of products and convolutions as the factors that they are made of: for each the input that
+   * the parameter met and the gradient of what came out. Their product is the gradient, which is never formed.
+   */
+  vjpFactors(outputs: Value[], seeds: Value[], wanted: Value[]): { input: Value; outputGradient: Value }[] {
+    const pairs = this.applyMany('vjp', [...outputs, ...seeds, ...wanted], 2 * wanted.length, {
+      outputs: outputs.length,
+      parameters: 'factors',
+    })
+    return wanted.map((_, at) => ({ input: pairs[2 * at]!, outputGradient: pairs[2 * at + 1]! }))
+  }
+
+  /**
+   * A function with a derivative of its own (straight-through estimators and the like): `forward` maps operands to
+   * results; `backward` maps operands, then results, then the results' cotangents to the operands' cotangents.
+   *
+   * @param key Names the pair within this graph.
+   */
+  customDerivative(
+    key: string,
+    operands: Value[],
+    forward: GraphDescription,
+    backward: GraphDescription,
+  ): Value[] {
+    this.subgraphs[`${key}.forward`] = forward
+    this.subgraphs[`${key}.backward`] = backward
+    return this.applyMany('customDerivative', operands, forward.outputs.length, {
+      forward: `${key}.forward`,
+      backward: `${key}.backward`,
     })
   }
 

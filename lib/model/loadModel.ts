@@ -73,6 +73,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadModelO
       outputs: onnx.outputs,
       parameters,
       storage: onnx.storage,
+      source,
       metadata: onnx.metadata,
       ...(options.preprocessing === undefined
         ? {}

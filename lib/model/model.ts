@@ -9,6 +9,7 @@ import type {
   NodeProfile,
   ParameterInfo,
 } from '#typings/addon.js'
+import { readFileBounded } from '../data/files.js'
 import { Image } from '../data/image.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { type Tensor, validateTensor } from '../data/tensor.js'
@@ -65,12 +66,17 @@ export interface ModelParts {
   outputs: readonly ModelValue[]
   parameters: NativeParameters
   storage?: NativeStorage
+  /** Path or bytes that the model was loaded from. */
+  source?: string | Uint8Array
   metadata?: OnnxMetadata
   preprocessing?: Preprocessing
   labels?: readonly string[]
   device?: string
   memoryLimitBytes?: number
 }
+
+/** ONNX files end at 2 GiB, the bound of protobuf. */
+const maximumSavedBytes = 2 ** 31 - 1
 
 /** Plans kept per model; a plan's arena is what one call of that size needs. */
 const planCacheBytes = 1 << 30
@@ -161,6 +167,33 @@ export class Model {
     const parameters = call(() => this.#parts.parameters.overlay(overlay as Record<string, NativeTensor>))
     const model = new Model({ ...this.#parts, parameters })
     return model
+  }
+
+  /**
+   * Writes the model with its changed weights (`parameters.write`, {@link withParameters}) as an ONNX file. The whole
+   * file passes through memory.
+   *
+   * @throws AscribeError FILE_CHANGED where the source was written to since; FILE_WRITE; REPRESENTATION_UNSUPPORTED for
+   * models that came from no ONNX file, and for changed weights in half precision or external files.
+   */
+  async save(path: string): Promise<void> {
+    this.#check()
+    const { source, storage, parameters } = this.#parts
+    if (source === undefined || storage === undefined)
+      throw new AscribeError(
+        'REPRESENTATION_UNSUPPORTED',
+        `Model ${this.name} did not come from an ONNX file`,
+      )
+    if (typeof source === 'string') call(() => native().checkStorage(storage))
+    const bytes = typeof source === 'string' ? await readFileBounded(source, maximumSavedBytes) : source
+    const [{ saveOnnx }, { writeFileAtomically }] = await Promise.all([
+      import('../frontends/onnx/saveOnnx.js'),
+      import('../data/files.js'),
+    ])
+    await writeFileAtomically(
+      path,
+      call(() => saveOnnx(bytes, parameters)),
+    )
   }
 
   /** Named values inside the model, in the order of computation, with the op that makes each. */

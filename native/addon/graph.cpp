@@ -88,7 +88,7 @@ Napi::Value GraphObject::session(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     std::map<std::string, int64_t> sizes;
     for (const auto& [name, value] : entries(info[0], "sizes")) sizes[name] = toInteger(value, "sizes." + name, 0);
-    const std::string device = Reader(info[1], "options").maybeText("device").value_or("auto");
+    const std::string device = info[1].IsUndefined() ? "auto" : Reader(info[1], "options").maybeText("device").value_or("auto");
     return SessionObject::make(info.Env(), std::make_shared<Session>(*payload(), sizes, openDevice(device)));
   });
 }
