@@ -4,6 +4,7 @@
 #include "cpu_support.h"
 #include "device_support.h"
 #include "graph/layout.h"
+#include "graph/op.h"
 #include "harness.h"
 #include "kernels/stored_signature.h"
 #include "runtime/onednn_library.h"
@@ -162,6 +163,41 @@ TEST(stored_signatures_decline_what_cuts_blocks) {
   // One axis more in front: the same channels.
   EXPECT_TRUE(readableBeside(result, {DType::F32, {3, 2, 32, 4, 4}, Layout::Blocked16, 2}));
   EXPECT_TRUE(storedShape(padded) == (Shape{2, 2, 4, 4, 16}));
+}
+
+/// What keepsZero claims, asked of the reference kernels: 0 where the padded operands are 0, whatever the others hold.
+TEST(ops_that_keep_zero_do) {
+  const ValueType padded{DType::F32, {1, 24, 1, 1}, Layout::Blocked16, 1}, scalar{DType::F32, {1, 1, 1, 1}};
+  int claimed = 0, refused = 0;
+  for (const OpSchema* schema : allOps()) {
+    if (!schema->elementwise || schema->maxInputs > 2 || schema->name == "cast") continue;
+    for (int mask = 1; mask < 1 << schema->minInputs; ++mask) {
+      for (const float other : {0.7f, -3.0f}) {
+        Graph graph;
+        std::vector<ValueId> ids;
+        std::vector<HostTensor> operands;
+        std::vector<ValueType> types;
+        for (int i = 0; i < schema->minInputs; ++i) {
+          const bool isPadded = mask >> i & 1;
+          ids.push_back(graph.addInput("x" + std::to_string(i), DType::F32, Shape{1, 1, 1, 1}));
+          operands.push_back(floatsOf({1, 1, 1, 1}, {isPadded ? 0.0f : other}));
+          types.push_back(isPadded ? padded : scalar);
+        }
+        Builder(graph).node(schema->name, ids);
+        const Node& node = graph.nodes.back();
+        const std::vector<const HostTensor*> constants(ids.size(), nullptr);
+        const bool claims = keepsZero({node, types, {&padded, 1}, constants});
+        (claims ? claimed : refused) += 1;
+        if (graph.type(node.outputs[0]).dtype != DType::F32) {
+          EXPECT_TRUE(!claims);
+        } else if (claims && evaluateReference(graph, node, operands)[0].real(0) != 0) {
+          fail(__FILE__, __LINE__, schema->name + " makes " + show(evaluateReference(graph, node, operands)[0].real(0)) + " of zero");
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(claimed > 60);
+  EXPECT_TRUE(refused > 60);
 }
 
 }  // namespace
