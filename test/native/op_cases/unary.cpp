@@ -31,6 +31,7 @@ void activations(std::vector<OpCase>& cases) {
   everySize(cases, "clip", {{"min", 0.}}, "below");
   everySize(cases, "clip", {{"min", 1.}, {"max", -1.}}, "crossing");
   everySize(cases, "leakyRelu", {{"alpha", .3}}, "alpha");
+  everySize(cases, "leakyRelu", {{"alpha", -.5}}, "rising to the left");
   for (const char* op : {"elu", "celu"}) everySize(cases, op, {{"alpha", 2.}}, "alpha");
   everySize(cases, "selu", {{"alpha", 2.}, {"gamma", .5}}, "alpha and gamma");
   everySize(cases, "thresholdedRelu", {{"alpha", .1}}, "alpha");
