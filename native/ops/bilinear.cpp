@@ -78,6 +78,7 @@ void convTranspose(InferContext& c) {
   c.require(strides.size() == rank && dilations.size() == rank && pads.size() == 2 * rank && outputPadding.size() == rank &&
                 (outputShape.empty() || outputShape.size() == rank), "strides, dilations, pads or output sizes do not fit the number of spatial axes");
   Shape out{x[0], w[1] * group};
+  bool padsDecide = true;  // the resolved pads alone give these sizes
   for (size_t i = 0; i < rank; ++i) {
     c.require(strides[i] > 0 && dilations[i] > 0 && strides[i] < (1 << 20) && dilations[i] < (1 << 20), "strides and dilations must be positive");
     const int64_t full = (x[static_cast<int>(i) + 2] - 1) * strides[i] + outputPadding[i] + (w[static_cast<int>(i) + 2] - 1) * dilations[i] + 1;
@@ -94,6 +95,7 @@ void convTranspose(InferContext& c) {
       pads[i] = pads[rank + i] = 0;
     }
     c.require(size > 0, "the result would be empty");
+    padsDecide = padsDecide && size == full - pads[i] - pads[rank + i];
     out.push(size);
   }
   out.count();
@@ -101,7 +103,8 @@ void convTranspose(InferContext& c) {
   c.resolve("dilations", dilations);
   c.resolve("pads", pads);
   c.resolve("autoPad", std::string("explicit"));
-  c.resolve("outputShape", std::vector<int64_t>(out.begin() + 2, out.end()));
+  // Types are inferred several times over: sizes left here would make the next time divide uneven pads anew.
+  c.resolve("outputShape", padsDecide ? std::vector<int64_t>{} : std::vector<int64_t>(out.begin() + 2, out.end()));
   c.output(c.dtype(0), out);
 }
 
