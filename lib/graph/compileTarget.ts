@@ -1,5 +1,7 @@
+import type { NodeDescription } from '#typings/addon.js'
 import { AscribeError } from '../errors.js'
 import type { GraphBuilder, Value } from './builder.js'
+import type { OperationAttributes } from './operations.js'
 import { classIndex, type Target } from './target.js'
 
 /** Name of the int64 input [N, 1] that says which class of each example is explained. */
@@ -14,24 +16,50 @@ export interface CompiledTarget {
   lookedBehind?: string
   /** The value that is explained, as the results name it. */
   valueName: string
+  /** What the last operation of the model makes it of: where to look if it is saturated. */
+  before?: string
   /** The plan reads {@link classInput}: one plan serves every class. */
   readsClass: boolean
 }
 
-/** What gives the final value, views passed over: its op, its operand. */
-function lastOperation(graph: GraphBuilder, value: Value): { op: string; operand: Value } | undefined {
-  let index = value.index
-  for (;;) {
-    const node = graph.nodes.find(candidate => candidate.outputs.includes(index))
-    if (node === undefined) return undefined
-    const first = node.inputs[0]
-    if (first === undefined || first < 0) return undefined
-    if (node.op === 'identity') {
-      index = first
-      continue
-    }
-    return { op: node.op, operand: valueAt(value, first) }
+/** Operations that lay a value out anew and change no number. */
+const views = new Set(['identity', 'reshape', 'flatten', 'squeeze', 'unsqueeze', 'dropout'])
+const squashing = new Set(['softmax', 'logSoftmax', 'sigmoid'])
+
+function producerOf(graph: GraphBuilder, index: number): NodeDescription | undefined {
+  return graph.nodes.find(candidate => candidate.outputs.includes(index))
+}
+
+/**
+ * The value before the softmax or sigmoid that a model ends with, laid out as the output is: views behind it are
+ * repeated on it.
+ */
+function lookBehind(graph: GraphBuilder, output: Value): { scores: Value; op: string } | undefined {
+  const passed: NodeDescription[] = []
+  let node = producerOf(graph, output.index)
+  while (node !== undefined && views.has(node.op)) {
+    passed.unshift(node)
+    node = producerOf(graph, node.inputs[0]!)
   }
+  if (node === undefined || !squashing.has(node.op)) return undefined
+  const scores = passed.reduce(
+    (value, view) =>
+      graph.apply(
+        view.op as 'reshape',
+        [value, ...view.inputs.slice(1).map(index => (index < 0 ? undefined : valueAt(output, index)))],
+        view.attributes as OperationAttributes['reshape'],
+      ),
+    valueAt(output, node.inputs[0]!),
+  )
+  return { scores, op: node.op }
+}
+
+/** The name of what the last operation with a number of its own makes the output of. */
+function nameBefore(graph: GraphBuilder, output: Value): string | undefined {
+  let node = producerOf(graph, output.index)
+  while (node !== undefined && views.has(node.op)) node = producerOf(graph, node.inputs[0]!)
+  const first = node?.inputs.find(index => index >= 0)
+  return first === undefined ? undefined : graph.values[first]?.name
 }
 
 function valueAt(like: Value, index: number): Value {
@@ -60,10 +88,11 @@ export function compileTarget(
     })
   if (description.kind === 'expression')
     return { objective: description.build(graph, outputs), valueName: description.name, readsClass: false }
+  const before = nameBefore(graph, output)
+  const named = { valueName: name, ...(before === undefined ? {} : { before }) }
   const sum = (value: Value, axes: number[]) => graph.apply('sum', [value], { axes, keepDims: 0 })
   const flat = (value: Value) => graph.apply('reshape', [value, graph.integers([-1])])
-  if (description.kind === 'regression')
-    return { objective: flat(output), valueName: name, readsClass: false }
+  if (description.kind === 'regression') return { objective: flat(output), ...named, readsClass: false }
   if (description.kind === 'token') {
     const row = graph.apply(
       'gather',
@@ -71,7 +100,7 @@ export function compileTarget(
       { axis: 1 },
     )
     const id = graph.constant('i64', [], BigInt64Array.of(BigInt(description.id)))
-    return { objective: graph.apply('gather', [row, id], { axis: 1 }), valueName: name, readsClass: false }
+    return { objective: graph.apply('gather', [row, id], { axis: 1 }), ...named, readsClass: false }
   }
   if (description.kind === 'region' || description.kind === 'mask') {
     const channel = graph.apply(
@@ -83,7 +112,7 @@ export function compileTarget(
       const mask = graph.constant('f32', [description.height, description.width], description.mask)
       return {
         objective: sum(graph.apply('mul', [channel, mask]), [1, 2]),
-        valueName: name,
+        ...named,
         readsClass: false,
       }
     }
@@ -94,21 +123,17 @@ export function compileTarget(
       graph.integers([bottom, right]),
       graph.integers([1, 2]),
     ])
-    return { objective: sum(box, [1, 2]), valueName: name, readsClass: false }
+    return { objective: sum(box, [1, 2]), ...named, readsClass: false }
   }
 
-  let scores = output
-  let lookedBehind: string | undefined
-  const last = lastOperation(graph, output)
-  if (last !== undefined && ['softmax', 'logSoftmax', 'sigmoid'].includes(last.op)) {
-    scores = last.operand
-    lookedBehind = last.op
-  }
+  const behind = lookBehind(graph, output)
+  const lookedBehind = behind?.op
+  let scores = behind?.scores ?? output
   if (options.score === 'probability') scores = graph.apply('softmax', [scores], { axis: -1 })
   if (options.score === 'logProbability') scores = graph.apply('logSoftmax', [scores], { axis: -1 })
   // Squeezed spatial axes ([N, C, 1, 1] heads) and plain rows both become [N, C].
   const rows = graph.apply('flatten', [scores], { axis: 1 })
-  const shared = { scores: rows, valueName: name, ...(lookedBehind === undefined ? {} : { lookedBehind }) }
+  const shared = { scores: rows, ...named, ...(lookedBehind === undefined ? {} : { lookedBehind }) }
   if (description.kind === 'weighted') {
     const terms = description.terms.map(([of, weight]) => {
       const index = graph.constant('i64', [], BigInt64Array.of(BigInt(classIndex(of, labels))))

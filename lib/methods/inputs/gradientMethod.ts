@@ -359,7 +359,7 @@ export abstract class GradientMethod {
       if (silent)
         warnings.push({
           code: 'TARGET_SATURATED',
-          message: `The gradient is zero everywhere: "${compiled.valueName}" is flat at this input (a final ReLU at 0, or a saturated function). Explain the value before it.`,
+          message: `The gradient is zero everywhere: "${compiled.valueName}" is flat at this input (a final ReLU at 0, or a saturated function). Explain ${compiled.before === undefined ? 'the value before it' : `"${compiled.before}", the value before it`}.`,
         })
       for (const name of plan.unconnected)
         warnings.push({
