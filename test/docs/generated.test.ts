@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { errorsPage, methodsPage } from '../oracles/docPages.js'
+import { errorsPage, methodsPage, operatorsPage } from '../oracles/docPages.js'
 import { repositoryRoot } from '../oracles/repository.js'
 
 for (const [name, page] of [
   ['errors.md', errorsPage],
   ['methods.md', methodsPage],
+  ['operators.md', operatorsPage],
 ] as const)
   test(`docs/${name} is what the code says (node scripts/docs.js writes it)`, async t => {
-    t.is(await readFile(join(repositoryRoot, 'docs', name), 'utf8'), page())
+    t.is(await readFile(join(repositoryRoot, 'docs', name), 'utf8'), await page())
   })
