@@ -1,6 +1,8 @@
 #include "graph/host_tensor.h"
 
 #include <cstring>
+#include <limits>
+#include <string>
 
 #include "graph/half.h"
 #include "runtime/error.h"
@@ -51,7 +53,14 @@ T readUnaligned(const void* base, int64_t index) {
 }
 }  // namespace
 
+/// Shape rules read numbers that a file wrote; a missing one is the file's fault and must not be read.
+void HostTensor::requireElement(int64_t index) const {
+  if (!data_ || index < 0 || index >= shape_.count())
+    throw Error("MODEL_INVALID", "a constant of shape " + shape_.text() + " has no element " + std::to_string(index) + ", which the model needs");
+}
+
 double HostTensor::real(int64_t index) const {
+  requireElement(index);
   switch (dtype_) {
     case DType::F64: return readUnaligned<double>(data_, index);
     case DType::F32: return readUnaligned<float>(data_, index);
@@ -63,13 +72,19 @@ double HostTensor::real(int64_t index) const {
 }
 
 int64_t HostTensor::integer(int64_t index) const {
+  requireElement(index);
   switch (dtype_) {
     case DType::I64: return readUnaligned<int64_t>(data_, index);
     case DType::I32: return readUnaligned<int32_t>(data_, index);
     case DType::I8: return readUnaligned<int8_t>(data_, index);
     case DType::U8:
     case DType::Bool: return readUnaligned<uint8_t>(data_, index);
-    default: return static_cast<int64_t>(real(index));
+    default: {
+      // A conversion out of range is undefined; what lies beyond is as large as it gets.
+      const double value = real(index);
+      if (!(value > -9.2e18)) return value < 0 ? std::numeric_limits<int64_t>::min() : 0;
+      return value < 9.2e18 ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::max();
+    }
   }
 }
 

@@ -38,6 +38,7 @@ class HostTensor {
   std::vector<int64_t> integers() const;
 
  private:
+  void requireElement(int64_t index) const;
   DType dtype_ = DType::F32;
   Shape shape_;
   std::shared_ptr<const void> owner_;

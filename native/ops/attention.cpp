@@ -43,15 +43,19 @@ void appendState(InferContext& c) {
   c.require(c.shape(0).rank() == c.shape(1).rank() && c.dtype(0) == c.dtype(1), "what is appended must have the state's rank and element type");
   for (int i = 0; i < c.shape(0).rank(); ++i)
     c.require(i == axis ? c.shape(1)[i] <= c.shape(0)[i] : c.shape(1)[i] == c.shape(0)[i], "what is appended does not fit the state");
+  c.require((c.dtype(2) == DType::I64 || c.dtype(2) == DType::I32) && c.shape(2).count() == 1, "the position must be one integer");
   same(c);
 }
 
 /// (outputs…, seeds [K, ...output]…, wanted…) -> gradients [K, ...wanted]…, expanded by the autodiff pass.
 void vjp(InferContext& c) {
   const int64_t outputs = c.attributes().integer("outputs");
+  c.require(outputs > 0 && outputs < c.inputCount(), "outputs, seeds and wanted values do not add up");
   const int wanted = c.inputCount() - 2 * static_cast<int>(outputs);
-  c.require(outputs > 0 && wanted > 0 && wanted <= c.outputCount(), "outputs, seeds and wanted values do not add up");
+  c.require(wanted > 0 && wanted <= c.outputCount(), "outputs, seeds and wanted values do not add up");
   const int64_t cotangents = c.shape(static_cast<int>(outputs)).rank() ? c.shape(static_cast<int>(outputs))[0] : 0;
+  for (int i = 0; i < outputs; ++i)
+    c.require(c.dtype(i) == c.dtype(static_cast<int>(outputs) + i), "a seed differs from its output in its element type");
   for (int64_t i = 0; i < outputs; ++i)
     if (c.shape(static_cast<int>(outputs + i)) != prepend(cotangents, c.shape(static_cast<int>(i))))
       c.fail("seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));

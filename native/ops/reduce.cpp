@@ -44,7 +44,11 @@ void extremum(InferContext& c) {
   c.require(c.shape(0).rank() >= 1 && c.shape(2) == kept && c.shape(0) == prepend(c.shape(0)[0], kept), "gradient and extremum do not have the reduced shape");
   c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(1)));
 }
-void sumTo(InferContext& c) { likeWithLeading(c, 1); }
+void sumTo(InferContext& c) {
+  likeWithLeading(c, 1);
+  const Shape whole = behindLeading(c, 0);
+  c.require(broadcast(c.shape(1), whole) == whole, "the operand is no expansion of the other's shape");
+}
 void sameWithAxis(InferContext& c) {
   c.resolve("axis", int64_t{normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank())});
   same(c);

@@ -26,13 +26,19 @@ void comparison(InferContext& c) {
   c.output(DType::Bool, broadcast(c.shape(0), c.shape(1)));
 }
 
-void likeWithLeading(InferContext& c, int like) {
-  const int leading = static_cast<int>(c.attributes().integer("leading"));
+Shape likeWithLeading(InferContext& c, int like) {
+  const int64_t leading = c.attributes().integer("leading");
   c.require(leading >= 0 && leading <= c.shape(0).rank(), "leading is out of range");
   Shape out;
-  for (int i = 0; i < leading; ++i) out.push(c.shape(0)[i]);
+  for (int i = 0; i < static_cast<int>(leading); ++i) out.push(c.shape(0)[i]);
   for (int64_t dim : c.shape(like)) out.push(dim);
   c.output(c.dtype(0), out);
+  return out;
+}
+
+Shape behindLeading(InferContext& c, int operand) {
+  const Shape& shape = c.shape(operand);
+  return Shape(shape.dims().subspan(static_cast<size_t>(c.attributes().integer("leading"))));
 }
 
 Window resolveWindow(InferContext& c, const std::vector<int64_t>& kernel, std::span<const int64_t> spatial) {

@@ -13,7 +13,9 @@ void broadcasting(InferContext& c);
 /// Numpy broadcasting, boolean result.
 void comparison(InferContext& c);
 /// `leading` axes of operand 0 followed by the shape of operand `like`.
-void likeWithLeading(InferContext& c, int like);
+Shape likeWithLeading(InferContext& c, int like);
+/// The axes of an operand after the attribute `leading`, once likeWithLeading has checked it.
+Shape behindLeading(InferContext& c, int operand);
 
 /// Windows of convolutions and poolings.
 struct Window {

@@ -44,7 +44,7 @@ void reshape(InferContext& c) {
   c.output(c.dtype(0), out);
 }
 void reshapeLike(InferContext& c) {
-  likeWithLeading(c, 1);
+  c.require(likeWithLeading(c, 1).count() == c.shape(0).count(), "the operands differ in their number of elements");
 }
 void flatten(InferContext& c) {
   const int rank = c.shape(0).rank();
@@ -102,6 +102,7 @@ void transpose(InferContext& c) {
 void expand(InferContext& c) { c.output(c.dtype(0), broadcast(c.shape(0), shapeFrom(c, c.known(1, "shape")))); }
 void expandLike(InferContext& c) {
   likeWithLeading(c, 1);
+  c.require(broadcast(behindLeading(c, 0), c.shape(1)) == c.shape(1), "the operand does not expand to the other's shape");
 }
 void concat(InferContext& c) {
   const int axis = normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank());
@@ -206,14 +207,16 @@ void shapeOf(InferContext& c) {
 void sizeOfTensor(InferContext& c) { c.output(DType::I64, Shape{}); }
 void range(InferContext& c) {
   const HostTensor &start = c.known(0, "start"), &limit = c.known(1, "limit"), &delta = c.known(2, "delta");
+  c.require(start.dtype() == limit.dtype() && start.dtype() == delta.dtype(), "start, limit and delta differ in their element types");
   c.require(delta.real(0) != 0, "delta is 0");
   double count = 0;
   if (isFloating(start.dtype())) count = std::ceil((limit.real(0) - start.real(0)) / delta.real(0));
   else {
-    const int64_t d = delta.integer(0), span = limit.integer(0) - start.integer(0);
+    // The ends of int64 lie further apart than int64 reaches.
+    const __int128 d = delta.integer(0), span = static_cast<__int128>(limit.integer(0)) - start.integer(0);
     count = static_cast<double>(d > 0 ? (span + d - 1) / d : (span + d + 1) / d);
   }
-  c.require(count < 1e9, "the range is too long");
+  c.require(std::isfinite(count) && count < 1e9, "the range is too long");
   c.output(c.dtype(0), Shape{count > 0 ? static_cast<int64_t>(count) : 0});
 }
 void constantOfShape(InferContext& c) {
@@ -227,6 +230,7 @@ void oneHot(InferContext& c) {  // (indices, depth, values [off, on])
   c.resolve("axis", int64_t{axis});
   const int64_t depth = c.known(1, "depth").integer(0);
   c.require(depth > 0 && depth < (int64_t{1} << 32), "depth must be positive");
+  c.require(c.shape(2) == Shape{2}, "values must be two numbers: off and on");
   Shape out;
   int source = 0;
   for (int i = 0; i < rank; ++i) out.push(i == axis ? depth : c.shape(0)[source++]);

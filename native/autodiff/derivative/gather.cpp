@@ -82,7 +82,7 @@ const bool registered = [] {
   RegisterDecomposition{"oneHot", [](Builder& b, const Node& node) {  // off + (on - off) · hit
     const Term values{&b, node.inputs[2]};
     const DType dtype = b.dtype(values);
-    const Term hit{&b, b.node("oneHot", {node.inputs[0], node.inputs[1], b.constant(convert(HostTensor::ofIntegers({0, 1}), dtype))}, node.attributes)};
+    const Term hit{&b, b.node("oneHot", {b.node("stopGradient", {node.inputs[0]}), node.inputs[1], b.constant(convert(HostTensor::ofIntegers({0, 1}), dtype))}, node.attributes)};
     const auto at = [&](int64_t i) { return apply("gather", values, Term{&b, b.constant(HostTensor::scalar(DType::I64, static_cast<double>(i)))}); };
     return std::vector<ValueId>{at(0) + (at(1) - at(0)) * hit};
   }};

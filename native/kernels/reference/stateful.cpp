@@ -38,7 +38,7 @@ void appendState(const KernelArguments& k, const Node& node) {
   const TensorRef &state = k.inputs[0], &x = k.inputs[1], &y = k.outputs[0];
   const int64_t position = k.inputs[2].dtype == DType::I64 ? *k.inputs[2].as<int64_t>() : *k.inputs[2].as<int32_t>();
   const AxisView whole = aroundAxis(y.shape, node.attributes.integer("axis")), part = aroundAxis(x.shape, node.attributes.integer("axis"));
-  if (position < 0 || position + part.size > whole.size)
+  if (position < 0 || position > whole.size - part.size)
     throw Error("INPUT_VALUE", "position " + std::to_string(position) + " leaves no room for " + std::to_string(part.size) + " in a state of " + std::to_string(whole.size));
   const size_t element = sizeOf(y.dtype);
   if (y.data != state.data) std::memcpy(y.data, state.data, static_cast<size_t>(y.count()) * element);
