@@ -83,3 +83,21 @@ for (const [suite, least] of [
     t.deepEqual(failed, [])
     t.true(passed >= least)
   })
+
+/** The suite's image models with generated weights, which give every class the same share whatever they see. */
+test('conformance: light', async t => {
+  const folder = sharedData(t, 'onnx-conformance', 'light')
+  if (folder === undefined) return
+  for (const name of ['inception_v1', 'resnet50', 'squeezenet', 'vgg19', 'zfnet512']) {
+    const model = await loadModel(join(folder, `light_${name}.onnx`))
+    const shape = model.inputs[0]!.shape as number[]
+    const data = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1)
+    model.dispose()
+    const { tensor } = await readTensor(readFileSync(join(folder, `light_${name}_output_0.pb`)))
+    const outcome = await outcomeOf(join(folder, `light_${name}.onnx`), async () => ({
+      inputs: [{ dtype: 'f32', shape, data }],
+      outputs: [tensor],
+    }))
+    t.is(outcome, 'passed', name)
+  }
+})
