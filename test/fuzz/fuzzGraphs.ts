@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
 
 const operations = native()
   .operations()
-  .filter(({ name }) => !/Grad$|Gradient$|^(fusedConv|reorder|vjp|customDerivative)$/.test(name))
+  .filter(({ name }) => !/Grad$|(?<!^stop)Gradient$|^(fusedConv|reorder|vjp|customDerivative)$/.test(name))
 const integers = [
   0,
   1,

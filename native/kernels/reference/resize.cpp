@@ -52,7 +52,7 @@ Contribution contribution(const Node& node, double scale, int64_t inSize, int64_
   if (mode == "nearest") return {{std::clamp<int64_t>(nearest(a.text("nearestMode"), static_cast<float>(x)), 0, inSize - 1)}, {1}};
   const double radius = mode == "cubic" ? 2 : 1;
   const double squeeze = a.integer("antialias") && scale < 1 ? scale : 1;
-  const bool exclude = a.integer("excludeOutside") != 0 || squeeze != 1;
+  const bool exclude = a.integer("excludeOutside") != 0;
   const auto first = static_cast<int64_t>(std::floor(x - radius / squeeze)) + 1, last = static_cast<int64_t>(std::ceil(x + radius / squeeze)) - 1;
   Contribution c;
   double sum = 0;

@@ -112,6 +112,17 @@ export const spatialCases: OnnxCase[] = [
     }),
   ]),
   resize([1, 1, 5, 7], [1, 1, 2, 1.5], { mode: 'cubic' }),
+  ...['linear', 'cubic'].flatMap(mode =>
+    [0, 1].map(excluded =>
+      oneNode('Resize', 18, {
+        inputs: { x: { shape: [1, 1, 8, 9] } },
+        operands: ['x', '', 's'],
+        tensors: [tensor('s', [4], Float32Array.of(1, 1, 0.6, 0.4))],
+        attributes: { mode, antialias: 1, exclude_outside: excluded },
+        note: `${mode} antialias${excluded ? ', outside excluded' : ''}`,
+      }),
+    ),
+  ),
   resize([1, 1, 5, 7], [1, 1, 2, 3], { mode: 'nearest' }, 10),
   resize([1, 1, 8, 6], [1, 1, 0.5, 0.5], { mode: 'nearest' }, 10),
   resize([1, 1, 5, 7], [1, 1, 2, 3], { mode: 'linear' }, 10),
