@@ -21,10 +21,11 @@ import { runCommand, type Session } from './session.js'
 interface ExplainFlags extends ModelFlags {
   method: string
   base: string
-  target: string[]
+  target?: string[]
+  layer?: string[]
   score?: Score
   output?: string
-  input: string[]
+  input?: string[]
   baseline?: string
   chunk?: string
   out?: string
@@ -54,15 +55,14 @@ export function addExplain(program: Command, argv: readonly string[]): void {
       '--target <target>',
       'top, a class index, a label, regression, difference:A:B, token:POSITION:ID or box:CHANNEL:LEFT,TOP,RIGHT,BOTTOM; may be given several times (default: top)',
       collect,
-      [],
     )
     .option('--score <form>', 'logit, probability or logProbability')
     .option('--output <name>', 'the output that is explained; default the first')
+    .option('--input <NAME=FILE.npy>', 'a tensor for an input, by name; may be given several times', collect)
     .option(
-      '--input <NAME=FILE.npy>',
-      'a tensor for an input, by name; may be given several times',
+      '--layer <name>',
+      'explain a value inside the model in place of its inputs (`ascribe inspect --layers` lists them); may be given several times',
       collect,
-      [],
     )
     .option('--baseline <value|FILE.npy>', 'what absence looks like, in model space (default: 0)')
     .option('--chunk <n>', 'examples of one pass; default as many as fit')
@@ -156,7 +156,7 @@ async function explain(
   paths: readonly string[],
   flags: ExplainFlags,
 ): Promise<number> {
-  const named = await readNamedTensors('--input', flags.input)
+  const named = await readNamedTensors('--input', flags.input ?? [])
   const hasNamed = Object.keys(named).length > 0
   const files = await listInputs(paths)
   if (hasNamed === files.length > 0)
@@ -167,7 +167,7 @@ async function explain(
         : 'There is nothing to explain: give pictures, .npy files, folders, or --input NAME=FILE.npy',
     )
   const places = await placeResults(files, flags)
-  const targets = flags.target.map(text =>
+  const targets = (flags.target ?? []).map(text =>
     parseTarget(text, {
       ...(flags.output === undefined ? {} : { output: flags.output }),
       ...(flags.score === undefined ? {} : { score: flags.score }),
@@ -204,6 +204,7 @@ async function explain(
         onProgress: (done, total) => progress.update(index * total + done, places.length * total),
         ...(baseline === undefined ? {} : { baseline }),
         ...(chunk === undefined ? {} : { chunk }),
+        ...(flags.layer === undefined ? {} : { layer: flags.layer }),
       })
       if (place !== undefined)
         await attribution.save(

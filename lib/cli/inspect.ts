@@ -4,7 +4,7 @@ import { addModelFlags, collect, type ModelFlags, openModel, readSizes } from '.
 import { runCommand, type Session } from './session.js'
 
 interface InspectFlags extends ModelFlags {
-  size: string[]
+  size?: string[]
   plan?: boolean
   layers?: boolean
   parameters?: boolean
@@ -16,12 +16,7 @@ export function addInspect(program: Command): void {
       .command('inspect <model>')
       .description('what a model is made of: inputs, outputs, operations, layers, parameters, memory, plan'),
   )
-    .option(
-      '--size <NAME=n>',
-      'what a symbolic dimension stands for; may be given several times',
-      collect,
-      [],
-    )
+    .option('--size <NAME=n>', 'what a symbolic dimension stands for; may be given several times', collect)
     .option('--layers', 'list every layer with its shape')
     .option('--parameters', 'list every parameter')
     .option('--plan', 'print the compiled plan, one line a node')
@@ -37,7 +32,7 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
     import('../report/format.js'),
   ])
   const model = await openModel(path, flags)
-  const sizes = await readSizes(flags.size)
+  const sizes = await readSizes(flags.size ?? [])
   const report = await inspectModel(model, { sizes, plan: flags.plan === true, signal: session.signal })
   const { metadata, batchAxis, parameters, plan } = report
   const value = ({

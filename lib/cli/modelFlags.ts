@@ -71,4 +71,4 @@ export async function readSizes(pairs: readonly string[]): Promise<Record<string
 }
 
 /** For flags that may be given several times. */
-export const collect = (value: string, before: string[]): string[] => [...before, value]
+export const collect = (value: string, before: string[] = []): string[] => [...before, value]

@@ -6,7 +6,7 @@ import { runCommand, type Session } from './session.js'
 
 interface RunFlags extends ModelFlags {
   input: string[]
-  output: string[]
+  output?: string[]
   profile?: string | true
   precision: 'f32' | 'f64'
   guard: boolean
@@ -16,17 +16,11 @@ export function addRun(program: Command): void {
   addModelFlags(
     program.command('run <model>').description('compute outputs, or any named value inside the model'),
   )
-    .requiredOption(
-      '--input <NAME=FILE.npy>',
-      'a tensor for an input; may be given several times',
-      collect,
-      [],
-    )
+    .requiredOption('--input <NAME=FILE.npy>', 'a tensor for an input; may be given several times', collect)
     .option(
       '--output <NAME=FILE.npy>',
       'where a value goes; may be given several times (default: describe all outputs)',
       collect,
-      [],
     )
     .option('--profile [trace.json]', 'time every node; with a file, a trace for chrome://tracing')
     .option('--precision <dtype>', 'f32, or f64: the reference kernels in double precision', 'f32')
@@ -43,7 +37,7 @@ async function run(session: Session, path: string, flags: RunFlags): Promise<num
     import('../validate.js'),
   ])
   const precision = expectOneOf('--precision', flags.precision, ['f32', 'f64'])
-  const files = namedFiles('--output', flags.output)
+  const files = namedFiles('--output', flags.output ?? [])
   const inputs = await readNamedTensors('--input', flags.input)
   const model = await openModel(path, flags)
   const { outputs, milliseconds, peakBytes, profile } = await model.run(inputs, {

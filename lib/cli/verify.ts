@@ -5,8 +5,8 @@ import { startProgress } from './progress.js'
 import { runCommand, type Session } from './session.js'
 
 interface VerifyFlags extends ModelFlags {
-  input: string[]
-  size: string[]
+  input?: string[]
+  size?: string[]
   seed: string
   tolerance: string
 }
@@ -20,13 +20,8 @@ export function addVerify(program: Command): void {
       .command('verify <model>')
       .description('compare every value inside a model with ONNX Runtime, and name the first that differs'),
   )
-    .option('--input <NAME=FILE.npy>', 'a tensor for an input; default seeded random ones', collect, [])
-    .option(
-      '--size <NAME=n>',
-      'what a symbolic dimension stands for; may be given several times',
-      collect,
-      [],
-    )
+    .option('--input <NAME=FILE.npy>', 'a tensor for an input; default seeded random ones', collect)
+    .option('--size <NAME=n>', 'what a symbolic dimension stands for; may be given several times', collect)
     .option('--seed <n>', 'of the random inputs', '0')
     .option(
       '--tolerance <error>',
@@ -47,13 +42,13 @@ async function verify(session: Session, path: string, flags: VerifyFlags): Promi
       import('../report/escape.js'),
       import('../validate.js'),
     ])
-  const inputs = await readNamedTensors('--input', flags.input)
+  const inputs = await readNamedTensors('--input', flags.input ?? [])
   const tolerance = expectNumber('--tolerance', Number(flags.tolerance), 0)
   const model = await openModel(path, flags)
   const progress = await startProgress('comparing', !session.isJson)
   const report = await verifyModel(model, await readFileBounded(path, maximumFileBytes), {
     ...(Object.keys(inputs).length > 0 ? { inputs } : {}),
-    sizes: await readSizes(flags.size),
+    sizes: await readSizes(flags.size ?? []),
     seed: await wholeNumber('--seed', flags.seed, 0, 2 ** 31),
     tolerance,
     signal: session.signal,

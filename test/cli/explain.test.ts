@@ -162,3 +162,22 @@ for (const [what, args, code, error] of [
     t.is(plain.out, '')
     t.notRegex(plain.err, /at .*\.js:\d+/)
   })
+
+test.serial('a value inside the model is explained in place of its input', async t => {
+  const layers = (await loadModel(model)).layers()
+  const pooled = layers.findLast(({ op }) => op === 'globalAveragePool' || op === 'mean')!.name
+  const folder = await temporaryFolder(t)
+  const out = join(folder, 'a.npy')
+  const { code, err } = await runCli([
+    'explain',
+    model,
+    picture,
+    ...withPictures,
+    '--layer',
+    pooled,
+    '--out',
+    out,
+  ])
+  t.is(code, 0, err)
+  t.is((await readNpy(out)).shape.slice(0, 2).join(), '1,48')
+})
