@@ -172,6 +172,8 @@ void inferAndFold(Graph& graph, const SpecialiseOptions& options) {
   graph.nodes.clear();
   for (Node& node : old) {
     for (ValueId id : node.outputs) graph.value(id).producer = -1;
+    // In an ordinary plan doubles are the model's own, and a cast to single is meant.
+    if (options.precision == DType::F32 && node.op->name == "cast") node.attributes.set("keepPrecision", int64_t{0});
     if (node.op->name == "customDerivative") inferCustom(graph, node, options);
     else inferNode(graph, node);
     bool varies = false;

@@ -63,6 +63,7 @@ for (const { name, model, inputs, outputs } of onnxCases.filter(({ name }) => !u
     for (const output of outputs) {
       const found = actual.outputs[output] as Tensor
       const wanted = expected[output] as ort.Tensor
+      t.is(runtimeTypes[found.dtype as keyof typeof runtimeTypes], wanted.type as never, output)
       t.deepEqual([...found.shape], [...wanted.dims], output)
       const isWhole = found.dtype !== 'f32' && found.dtype !== 'f64'
       const difference = relativeDifference(found.data, wanted.data as never)

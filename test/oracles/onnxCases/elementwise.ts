@@ -194,5 +194,16 @@ export const elementwiseCases: OnnxCase[] = [
     outputType: 'bool',
     note: 'to bool',
   }),
+  oneNode('Cast', 13, {
+    inputs: { x: { shape: [4], dtype: 'f64', values: [0.1, -1e-3, 16777217, 1e39] } },
+    attributes: { to: 1 },
+    note: 'from double',
+  }),
+  oneNode('Cast', 13, {
+    inputs: { x: { shape: [3], values: [0.1, -2.5, 3] } },
+    attributes: { to: 11 },
+    outputType: 'f64',
+    note: 'to double',
+  }),
   oneNode('CastLike', 15, { inputs: { x: whole([6]), like: { shape: [1] } } }),
 ]
