@@ -32,7 +32,8 @@ void gatherNd(InferContext& c) {
   const int64_t batch = c.attributes().integer("batchDims");
   c.require(indices.rank() >= 1 && batch >= 0 && batch < indices.rank() && batch <= data.rank(), "batchDims is out of range");
   const int64_t depth = indices.at(-1);
-  c.require(depth >= 1 && batch + depth <= data.rank(), "an index tuple is longer than the data's rank");
+  c.require(depth >= 1 && depth <= data.rank() - batch, "an index tuple is longer than the data's rank");
+  for (int i = 0; i < static_cast<int>(batch); ++i) c.require(data[i] == indices[i], "data and indices differ in their batch axes");
   Shape out;
   for (int i = 0; i < indices.rank() - 1; ++i) out.push(indices[i]);
   for (int i = static_cast<int>(batch + depth); i < data.rank(); ++i) out.push(data[i]);
@@ -41,11 +42,16 @@ void gatherNd(InferContext& c) {
 void scatterElements(InferContext& c) {
   requireIndices(c, 1);
   c.require(c.shape(1) == c.shape(2) && c.shape(0).rank() == c.shape(1).rank(), "indices and updates must have one shape, of the data's rank");
-  c.resolve("axis", int64_t{normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank())});
+  c.require(c.dtype(0) == c.dtype(2), "data and updates have different element types");
+  const int axis = normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank());
+  c.resolve("axis", int64_t{axis});
+  for (int i = 0; i < c.shape(0).rank(); ++i)
+    c.require(i == axis || c.shape(1)[i] <= c.shape(0)[i], "indices reach outside the data");
   same(c);
 }
 void scatterNd(InferContext& c) {
   requireIndices(c, 1);
+  c.require(c.dtype(0) == c.dtype(2), "data and updates have different element types");
   c.require(c.shape(1).rank() >= 1 && c.shape(1).at(-1) <= c.shape(0).rank(), "an index tuple is longer than the data's rank");
   Shape expected;
   for (int i = 0; i < c.shape(1).rank() - 1; ++i) expected.push(c.shape(1)[i]);

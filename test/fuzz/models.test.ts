@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { loadModel } from '#lib/index.js'
-import { type ModelGiven, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { type ModelGiven, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 
 const fuzzer = fileURLToPath(new URL('fuzzModels.js', import.meta.url))
 
@@ -27,6 +27,18 @@ const findings: [string, ModelGiven, string][] = [
     'MODEL_INVALID',
   ],
 ]
+findings.push([
+  'scattered elements that lie outside the data',
+  {
+    opset: 18,
+    nodes: [{ op: 'ScatterElements', inputs: ['x', 'at', 'x9'], attributes: { axis: 3 } }],
+    tensors: [
+      tensor('at', [1, 9, 2, 3], new BigInt64Array(54)),
+      tensor('x9', [1, 9, 2, 3], new Float32Array(54)),
+    ],
+  },
+  'MODEL_INVALID',
+])
 for (const [name, given, code] of findings)
   test(`refused: ${name}`, async t => {
     const run = async () => {
