@@ -1,6 +1,7 @@
 import type { OnnxCase } from './case.js'
 import { elementwiseCases } from './elementwise.js'
 import { linearCases } from './linear.js'
+import { operatorSetCases } from './operatorSets.js'
 import { shapeCases } from './shapes.js'
 import { spatialCases } from './spatial.js'
 
@@ -10,4 +11,5 @@ export const onnxCases: readonly OnnxCase[] = [
   ...linearCases,
   ...shapeCases,
   ...spatialCases,
+  ...operatorSetCases,
 ]
