@@ -238,6 +238,8 @@ export interface OperationInfo {
   class: 'bilinear' | 'primitive' | 'composite'
   attributes: { name: string; kind: 'integer' | 'real' | 'text' | 'integers' | 'reals'; required: boolean }[]
   backends: string[]
+  /** Its result is its first operand seen with another shape. */
+  view: boolean
   derivative: boolean
 }
 

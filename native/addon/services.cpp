@@ -83,6 +83,7 @@ Napi::Object describeOperation(Napi::Env env, const OpSchema& schema) {
   out.Set("class", classes[static_cast<size_t>(schema.opClass)]);
   out.Set("attributes", attributes);
   out.Set("backends", toArray(env, backends));
+  out.Set("view", schema.view);
   out.Set("derivative", findVjp(schema.name) != nullptr || findDecomposition(schema.name) != nullptr);
   return out;
 }

@@ -2,6 +2,7 @@ import { describeRange } from '#lib/cli/methodFlags.js'
 import { operators } from '#lib/frontends/onnx/table/index.js'
 import { errorCodes, methods } from '#lib/index.js'
 import { native } from '#lib/native.js'
+import { conformance } from './conformance.js'
 import { importGiven } from './importOnnx.js'
 import { onnxCases } from './onnxCases/index.js'
 
@@ -88,17 +89,21 @@ async function operatorRows(): Promise<string[]> {
     const cases = onnxCases.filter(({ model }) => model.nodes.some(({ op }) => op === name))
     const own = cases.filter(({ model }) => model.nodes.length === 1)
     const becomes = new Set<string>()
-    let result = ''
+    const results = new Set<string>()
     for (const { model } of own.length > 0 ? own : cases) {
       const { graph } = await importGiven(model)
       for (const { op } of graph.nodes) becomes.add(op)
-      result = graph.nodes.at(-1)?.op ?? result
+      results.add(graph.nodes.at(-1)!.op)
     }
+    const found = [...results].map(op => operations.get(op)!)
     const opsets = [...new Set(cases.map(({ model }) => model.opset ?? 17))].sort((a, b) => a - b)
-    const kernels = (operations.get(result)?.backends ?? []).filter(backend => backend !== 'onednn')
-    const derivative = operations.get(result)?.derivative ? 'yes' : 'no'
+    const computed = found.filter(({ view }) => !view)
+    const kernels = ['cpu', 'reference'].filter(backend =>
+      computed.every(({ backends }) => backends.includes(backend)),
+    )
+    const derivative = found.every(operation => operation.derivative) ? 'yes' : 'no'
     rows.push(
-      `| ${name} | ${[...becomes].map(op => `\`${op}\``).join(', ')} | ${opsets.join(', ')} | ${derivative} | ${kernels.join(', ') || 'none needed'} | ${cases.length} |`,
+      `| ${name} | ${[...becomes].map(op => `\`${op}\``).join(', ')} | ${opsets.join(', ')} | ${derivative} | ${computed.length > 0 ? kernels.join(', ') : 'none needed'} | ${cases.length} |`,
     )
   }
   return rows
@@ -112,18 +117,26 @@ export async function operatorsPage(): Promise<string> {
     '',
     `The ${rows.length} ONNX operators of the default domain that are imported, from operator set 6 to the newest; \`Constant\` besides.`,
     'A model with others is refused with one error that lists all of them with node names and counts',
-    '(`MODEL_UNSUPPORTED_OP`). An operator counts only with its cases: each is compared with ONNX Runtime, and the',
+    '(`MODEL_UNSUPPORTED_OP`). An operator counts only with its cases: they are compared with ONNX Runtime, and the',
     'operations that it becomes have cases of their own (`test/native/op_cases`), which hold every kernel to the reference',
     'in double precision and every derivative to dual numbers and central differences.',
     '',
     '- *operations*: what it becomes in the graph language, over all its cases;',
     '- *sets*: operator sets of its cases (what did not change between two sets is not repeated);',
-    '- *derivative*: of the operation that gives its result; comparisons, indices and shapes have none;',
-    '- *kernels*: beside oneDNN, which takes convolutions and poolings where it is there. `none needed`: a view.',
+    '- *derivative*: of the operations that give its result; comparisons, indices and shapes have none;',
+    '- *kernels*: that all of those have, beside oneDNN, which takes convolutions and poolings where it is there. `none needed`: views.',
     '',
-    "Models of the ONNX project's conformance suite in `pytorch-converted/` pass (81 of 81); of `simple/`, those without",
-    'sequences, strings, training operators and shapes that depend on data. Derivatives of models are those of their',
-    'operations; `ascribe verify MODEL` compares every value of a model with ONNX Runtime.',
+    "Models of the ONNX project's conformance suite, by folder (a test holds the numbers):",
+    '',
+    '| folder | passed | refused by name | failed |',
+    '|---|---|---|---|',
+    ...Object.entries(conformance).map(
+      ([folder, { passed, refused }]) => `| \`${folder}/\` | ${passed} | ${refused} | 0 |`,
+    ),
+    '',
+    'What is refused of `simple/` needs sequences, strings, training operators or shapes that depend on data.',
+    'Derivatives of models are those of their operations; `ascribe verify MODEL` compares every value of a model with',
+    'ONNX Runtime.',
     '',
     'This page is generated from the import table and its cases by `node scripts/docs.js`.',
     '',

@@ -75,6 +75,8 @@ export const elementwiseCases: OnnxCase[] = [
   oneNode('Selu', 6, { inputs: x, attributes: { alpha: new Float(2), gamma: new Float(0.5) } }),
   oneNode('HardSigmoid', 6, { inputs: x, attributes: { alpha: new Float(0.4), beta: new Float(0.3) } }),
   oneNode('Gelu', 20, { inputs: x, attributes: { approximate: 'tanh' }, note: 'tanh' }),
+  oneNode('Swish', 24, { inputs: x }),
+  oneNode('Swish', 24, { inputs: x, attributes: { alpha: new Float(1.7) }, note: 'steeper' }),
   oneNode('Shrink', 9, { inputs: x, attributes: { lambd: new Float(1), bias: new Float(0.25) } }),
   oneNode('PRelu', 16, { inputs: x, tensors: [floats('slope', [3, 1, 1])] }),
   oneNode('PRelu', 9, { inputs: x, tensors: [floats('slope', [1])] }),

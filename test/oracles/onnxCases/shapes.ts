@@ -159,6 +159,10 @@ export const shapeCases: OnnxCase[] = [
   oneNode('ScatterElements', 13, {
     inputs: { x: { shape: [3, 3] }, i: index([2, 3], [1, 0, 2, 0, 2, 1]), u: { shape: [2, 3] } },
   }),
+  oneNode('Scatter', 9, {
+    inputs: { x: { shape: [3, 3] }, i: index([3, 2], [1, 0, 2, 0, 0, 1]), u: { shape: [3, 2] } },
+    attributes: { axis: 1 },
+  }),
   oneNode('ScatterElements', 18, {
     inputs: { x: { shape: [1, 5] }, i: index([1, 3], [1, 1, -2]), u: { shape: [1, 3] } },
     attributes: { axis: 1, reduction: 'add' },
