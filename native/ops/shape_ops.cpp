@@ -169,12 +169,14 @@ void pad(InferContext& c) {
     before[axis] = pads[i];
     after[axis] = pads[axes.size() + i];
   }
+  c.require(!c.has(2) || (c.dtype(2) == c.dtype(0) && c.shape(2).count() == 1), "the value must be one number of the data's element type");
   const std::string& mode = c.attributes().text("mode");
   c.require(mode == "constant" || mode == "reflect" || mode == "edge" || mode == "wrap", "mode must be constant, reflect, edge or wrap");
   Shape out;
   for (int i = 0; i < in.rank(); ++i) {
     const int64_t b = before[static_cast<size_t>(i)], a = after[static_cast<size_t>(i)];
-    c.require(std::abs(b) < (int64_t{1} << 32) && std::abs(a) < (int64_t{1} << 32), "a padding is too large");
+    constexpr int64_t kMost = int64_t{1} << 32;
+    c.require(b > -kMost && b < kMost && a > -kMost && a < kMost, "a padding is too large");
     const int64_t size = in[i] + b + a;
     c.require(size >= 0, "the padding removes more than there is");
     c.require(mode != "reflect" || (b < std::max<int64_t>(in[i], 1) && a < std::max<int64_t>(in[i], 1)), "reflection needs paddings smaller than the axis");
