@@ -8,6 +8,7 @@ using namespace rules;
 /// y = softmax(scale * q kᵀ + mask) v; the matrix itself is never an operand of anything else.
 void attention(InferContext& c) {
   const Shape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
+  for (int i = 1; i < c.inputCount(); ++i) c.require(!c.has(i) || c.dtype(i) == c.dtype(0), "operands have different element types");
   c.require(q.rank() >= 2 && k.rank() == q.rank() && v.rank() == q.rank(), "query, key and value must have one rank of at least 2");
   for (int i = 0; i < q.rank() - 2; ++i) c.require(q[i] == k[i] && q[i] == v[i], "query, key and value differ in their leading axes");
   c.require(q.at(-1) == k.at(-1) && k.at(-2) == v.at(-2), "query, key and value do not fit");

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "ops/rules.h"
 
@@ -32,7 +31,7 @@ void conv(InferContext& c) {
   c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
   c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
   c.require(group > 0 && w[0] % group == 0 && x[1] == w[1] * group, "channels, weights and groups do not fit");
-  c.require(!c.has(2) || c.shape(2) == Shape{w[0]}, "the bias must be one value per output channel");
+  c.require(!c.has(2) || (c.shape(2) == Shape{w[0]} && c.dtype(2) == c.dtype(0)), "the bias must be one value per output channel");
   const Window window = resolveWindow(c, {w.begin() + 2, w.end()}, x.dims().subspan(2));
   Shape out{x[0], w[0]};
   for (size_t i = 0; i + 2 < static_cast<size_t>(x.rank()); ++i) {
@@ -65,7 +64,8 @@ void convTranspose(InferContext& c) {
   const int64_t group = c.attributes().integer("group");
   c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
   c.require(group > 0 && x[1] == w[0] && x[1] % group == 0, "channels, weights and groups do not fit");
-  c.require(!c.has(2) || c.shape(2) == Shape{w[1] * group}, "the bias must be one value per output channel");
+  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  c.require(!c.has(2) || (c.shape(2) == Shape{w[1] * group} && c.dtype(2) == c.dtype(0)), "the bias must be one value per output channel");
   const size_t rank = static_cast<size_t>(x.rank()) - 2;
   auto strides = c.attributes().integers("strides"), dilations = c.attributes().integers("dilations"), pads = c.attributes().integers("pads");
   auto outputPadding = c.attributes().integers("outputPadding");
@@ -77,6 +77,10 @@ void convTranspose(InferContext& c) {
   if (outputPadding.empty()) outputPadding.assign(rank, 0);
   c.require(strides.size() == rank && dilations.size() == rank && pads.size() == 2 * rank && outputPadding.size() == rank &&
                 (outputShape.empty() || outputShape.size() == rank), "strides, dilations, pads or output sizes do not fit the number of spatial axes");
+  const auto isSmall = [](int64_t value) { return value > -(int64_t{1} << 32) && value < int64_t{1} << 32; };
+  const auto areSmall = [&](const std::vector<int64_t>& list) { return std::all_of(list.begin(), list.end(), isSmall); };
+  c.require(areSmall(pads) && areSmall(outputPadding) && areSmall(outputShape), "a padding or output size is too large");
+  c.require(w[1] < (int64_t{1} << 31) && group < (int64_t{1} << 31), "there are too many channels");
   Shape out{x[0], w[1] * group};
   bool padsDecide = true;  // the resolved pads alone give these sizes
   for (size_t i = 0; i < rank; ++i) {

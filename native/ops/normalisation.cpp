@@ -6,7 +6,8 @@ using namespace rules;
 
 void requirePerChannel(InferContext& c, int from, int to) {
   for (int i = from; i < to; ++i)
-    c.require(!c.has(i) || c.shape(i) == Shape{c.shape(0)[1]}, "scale, bias, mean and variance must be one value per channel");
+    c.require(!c.has(i) || (c.shape(i) == Shape{c.shape(0)[1]} && c.dtype(i) == c.dtype(0)),
+              "scale, bias, mean and variance must be one value per channel, of the data's element type");
 }
 void batchNorm(InferContext& c) {
   c.require(c.shape(0).rank() >= 2, "needs [N,C,…]");
@@ -31,7 +32,7 @@ Shape normalisedShape(InferContext& c, const Shape& x) {
 void layerNorm(InferContext& c) {
   const Shape normalised = normalisedShape(c, c.shape(0));
   for (int i = 1; i < c.inputCount(); ++i)
-    c.require(!c.has(i) || broadcast(c.shape(i), normalised) == normalised, "scale and bias do not fit the normalised axes");
+    c.require(!c.has(i) || (c.dtype(i) == c.dtype(0) && broadcast(c.shape(i), normalised) == normalised), "scale and bias do not fit the normalised axes");
   same(c);
 }
 /// g [K, ...x], x, scale?
