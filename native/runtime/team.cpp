@@ -64,6 +64,8 @@ class Signal {
     const std::lock_guard lock(mutex_);
     condition_.notify_one();
   }
+  /// Whether the waiter has given up its core; a moment later it may have or not.
+  bool isAsleep() const { return sleeping_.load(std::memory_order_relaxed); }
   /// Waits until raised more often than `seen` counts, and returns the new count.
   uint64_t wait(uint64_t seen, std::chrono::microseconds spin, const std::atomic<bool>* stop = nullptr) {
     if (!spinUntil([&] { return value_.load(std::memory_order_acquire) != seen; }, spin, stop)) {
@@ -101,6 +103,7 @@ struct alignas(64) Team::Helper {
     body.emplace(work);
     part = which;
     offered.store(++regions);
+    if (started.isAsleep()) keepOffCallersCpu(thread);
     started.raise();
   }
 
@@ -147,8 +150,13 @@ void Team::run(int parts, FunctionRef<void(int)> body) {
   for (int i = helped; i < parts; ++i) body(i);
   for (int i = 1; i < helped; ++i) {
     Helper& helper = *helpers_[i - 1];
-    if (helper.take(helper.regions)) body(i);
-    else helper.finishedSeen = helper.finished.wait(helper.finishedSeen, callerSpin);
+    if (helper.take(helper.regions)) {
+      // Late, perhaps because this thread has been moved to the helper's CPU.
+      keepOffCallersCpu(helper.thread);
+      body(i);
+    } else {
+      helper.finishedSeen = helper.finished.wait(helper.finishedSeen, callerSpin);
+    }
   }
 }
 

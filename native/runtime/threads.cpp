@@ -1,6 +1,7 @@
 #include "runtime/threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -30,6 +31,16 @@ SignalsBlocked::~SignalsBlocked() {
 
 void nameThread(const std::string& name) {
   pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+}
+
+void keepOffCallersCpu(std::thread& thread) {
+  // Whatever fails here (more CPUs than the set holds, a sandbox, another set since) leaves the thread where it is.
+  cpu_set_t cpus;
+  if (pthread_getaffinity_np(pthread_self(), sizeof cpus, &cpus) != 0) return;
+  const int mine = sched_getcpu();
+  if (mine < 0 || mine >= CPU_SETSIZE || CPU_COUNT(&cpus) < 2) return;
+  CPU_CLR(mine, &cpus);
+  pthread_setaffinity_np(thread.native_handle(), sizeof cpus, &cpus);
 }
 
 void addThreadNiceness(int niceness) {

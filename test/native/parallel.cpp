@@ -1,5 +1,8 @@
 #include "runtime/parallel.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -10,6 +13,7 @@
 #include "harness.h"
 #include "runtime/cpu_set.h"
 #include "runtime/team.h"
+#include "runtime/threads.h"
 
 using namespace ascribe;
 
@@ -153,4 +157,21 @@ TEST(a_busy_helpers_part_is_done_by_the_caller) {
 TEST(usable_cores_are_sane) {
   EXPECT_TRUE(usableCores() >= 1);
   EXPECT_TRUE(usableCores() <= static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+}
+
+TEST(a_thread_kept_off_the_callers_cpu_may_use_every_other) {
+  cpu_set_t mine;
+  if (pthread_getaffinity_np(pthread_self(), sizeof mine, &mine) != 0 || CPU_COUNT(&mine) < 2) return;
+  std::atomic<bool> quit{false};
+  std::thread thread([&] {
+    while (!quit) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  keepOffCallersCpu(thread);
+  cpu_set_t theirs;
+  EXPECT_EQ(pthread_getaffinity_np(thread.native_handle(), sizeof theirs, &theirs), 0);
+  EXPECT_EQ(CPU_COUNT(&theirs), CPU_COUNT(&mine) - 1);
+  CPU_AND(&theirs, &theirs, &mine);
+  EXPECT_EQ(CPU_COUNT(&theirs), CPU_COUNT(&mine) - 1);
+  quit = true;
+  thread.join();
 }
