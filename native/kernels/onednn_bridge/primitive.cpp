@@ -33,8 +33,8 @@ void check(int status, const char* what) {
 
 std::unique_ptr<Primitive> Primitive::make(const AscribeOperation& operation, double flops) {
   if (onednn() == nullptr) return nullptr;
-  // About ten microseconds on one thread either way.
-  constexpr double fewFlops = 1e6, fewElements = 1 << 16;
+  // Up to twenty microseconds on one thread, less than it takes to wake another.
+  constexpr double fewFlops = 2e6, fewElements = 1 << 16;
   const int most = flops < fewFlops && countOf(operation.first) + countOf(operation.result) < fewElements ? 1 : std::numeric_limits<int>::max();
   const int width = std::min(parallelWidth(), most);
   AscribePrimitive* made = create(operation, nullptr, width);
