@@ -30,6 +30,7 @@ for (const { name, bytes, shape, output } of await convolutionNets()) {
     await explainedValues(model, await prepareInput(model, inputs), {}),
     inputs,
     1,
+    { size: 1, graph: model.graph, inputs: model.inputs },
   )
   const extras = compiled.readsClass
     ? { 'ascribe.class': { dtype: 'i64' as const, shape: [1, 1], data: BigInt64Array.of(0n) } }

@@ -18,7 +18,9 @@ address() {
   # Leaks count too. UndefinedBehaviorSanitizer stops at the first finding (-fno-sanitize-recover).
   build build/address --CDASCRIBE_SANITIZE=address,undefined --CDCMAKE_CXX_FLAGS_RELEASE=-O1
   export UBSAN_OPTIONS=print_stacktrace=1
-  ASAN_OPTIONS=detect_stack_use_after_return=1 build/address/ascribe_tests
+  # Without detect_stack_use_after_return: GCC 12 puts its fake frames on 32-byte boundaries, and AVX-512 code stores
+  # its vectors on 64-byte ones (GCC bug 110027).
+  ASAN_OPTIONS=detect_stack_use_after_return=0 build/address/ascribe_tests
   # Node is not built with the sanitizer, so its runtime comes first. V8's own leaks at exit are not ours to judge;
   # the native tests judge the engine's. Node's workers unwind through frames the sanitizer does not know.
   npm run -s build:ts

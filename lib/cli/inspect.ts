@@ -50,6 +50,12 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
     fixed: () => `fixed at ${(batchAxis as { size: number }).size}`,
     none: () => 'none: the inputs share no leading axis',
   }
+  const perPass = {
+    free: batchAxis.kind === 'fixed' ? ', freed for passes of any number' : '',
+    alone:
+      batchAxis.kind === 'symbolic' ? '; examples of one batch change each other, so each goes alone' : '',
+    unknown: '',
+  }[report.examplesPerPass === undefined ? 'unknown' : report.examplesPerPass === 'any' ? 'free' : 'alone']
   const at = Object.entries(report.sizes).map(([name, size]) => `${escapeTerminal(name)} = ${size}`)
   const lines = [
     escapeTerminal(report.name),
@@ -64,7 +70,7 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
     ...report.inputs.map(value),
     'outputs',
     ...report.outputs.map(value),
-    `batch axis: ${batch[batchAxis.kind]()}`,
+    `batch axis: ${batch[batchAxis.kind]()}${perPass}`,
     `operations: ${report.operations.map(({ op, count }) => `${op} ${count}`).join(', ')}`,
     `parameters: ${parameters.count} tensors, ${parameters.elements.toLocaleString('en')} elements, ${formatBytes(parameters.bytes)}`,
     `plan${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,

@@ -2,6 +2,7 @@ import type { OutputEntry } from '../attribution/types.js'
 import type { Image } from '../data/image.js'
 import { AscribeError } from '../errors.js'
 import { expectInteger } from '../validate.js'
+import { runExample } from './batching.js'
 import type { Model, ModelInputs } from './model.js'
 import { prepareInput } from './prepareInput.js'
 
@@ -47,11 +48,7 @@ export async function classify(
   const count = expectInteger('count', options.count ?? 5, 1)
   const name = options.output ?? model.outputs[0]?.name ?? ''
   const { tensors } = await prepareInput(model, input)
-  const { outputs } = await model.run(tensors, {
-    outputs: [name],
-    ...(options.signal ? { signal: options.signal } : {}),
-  })
-  const { shape, data } = outputs[name]!
+  const { shape, data } = (await runExample(model, tensors, [name], options.signal))[name]!
   const isClassifier = shape.length >= 2 && shape[0] === 1 && shape.slice(2).every(size => size === 1)
   if (!isClassifier || data instanceof BigInt64Array)
     throw new AscribeError(

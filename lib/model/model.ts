@@ -8,6 +8,7 @@ import type {
   NativeTensor,
   NodeProfile,
   ParameterInfo,
+  RunResult,
 } from '#typings/addon.js'
 import { readFileBounded } from '../data/files.js'
 import { Image } from '../data/image.js'
@@ -241,26 +242,17 @@ export class Model {
     const names = options.outputs ?? this.outputs.map(output => output.name)
     const { precision = 'f32', withoutPasses = [], backends } = options
     const variant = JSON.stringify([precision, withoutPasses, backends, sizes])
-    const plan = await this.plan(
+    const result = await this.#runPlan(
       `run ${names.join('\u0000')} ${variant}`,
       () => this.#runGraph(names),
+      given,
       {
         sizes,
         precision,
         withoutPasses: [...withoutPasses],
         ...(backends ? { backends: [...backends] } : {}),
       },
-      options.signal,
-    )
-    const result = await settle(
-      () =>
-        plan.run(given as Record<string, NativeTensor>, {
-          guard: options.guard ?? true,
-          profile: options.profile ?? false,
-          ...(options.onProgress ? { onProgress: options.onProgress } : {}),
-          ...(this.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: this.memoryLimitBytes }),
-        }),
-      options.signal,
+      options,
     )
     return {
       outputs: Object.fromEntries(names.map((name, i) => [name, result.outputs[i] as Tensor])),
@@ -268,6 +260,38 @@ export class Model {
       peakBytes: result.peakBytes,
       ...(result.profile ? { profile: result.profile } : {}),
     }
+  }
+
+  /** Runs a graph made from this model's, with its weights. The key must tell apart what `describe` may give. */
+  async runPlan(
+    key: string,
+    describe: () => GraphDescription,
+    inputs: Readonly<Record<string, Tensor>>,
+    compile: CompileOptions,
+    signal?: AbortSignal,
+  ): Promise<Tensor[]> {
+    const { outputs } = await this.#runPlan(key, describe, inputs, compile, signal ? { signal } : {})
+    return outputs as Tensor[]
+  }
+
+  async #runPlan(
+    key: string,
+    describe: () => GraphDescription,
+    inputs: Readonly<Record<string, Tensor>>,
+    compile: CompileOptions,
+    options: Pick<RunModelOptions, 'signal' | 'onProgress' | 'profile' | 'guard'>,
+  ): Promise<RunResult> {
+    const plan = await this.plan(key, describe, compile, options.signal)
+    return settle(
+      () =>
+        plan.run(inputs as Record<string, NativeTensor>, {
+          guard: options.guard ?? true,
+          profile: options.profile ?? false,
+          ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+          ...(this.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: this.memoryLimitBytes }),
+        }),
+      options.signal,
+    )
   }
 
   #runGraph(names: readonly string[]): GraphDescription {

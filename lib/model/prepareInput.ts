@@ -22,7 +22,7 @@ export async function prepareInput(model: Model, input: Image | ModelInputs): Pr
   const tensors = model.named(input)
   const units: Record<string, Units> = {}
   for (const [name, tensor] of Object.entries(tensors)) {
-    if (tensor.shape[0] !== 1 && tensor.shape.length > 0 && model.batchAxis.kind === 'symbolic')
+    if (tensor.shape[0] !== 1 && tensor.shape.length > 0 && model.batchAxis.kind !== 'none')
       throw new AscribeError('INPUT_SHAPE', `Input "${name}" holds ${tensor.shape[0]} examples, expected 1`, {
         hint: 'Give one example at a time; attributeBatch takes a list of them.',
       })

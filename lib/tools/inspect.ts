@@ -1,8 +1,12 @@
 import type { LayerDescription, ParameterInfo, PlanDescription } from '#typings/addon.js'
+import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { OnnxMetadata } from '../frontends/onnx/metadata.js'
+import { batchingOf } from '../model/batching.js'
 import type { BatchAxis, Model, ModelValue } from '../model/model.js'
+import { rowsOf } from '../model/stack.js'
 import { native, settle } from '../native.js'
+import { sampleInputs } from './sampleInputs.js'
 
 export interface InspectOptions {
   /** What symbolic dimensions stand for in layers and plan. Default 1 for the batch, 16 for every other. */
@@ -20,6 +24,11 @@ export interface ModelReport {
   readonly inputs: readonly ModelValue[]
   readonly outputs: readonly ModelValue[]
   readonly batchAxis: BatchAxis
+  /**
+   * Examples that one pass of a method may hold, tried with seeded inputs: a fixed batch is freed where that changes
+   * nothing; examples that change each other go alone (1). Absent where the model cannot be run with such inputs.
+   */
+  readonly examplesPerPass?: number | 'any'
   /** The sizes at which layers and plan are described. */
   readonly sizes: Readonly<Record<string, number>>
   /** Operations of the graph language, most frequent first. */
@@ -65,6 +74,23 @@ export function plannedSizes(
   )
 }
 
+async function examplesPerPass(
+  model: Model,
+  sizes: Readonly<Record<string, number>>,
+  signal: AbortSignal | undefined,
+): Promise<number | 'any' | undefined> {
+  try {
+    const example = Object.entries(sampleInputs(model, sizes, 0)).map(([name, tensor]): [string, Tensor] => [
+      name,
+      tensor.shape.length === 0 ? tensor : rowsOf(tensor, 0, 1),
+    ])
+    return (await batchingOf(model, Object.fromEntries(example), signal)).size
+  } catch (error) {
+    if (error instanceof AscribeError && error.code !== 'ABORTED') return undefined
+    throw error
+  }
+}
+
 /**
  * Describes a model: inputs, outputs, batch axis, operations, layers with their shapes, parameters, and the plan that
  * would run it.
@@ -83,6 +109,7 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
   )
   const { nodes, arenaBytes, weightBytes, scratchBytes, device } = plan.describe()
   const list = model.parameters.list()
+  const perPass = await examplesPerPass(model, sizes, options.signal)
   const counts = new Map<string, number>()
   for (const { op } of model.graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1)
   return {
@@ -92,6 +119,7 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
     inputs: model.inputs,
     outputs: model.outputs,
     batchAxis: model.batchAxis,
+    ...(perPass === undefined ? {} : { examplesPerPass: perPass }),
     sizes,
     operations: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
     layers,

@@ -1,6 +1,7 @@
 import type { Units } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
+import { runExample } from '../../model/batching.js'
 import { embeddingLookups } from '../../model/embeddings.js'
 import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
@@ -111,9 +112,7 @@ export async function explainedValues(
   const inputNames = model.inputs.map(({ name }) => name)
   checkBaselineNames(baseline, areLayers ? [...names, ...inputNames] : names)
   const valuesOf = async (inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> =>
-    areLayers
-      ? { ...(await model.run(inputs, { outputs: names, ...(signal ? { signal } : {}) })).outputs }
-      : inputs
+    areLayers ? runExample(model, inputs, names, signal) : inputs
   const all = await valuesOf(prepared.tensors)
   const tensors = Object.fromEntries(names.map(name => [name, all[name]!]))
   for (const name of names) {

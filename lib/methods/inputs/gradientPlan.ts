@@ -1,9 +1,9 @@
 import type { NativePlan } from '#typings/addon.js'
 import type { Tensor } from '../../data/tensor.js'
-import { AscribeError } from '../../errors.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
-import { type CompiledTarget, classInput, compileTarget } from '../../graph/compileTarget.js'
+import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
 import type { Target } from '../../graph/target.js'
+import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
 import type { ExplainedValues } from './explainedValues.js'
@@ -46,17 +46,18 @@ export async function gradientPlan(
   explained: ExplainedValues,
   example: Readonly<Record<string, Tensor>>,
   chunk: number,
+  batching: Batching,
   signal?: AbortSignal,
 ): Promise<GradientPlan> {
-  const sizes = bindSizes(model.inputs, example)
-  for (const input of model.inputs) {
-    const first = input.shape?.[0]
-    if (typeof first === 'string') sizes[first] = chunk
-  }
+  const chunked = Object.entries(example).map(([name, tensor]): [string, Tensor] => [
+    name,
+    { ...tensor, shape: [chunk, ...tensor.shape.slice(1)] },
+  ])
+  const sizes = bindSizes(batching.inputs, Object.fromEntries(chunked))
   sizes['ascribe.examples'] = chunk
   const builder = new GraphBuilder()
   const standIns = new Map<string, Value>()
-  const values = builder.include(model.graph, {
+  const values = builder.include(batching.graph, {
     replace: Object.fromEntries(
       (explained.areLayers ? explained.names : []).map(name => [
         name,
@@ -82,7 +83,7 @@ export async function gradientPlan(
   const shapes = explained.areLayers
     ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
     : []
-  const key = `gradient ${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
+  const key = `gradient ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
   const plan = await model.plan(
     key,
     () => builder.build([...gradients, compiled.objective]),
@@ -92,7 +93,10 @@ export async function gradientPlan(
   return { plan, target: compiled, chunk }
 }
 
-/** The chunk that should fit the memory bound, judged by what one example takes. Fixed batches dictate theirs. */
+/**
+ * The chunk that should fit the memory bound, judged by what one example takes, and how the model takes that many. A
+ * batch that cannot be freed dictates the chunk.
+ */
 export async function chooseChunk(
   model: Model,
   target: Target,
@@ -101,19 +105,15 @@ export async function chooseChunk(
   points: number,
   requested: number | undefined,
   signal?: AbortSignal,
-): Promise<number> {
-  const axis = model.batchAxis
-  if (axis.kind === 'fixed') return axis.size
-  if (axis.kind === 'none')
-    throw new AscribeError(
-      'MODEL_CAPABILITY',
-      'The inputs share no batch axis, so path points cannot be stacked',
-      {
-        hint: 'Export the model with one symbolic (or one equal, fixed) leading dimension on every input.',
-      },
-    )
+): Promise<{ chunk: number; batching: Batching }> {
+  const { batchAxis, graph, inputs } = model
+  const wanted = Math.min(requested ?? greatestChunk, Math.max(points, 1))
+  const isOne = batchAxis.kind === 'symbolic' || (batchAxis.kind === 'fixed' && batchAxis.size === 1)
+  if (wanted === 1 && isOne) return { chunk: 1, batching: { size: 1, graph, inputs } }
+  const batching = await batchingOf(model, example, signal)
+  if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
-  const { plan } = await gradientPlan(model, target, explained, example, 1, signal)
+  const { plan } = await gradientPlan(model, target, explained, example, 1, batching, signal)
   const { arenaBytes, scratchBytes } = plan.describe()
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the
@@ -121,7 +121,5 @@ export async function chooseChunk(
   const each = arenaBytes + 12 * elements
   const fixed = scratchBytes + 44 * elements
   const fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
-  return Math.min(requested ?? greatestChunk, fitting, Math.max(points, 1))
+  return { chunk: Math.min(wanted, fitting), batching }
 }
-
-export { classInput }

@@ -54,6 +54,9 @@ export class IntegratedGradients extends GradientMethod {
     const { rule, steps, tolerance, maximumSteps } = this.options
     quadrature(rule, tolerance === undefined ? steps : Math.max(steps, maximumSteps))
   }
+  protected override get judgesResults(): boolean {
+    return this.options.tolerance !== undefined
+  }
   override recipe(): Recipe {
     return this.#recipe(this.options.steps)
   }

@@ -1,0 +1,177 @@
+import type { EnsembleResult, PlanDescription } from '#typings/addon.js'
+import { Attribution } from '../../attribution/attribution.js'
+import type { AttributionWarning, Completeness, OutputEntry } from '../../attribution/types.js'
+import { unitShape } from '../../attribution/units.js'
+import type { Tensor } from '../../data/tensor.js'
+import type { CompiledTarget } from '../../graph/compileTarget.js'
+import type { Target } from '../../graph/target.js'
+import type { Batching } from '../../model/batching.js'
+import type { Model } from '../../model/model.js'
+import type { PreparedInput } from '../../model/prepareInput.js'
+import { rowsOf } from '../../model/stack.js'
+import { native } from '../../native.js'
+import type { ExplainedValues } from './explainedValues.js'
+import { standInName } from './gradientPlan.js'
+
+/** How a method's identity stands in results. */
+export interface MethodIdentity {
+  name: string
+  options: object
+  seed?: number
+}
+
+/** One example of a call. */
+export interface Example {
+  prepared: PreparedInput
+  explained: ExplainedValues
+}
+
+/** What the model says of an example, and the class that its target picks. */
+export interface Choice {
+  class?: number
+  output: OutputEntry[]
+}
+
+/** One target's share of a call; lists run parallel to the examples. */
+export interface TargetRun {
+  target: Target
+  compiled: CompiledTarget
+  choices: readonly Choice[]
+  result: EnsembleResult
+  details: Record<string, number> | undefined
+  plan: PlanDescription
+  chunk: number
+  batching: Batching
+}
+
+function describeTarget(model: Model, run: TargetRun, at: number) {
+  const { target, compiled, result } = run
+  const { class: index } = run.choices[at]!
+  const label = index === undefined ? undefined : model.labels?.[index]
+  const score = target.options.score ?? 'logit'
+  const what =
+    index === undefined
+      ? `${target.description.kind} of ${compiled.valueName}`
+      : `${score} of ${label === undefined ? `class ${index}` : `"${label}" (class ${index})`}`
+  return {
+    description: compiled.lookedBehind ? `${what}, before the final ${compiled.lookedBehind}` : what,
+    kind: target.description.kind,
+    output: compiled.valueName,
+    value: result.objective[at]!,
+    ...(index === undefined ? {} : { index }),
+    ...(label === undefined ? {} : { label }),
+  }
+}
+
+function warningsOf({ result, compiled, plan, batching }: TargetRun, at: number): AttributionWarning[] {
+  const warnings: AttributionWarning[] = []
+  const silent = Object.values(result.attributions).every(tensor =>
+    (rowsOf(tensor as Tensor, at, 1).data as Float32Array).every(value => value === 0),
+  )
+  if (silent)
+    warnings.push({
+      code: 'TARGET_SATURATED',
+      message: `The gradient is zero everywhere: "${compiled.valueName}" is flat at this input (a final ReLU at 0, or a saturated function). Explain ${compiled.before === undefined ? 'the value before it' : `"${compiled.before}", the value before it`}.`,
+    })
+  for (const name of plan.unconnected)
+    warnings.push({
+      code: 'NOT_CONNECTED',
+      message: `The target does not depend on "${name}"; its scores are zeros.`,
+    })
+  if (batching.notice) warnings.push(batching.notice)
+  return warnings
+}
+
+function completenessOf({ result }: TargetRun, at: number): Completeness | undefined {
+  if (result.baselineObjective === undefined) return undefined
+  const difference = result.objective[at]! - result.baselineObjective[at]!
+  const delta = result.sums[at]! - difference
+  return { delta, difference, relative: difference === 0 ? null : Math.abs(delta / difference) }
+}
+
+function environmentOf(runs: readonly TargetRun[]) {
+  const engine = native().engine()
+  return {
+    device: runs[0]!.plan.device,
+    isa: engine.isa,
+    threads: engine.threadsPerLane,
+    chunk: Math.max(...runs.map(run => run.chunk)),
+    precision: 'f32',
+    versions: {
+      ascribe: engine.version,
+      ...Object.fromEntries(
+        engine.backends.flatMap(b => (b.available && b.version ? [[b.name, b.version]] : [])),
+      ),
+    },
+  }
+}
+
+/** Warnings that several targets share are said once. */
+const distinct = (warnings: readonly AttributionWarning[]): AttributionWarning[] => [
+  ...new Map(warnings.map(warning => [`${warning.code} ${warning.message}`, warning])).values(),
+]
+
+/**
+ * The envelope of one example's scores.
+ *
+ * @param at Which of the examples that went through the loop together.
+ * @param several The caller gave a list of targets: scores get a leading target axis.
+ * @param complete The method's scores add up to f(input) - f(baseline).
+ */
+export async function gradientResult(
+  model: Model,
+  identity: MethodIdentity,
+  example: Example,
+  runs: readonly TargetRun[],
+  at: number,
+  several: boolean,
+  complete: boolean,
+): Promise<Attribution> {
+  const { prepared, explained } = example
+  const targets = runs.map(run => describeTarget(model, run, at))
+  const completeness = complete ? runs.flatMap(run => completenessOf(run, at) ?? []) : []
+  const details = runs[0]?.details
+  // Passes that examples share (a baseline's) are split among them.
+  const share = (pick: (result: EnsembleResult) => number) =>
+    runs.reduce((sum, run) => sum + pick(run.result) / run.choices.length, 0)
+  return new Attribution({
+    model: { name: model.name, hash: await model.hash() },
+    preprocessing: prepared.preprocessing ?? null,
+    target: several ? targets : targets[0]!,
+    output: runs[0]!.choices[at]!.output,
+    method: {
+      name: identity.name,
+      options: identity.options,
+      ...(identity.seed === undefined ? {} : { seed: identity.seed }),
+      ...(details ? { details } : {}),
+    },
+    checks: completeness.length === runs.length ? { completeness } : {},
+    warnings: distinct(runs.flatMap(run => warningsOf(run, at))),
+    cost: {
+      forwardPasses: Math.ceil(share(result => result.forwardPasses)),
+      backwardPasses: Math.ceil(share(result => result.backwardPasses)),
+      milliseconds: share(result => result.milliseconds),
+      peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
+    },
+    environment: environmentOf(runs),
+    inputs: explained.names.map(name => {
+      const planned = explained.areLayers ? standInName(name) : name
+      const units = explained.units[name]!
+      const rows = runs.map(
+        run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
+      )
+      const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
+      for (const [i, row] of rows.entries()) data.set(row, i * row.length)
+      return {
+        name,
+        units,
+        scores: {
+          dtype: 'f32' as const,
+          shape: several ? [runs.length, ...unitShape(units)] : unitShape(units),
+          data,
+        },
+        ...(prepared.picture && prepared.pictureInput === name ? { picture: prepared.picture } : {}),
+      }
+    }),
+  })
+}
