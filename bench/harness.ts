@@ -14,8 +14,12 @@ export interface Race {
   rounds: number
 }
 
-const { values: flags } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+export const { values: flags } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    folder: { type: 'string' },
+  },
 })
 /** `--quick`: seconds instead of minutes. */
 export const quick = flags.quick

@@ -175,4 +175,17 @@ export async function* realModels(quick: boolean): AsyncGenerator<RealModel> {
     const { embeddingLookups } = await import('#lib/model/embeddings.js')
     yield { name: 'sst2-transformer', file, model, examples, explained: embeddingLookups(model)[0]!.layer }
   }
+  if (isChosen('charrnn')) {
+    const file = 'charrnn-shakespeare/charrnn_shakespeare.onnx'
+    const model = await loadModel(join(dataRoot, file))
+    const folder = join(dataRoot, 'charrnn-shakespeare')
+    const vocabulary = JSON.parse(readFileSync(join(folder, 'vocab.json'), 'utf8')) as Record<string, number>
+    const text = readFileSync(join(folder, 'tinyshakespeare.txt'), 'utf8')
+    const examples = few([0, 5000, 100_000]).map(start => {
+      const ids = BigInt64Array.from(text.slice(start, start + 50), letter => BigInt(vocabulary[letter] ?? 0))
+      return { name: `letters from ${start}`, inputs: { ids: createTensor('i64', [50, 1], ids) as Tensor } }
+    })
+    const { embeddingLookups } = await import('#lib/model/embeddings.js')
+    yield { name: 'charrnn', file, model, examples, explained: embeddingLookups(model)[0]!.layer }
+  }
 }

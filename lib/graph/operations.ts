@@ -150,6 +150,14 @@ type WithAttributes = {
     antialias?: number
   }
   attention: { scale?: number; causal?: number }
+  recurrent: {
+    cell: 'lstm' | 'gru' | 'rnn'
+    activations?: string
+    reverse?: number
+    clip?: number
+    inputForget?: number
+    resetAfter?: number
+  }
   dropout: { ratio?: number; seed?: number }
   randomUniform: { seed?: number; stream?: number }
   randomNormal: { seed?: number; stream?: number }

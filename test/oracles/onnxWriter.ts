@@ -45,6 +45,7 @@ export type AttributeGiven =
   | number[]
   | bigint[]
   | string
+  | string[]
   | Float
   | TensorProto
   | GraphProto
@@ -88,8 +89,18 @@ function attribute(name: string, given: AttributeGiven): AttributeProto {
     return create(AttributeProtoSchema, { ...base, type: Type.INT, i: BigInt(given) })
   if (typeof given === 'string')
     return create(AttributeProtoSchema, { ...base, type: Type.STRING, s: new TextEncoder().encode(given) })
+  if (Array.isArray(given) && typeof given[0] === 'string')
+    return create(AttributeProtoSchema, {
+      ...base,
+      type: Type.STRINGS,
+      strings: (given as string[]).map(value => new TextEncoder().encode(value)),
+    })
   if (Array.isArray(given))
-    return create(AttributeProtoSchema, { ...base, type: Type.INTS, ints: given.map(value => BigInt(value)) })
+    return create(AttributeProtoSchema, {
+      ...base,
+      type: Type.INTS,
+      ints: (given as (number | bigint)[]).map(value => BigInt(value)),
+    })
   return given.$typeName === GraphProtoSchema.typeName
     ? create(AttributeProtoSchema, { ...base, type: Type.GRAPH, g: given })
     : create(AttributeProtoSchema, { ...base, type: Type.TENSOR, t: given })

@@ -67,6 +67,10 @@ export class Attributes {
     return value
   }
 
+  texts(name: string): string[] | undefined {
+    return this.#get(name, Type.STRINGS)?.strings.map(value => decoder.decode(value))
+  }
+
   tensor(name: string): TensorProto | undefined {
     return this.#get(name, Type.TENSOR)?.t
   }

@@ -18,6 +18,7 @@ std::vector<OpCase> normalisationCases();
 std::vector<OpCase> softmaxCases();
 std::vector<OpCase> poolingCases();
 std::vector<OpCase> resizeCases();
+std::vector<OpCase> recurrentCases();
 std::vector<OpCase> statefulCases();
 
 }  // namespace ascribe::test

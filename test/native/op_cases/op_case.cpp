@@ -104,7 +104,7 @@ const std::vector<OpCase>& opCases() {
   static const std::vector<OpCase> all = [] {
     std::vector<OpCase> cases;
     for (const auto family : {unaryCases, binaryCases, gateCases, reductionCases, viewCases, movementCases, gatherCases, productCases, convolutionCases,
-                              normalisationCases, softmaxCases, poolingCases, resizeCases, statefulCases}) {
+                              normalisationCases, softmaxCases, poolingCases, resizeCases, recurrentCases, statefulCases}) {
       std::vector<OpCase> more = family();
       std::move(more.begin(), more.end(), std::back_inserter(cases));
     }

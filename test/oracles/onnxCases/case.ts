@@ -40,12 +40,13 @@ export function oneNode(op: string, opset: number, given: OneNode): OnnxCase {
     ...Object.keys(given.inputs),
     ...(given.tensors ?? []).map(({ name }) => name),
   ]
-  const outputs = given.outputs ?? ['y']
+  const results = given.outputs ?? ['y']
+  const outputs = results.filter(name => name !== '')
   return {
     name: `${op}-${opset}${given.note ? ` ${given.note}` : ''}`,
     model: {
       opset,
-      nodes: [{ op, inputs: operands, outputs, attributes: given.attributes ?? {} }],
+      nodes: [{ op, inputs: operands, outputs: results, attributes: given.attributes ?? {} }],
       tensors: given.tensors ?? [],
       inputs: declare(given.inputs),
       outputs: outputs.map(name => valueInfo(name, undefined, elementTypes[given.outputType ?? 'f32'])),

@@ -2,6 +2,7 @@ import type { OnnxCase } from './case.js'
 import { elementwiseCases } from './elementwise.js'
 import { linearCases } from './linear.js'
 import { operatorSetCases } from './operatorSets.js'
+import { recurrentCases } from './recurrent.js'
 import { shapeCases } from './shapes.js'
 import { spatialCases } from './spatial.js'
 
@@ -9,6 +10,7 @@ import { spatialCases } from './spatial.js'
 export const onnxCases: readonly OnnxCase[] = [
   ...elementwiseCases,
   ...linearCases,
+  ...recurrentCases,
   ...shapeCases,
   ...spatialCases,
   ...operatorSetCases,

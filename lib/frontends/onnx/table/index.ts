@@ -7,6 +7,7 @@ import { generate } from './generate.js'
 import { linear } from './linear.js'
 import { normalisation } from './normalisation.js'
 import { pooling } from './pooling.js'
+import { recurrentLayers } from './recurrent.js'
 import { reduction } from './reduction.js'
 import { resizing } from './resize.js'
 import { shape } from './shape.js'
@@ -22,6 +23,7 @@ export const operators: OperatorTable = {
   ...linear,
   ...normalisation,
   ...pooling,
+  ...recurrentLayers,
   ...reduction,
   ...resizing,
   ...shape,
