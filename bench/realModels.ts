@@ -11,7 +11,7 @@ import {
   readImage,
   type Tensor,
 } from '#lib/index.js'
-import { isChosen } from './harness.js'
+import { isChosen, randomFloats } from './harness.js'
 
 /** A trained model with real inputs, prepared as its card says. */
 export interface RealModel {
@@ -187,5 +187,27 @@ export async function* realModels(quick: boolean): AsyncGenerator<RealModel> {
     })
     const { embeddingLookups } = await import('#lib/model/embeddings.js')
     yield { name: 'charrnn', file, model, examples, explained: embeddingLookups(model)[0]!.layer }
+  }
+  if (isChosen('silero-vad')) {
+    const file = 'third-party-onnx/silero_vad_16k_op15.onnx'
+    const model = await loadModel(join(dataRoot, file))
+    // No speech is at hand: a buzz of a voice's pitch, and breath, without which the spectrum between the harmonics is 0
+    // but for rounding, and its magnitude has no derivative.
+    const examples = few([110, 160, 220]).map(pitch => {
+      const breath = randomFloats(576, pitch)
+      const voice = breath.map((noise, at) =>
+        [1, 2, 3, 4, 5, 6].reduce(
+          (sum, k) => sum + (0.2 / k) * Math.sin((2 * Math.PI * pitch * k * at) / 16000),
+          0.05 * noise,
+        ),
+      )
+      const inputs: Record<string, Tensor> = {
+        input: createTensor('f32', [1, 576], voice),
+        state: createTensor('f32', [2, 1, 128], new Float32Array(256)),
+        sr: createTensor('i64', [], BigInt64Array.of(16000n)),
+      }
+      return { name: `${pitch} Hz`, inputs }
+    })
+    yield { name: 'silero-vad', file, model, examples, explained: 'input' }
   }
 }

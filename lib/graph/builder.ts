@@ -35,6 +35,9 @@ export interface IncludeOptions {
   replace?: Record<string, (original: Value) => Value>
 }
 
+/** Attributes that name a subgraph. */
+const subgraphAttributes = ['forward', 'backward', 'thenBranch', 'elseBranch', 'body'] as const
+
 /**
  * The typed builder of the graph language. It describes and never computes: shapes are inferred, constants folded
  * and derivatives expanded natively when a plan is compiled.
@@ -226,14 +229,9 @@ export class GraphBuilder {
     })
     for (const [key, body] of Object.entries(graph.subgraphs ?? {})) this.subgraphs[prefix + key] = body
     for (const node of graph.nodes) {
-      const attributes =
-        node.op === 'customDerivative'
-          ? {
-              ...node.attributes,
-              forward: prefix + node.attributes.forward,
-              backward: prefix + node.attributes.backward,
-            }
-          : node.attributes
+      const attributes = { ...node.attributes }
+      for (const name of subgraphAttributes)
+        if (typeof attributes[name] === 'string') attributes[name] = prefix + attributes[name]
       const outputs = node.outputs.map(() => this.#add({ kind: 'result' }))
       this.nodes.push({
         ...node,

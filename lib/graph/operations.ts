@@ -162,6 +162,8 @@ type WithAttributes = {
   randomUniform: { seed?: number; stream?: number }
   randomNormal: { seed?: number; stream?: number }
   appendState: Axis
+  if: { thenBranch: string; elseBranch: string }
+  loop: { body: string; carried: number; captured: number }
   vjp: { outputs: number; rules?: string; parameters?: 'summed' | 'perExample' | 'factors' }
   customDerivative: { forward: string; backward: string }
 }

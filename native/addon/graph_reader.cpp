@@ -15,7 +15,7 @@ namespace ascribe::addon {
 
 namespace {
 
-/// Bodies of customDerivative nodes may hold others; a description that contains itself must end.
+/// Bodies may hold others; a description that contains itself must end.
 constexpr int kMaximumDepth = 16;
 
 std::vector<DeclaredDim> readDims(const Reader& reader) {

@@ -88,7 +88,7 @@ struct Graph {
   std::vector<HostTensor> constants;
   std::vector<Parameter> parameters;
   std::vector<State> states;
-  /// Bodies of customDerivative nodes, named by their `forward` and `backward` attributes.
+  /// Bodies of customDerivative, `if` and `loop` nodes, named by their attributes.
   std::unordered_map<std::string, std::shared_ptr<const Graph>> subgraphs;
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }

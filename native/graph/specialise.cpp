@@ -1,9 +1,11 @@
 #include "graph/specialise.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "graph/builder.h"
+#include "graph/control_flow.h"
 #include "graph/convert.h"
 #include "graph/op.h"
 #include "graph/verify.h"
@@ -168,10 +170,19 @@ void noteCapacity(Graph& graph, const Node& node) {
 }  // namespace
 
 void inferAndFold(Graph& graph, const SpecialiseOptions& options) {
-  std::vector<Node> old = std::move(graph.nodes);
+  // The next node last: what stands for control flow takes its place.
+  std::vector<Node> pending(std::make_move_iterator(graph.nodes.rbegin()), std::make_move_iterator(graph.nodes.rend()));
   graph.nodes.clear();
-  for (Node& node : old) {
+  ControlFlow control(graph, options);
+  while (!pending.empty()) {
+    Node node = std::move(pending.back());
+    pending.pop_back();
     for (ValueId id : node.outputs) graph.value(id).producer = -1;
+    if (ControlFlow::is(node)) {
+      std::vector<Node> nodes = control.expand(node);
+      std::move(nodes.rbegin(), nodes.rend(), std::back_inserter(pending));
+      continue;
+    }
     // In an ordinary plan doubles are the model's own, and a cast to single is meant.
     if (options.precision == DType::F32 && node.op->name == "cast") node.attributes.set("keepPrecision", int64_t{0});
     if (node.op->name == "customDerivative") inferCustom(graph, node, options);

@@ -73,6 +73,8 @@ void vjp(InferContext& c) {
     c.output(i, c.dtype(operand), prepend(cotangents, perExample ? prepend(examples, c.shape(operand)) : c.shape(operand)));
   }
 }
+/// (condition, captured…; thenBranch, elseBranch) and (limit?, condition?, carried…, captured…; body, carried, captured).
+void controlFlow(InferContext& c) { c.fail("control flow is replaced by specialisation"); }
 /// (x…; forward, backward): types are those of the forward body's outputs; specialisation infers the body.
 void customDerivative(InferContext& c) { c.fail("a customDerivative node is typed by specialisation"); }
 
@@ -86,6 +88,8 @@ const bool registered = [] {
   RegisterOp({.name = "appendState", .minInputs = 3, .maxInputs = 3, .attributes = {integer("axis", 0)}, .infer = appendState, .impure = true});
   // parameters: "summed" over the batch, "perExample" ([K, N, ...w]) or "factors" (the operands of the product)
   RegisterOp({.name = "vjp", .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredInteger("outputs"), text("rules", "derivative"), text("parameters", "summed")}, .infer = vjp});
+  RegisterOp({.name = "if", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("thenBranch"), requiredText("elseBranch"), integer("selected", 0)}, .infer = controlFlow});
+  RegisterOp({.name = "loop", .minInputs = 0, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("body"), requiredInteger("carried"), requiredInteger("captured"), integer("done", 0)}, .infer = controlFlow});
   RegisterOp({.name = "customDerivative", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("forward"), requiredText("backward")}, .infer = customDerivative});
   return true;
 }();

@@ -100,13 +100,14 @@ async function operatorRows(): Promise<string[]> {
       for (const { op } of graph.nodes) becomes.add(op)
       results.add(graph.nodes.at(-1)!.op)
     }
+    const isControl = [...results].some(op => op === 'if' || op === 'loop')
     const found = [...results].map(op => operations.get(op)!)
     const opsets = [...new Set(cases.map(({ model }) => model.opset ?? 17))].sort((a, b) => a - b)
-    const computed = found.filter(({ view }) => !view)
+    const computed = isControl ? [] : found.filter(({ view }) => !view)
     const kernels = ['cpu', 'reference'].filter(backend =>
       computed.every(({ backends }) => backends.includes(backend)),
     )
-    const derivative = found.every(operation => operation.derivative) ? 'yes' : 'no'
+    const derivative = isControl || found.every(operation => operation.derivative) ? 'yes' : 'no'
     rows.push(
       `| ${name} | ${[...becomes].map(op => `\`${op}\``).join(', ')} | ${opsets.join(', ')} | ${derivative} | ${computed.length > 0 ? kernels.join(', ') : 'none needed'} | ${cases.length} |`,
     )
@@ -140,6 +141,13 @@ export async function operatorsPage(): Promise<string> {
     ),
     '',
     'What is refused of `simple/` needs sequences, strings, training operators or shapes that depend on data.',
+    '',
+    'Control flow is put in place of its node when a model is compiled for given sizes. The branch of an `If` whose',
+    'condition then is known is all that is left of it; where the condition depends on data, both branches are computed',
+    'and their results, which must be of one shape, selected. `Loop` and `Scan` are unrolled, up to 4,096 trips: how often',
+    'they run must follow from constants and shapes. Recurrent layers run over any number of steps, and are differentiated',
+    'through up to 4,096 of them. Functions of the model are put in place of their calls.',
+    '',
     'Derivatives of models are those of their operations; `ascribe verify MODEL` compares every value of a model with',
     'ONNX Runtime.',
     '',

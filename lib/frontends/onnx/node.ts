@@ -1,9 +1,10 @@
-import type { DTypeName } from '#typings/addon.js'
+import type { DTypeName, GraphDescription } from '#typings/addon.js'
 import type { GraphBuilder, Operand, Value } from '../../graph/builder.js'
 import type { OperationAttributes, OperationName } from '../../graph/operations.js'
 import { Attributes } from './attributes.js'
 import type { Known } from './elements.js'
-import type { ModelNode } from './nodes.js'
+import type { OnnxValue } from './metadata.js'
+import type { ModelBody, ModelNode } from './nodes.js'
 import { invalidModel, Unsupported } from './problems.js'
 import type { Scope } from './scope.js'
 
@@ -13,13 +14,31 @@ export type OperatorImport = (node: OnnxNode) => Value | Value[]
 /** One ONNX operator a row; a file of them is an operator family. */
 export type OperatorTable = Readonly<Record<string, OperatorImport>>
 
+/** A graph inside a node: its description, what it takes from outside behind its own inputs, and what it gives. */
+export interface ImportedBody {
+  readonly graph: GraphDescription
+  readonly captured: readonly string[]
+  readonly outputs: readonly { dtype: DTypeName | undefined; rank: number | undefined }[]
+}
+
+/** Imports a body; `define` makes its inputs. */
+export type BodyImport = (
+  body: ModelBody,
+  outer: Scope,
+  prefix: string,
+  define: (scope: Scope, inputs: readonly OnnxValue[]) => void,
+  capture?: readonly string[],
+) => ImportedBody
+
 /** One node of the model as its import sees it: operands by position, attributes by name, and the graph to write to. */
 export class OnnxNode {
+  readonly #bodiesRead = new Set<string>()
   readonly attributes: Attributes
 
   constructor(
     readonly source: ModelNode,
     private readonly scope: Scope,
+    private readonly importBody: BodyImport,
   ) {
     this.attributes = new Attributes(source.attributes, source.label)
   }
@@ -115,6 +134,28 @@ export class OnnxNode {
 
   apply<N extends OperationName>(op: N, inputs: Operand[], attributes?: OperationAttributes[N]): Value {
     return this.graph.apply(op, inputs, attributes, this.source.label)
+  }
+
+  /** Names of graphs that the node carries and its import has not asked for. */
+  get unreadBodies(): string[] {
+    return [...this.source.bodies.keys()].filter(name => !this.#bodiesRead.has(name))
+  }
+
+  /** A graph that the node carries, imported into a graph of its own. */
+  body(attribute: string, define: (scope: Scope, inputs: readonly OnnxValue[]) => void): ImportedBody {
+    const body = this.source.bodies.get(attribute) ?? this.invalid(`${attribute} is missing`)
+    this.#bodiesRead.add(attribute)
+    return this.importBody(body, this.scope, `${this.source.label}/${attribute}/`, define)
+  }
+
+  /** A value of the surroundings by name. */
+  outside(name: string): Value {
+    return this.scope.value(name)
+  }
+
+  define(value: Value, dtype: DTypeName | undefined, rank: number | undefined): Value {
+    this.scope.types.define(value, dtype, rank)
+    return value
   }
 
   /** A number of the element type of `like`. */

@@ -2,6 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
   type FunctionProto,
+  type GraphProto,
   type NodeProto,
   NodeProtoSchema,
 } from './generated/onnx_pb.js'
@@ -19,6 +20,16 @@ export interface ModelNode {
   inputs: string[]
   outputs: string[]
   attributes: AttributeProto[]
+  /** Graphs that a control-flow node carries, by attribute. */
+  bodies: ReadonlyMap<string, ModelBody>
+}
+
+/** A graph inside a node, its nodes decoded. */
+export interface ModelBody {
+  graph: GraphProto
+  nodes: ModelNode[]
+  /** Names that it reads and does not define. */
+  free: ReadonlySet<string>
 }
 
 /** Operator set versions by domain; the default domain is ''. */
@@ -44,7 +55,7 @@ type Renaming = (name: string) => string
 
 /** Decodes the nodes of a graph, with the bodies of the model's own functions in place of their calls. */
 export class NodeReader {
-  readonly nodes: ModelNode[] = []
+  #count = 0
   readonly #functions = new Map<string, FunctionProto>()
   readonly #prefixes = new Set<string>()
 
@@ -57,8 +68,9 @@ export class NodeReader {
   }
 
   async read(encoded: readonly Uint8Array[]): Promise<ModelNode[]> {
-    await this.#read(encoded, this.opsets, name => name, new Map(), 0)
-    return this.nodes
+    const nodes: ModelNode[] = []
+    await this.#read(encoded, this.opsets, name => name, new Map(), 0, nodes)
+    return nodes
   }
 
   async #read(
@@ -67,9 +79,10 @@ export class NodeReader {
     rename: Renaming,
     references: ReadonlyMap<string, AttributeProto>,
     depth: number,
+    into: ModelNode[],
   ): Promise<void> {
     if (depth > maximumNesting)
-      throw invalidModel(`The functions of the model are nested more than ${maximumNesting} deep`)
+      throw invalidModel(`The functions and graphs of the model are nested more than ${maximumNesting} deep`)
     for (const bytes of encoded) {
       await this.pace.breathe()
       const node = fromBinary(NodeProtoSchema, bytes, { readUnknownFields: false })
@@ -77,17 +90,65 @@ export class NodeReader {
       node.output = node.output.map(rename)
       node.attribute = resolveReferences(node.attribute, references)
       const called = this.#functions.get(functionKey(node.domain, node.opType, node.overload))
-      if (called) await this.#inline(node, called, depth)
-      else this.#add(node, opsets)
+      if (called) await this.#inline(node, called, depth, into)
+      else await this.#add(node, opsets, rename, references, depth, into)
     }
   }
 
-  #add(node: NodeProto, opsets: Opsets): void {
-    if (this.nodes.length >= maximumNodes) throw invalidModel(`The model has more than ${maximumNodes} nodes`)
-    this.nodes.push(modelNode(node, opsets))
+  async #add(
+    node: NodeProto,
+    opsets: Opsets,
+    rename: Renaming,
+    references: ReadonlyMap<string, AttributeProto>,
+    depth: number,
+    into: ModelNode[],
+  ): Promise<void> {
+    if (++this.#count > maximumNodes) throw invalidModel(`The model has more than ${maximumNodes} nodes`)
+    const bodies = new Map<string, ModelBody>()
+    for (const { name, g } of node.attribute)
+      if (g) bodies.set(name, await this.#body(g, opsets, rename, references, depth + 1))
+    into.push({
+      label: labelOf(node),
+      operator: qualified(node.domain, node.opType),
+      opset: opsets.get(normalDomain(node.domain)) ?? 1,
+      inputs: node.input,
+      outputs: node.output,
+      attributes: node.attribute.filter(({ g }) => g === undefined),
+      bodies,
+    })
   }
 
-  async #inline(call: NodeProto, body: FunctionProto, depth: number): Promise<void> {
+  /** Names that the graph defines itself stay; all others are the surroundings' and renamed as these are. */
+  async #body(
+    graph: GraphProto,
+    opsets: Opsets,
+    rename: Renaming,
+    references: ReadonlyMap<string, AttributeProto>,
+    depth: number,
+  ): Promise<ModelBody> {
+    const own = new Set([
+      '',
+      ...graph.input.map(({ name }) => name),
+      ...graph.initializer.map(({ name }) => name),
+    ])
+    for (const bytes of graph.node)
+      for (const name of fromBinary(NodeProtoSchema, bytes, { readUnknownFields: false }).output)
+        own.add(name)
+    const inner = (name: string) => (own.has(name) ? name : rename(name))
+    const nodes: ModelNode[] = []
+    await this.#read(graph.node, opsets, inner, references, depth, nodes)
+    const free = new Set<string>()
+    const read = (name: string) => {
+      if (!own.has(name)) free.add(name)
+    }
+    const produced = new Set(nodes.flatMap(node => node.outputs))
+    for (const node of nodes) for (const name of readsOf(node)) if (!produced.has(name)) read(name)
+    const outputs = graph.output.map(output => ({ ...output, name: inner(output.name) }))
+    for (const { name } of outputs) read(name)
+    return { graph: { ...graph, output: outputs }, nodes, free }
+  }
+
+  async #inline(call: NodeProto, body: FunctionProto, depth: number, into: ModelNode[]): Promise<void> {
     const label = labelOf(call)
     if (call.input.length > body.input.length || call.output.length > body.output.length)
       throw invalidModel(`Node ${label} passes more values than the function "${body.name}" has`)
@@ -102,7 +163,8 @@ export class NodeReader {
     const references = new Map(body.attributeProto.map(one => [one.name, one]))
     for (const given of call.attribute) references.set(given.name, given)
     const opsets = new Map(body.opsetImport.map(one => [normalDomain(one.domain), Number(one.version)]))
-    await this.#read(body.node, opsets, name => outer.get(name) ?? prefix + name, references, depth + 1)
+    const rename = (name: string) => outer.get(name) ?? prefix + name
+    await this.#read(body.node, opsets, rename, references, depth + 1, into)
   }
 
   #freshPrefix(label: string): string {
@@ -113,29 +175,11 @@ export class NodeReader {
   }
 }
 
-/** The nodes of the graphs that a control-flow node carries. */
-export function bodiesOf(node: ModelNode): ModelNode[] {
-  const graphs = node.attributes.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs))
-  return graphs.flatMap(graph =>
-    graph.node.map(bytes =>
-      modelNode(
-        fromBinary(NodeProtoSchema, bytes, { readUnknownFields: false }),
-        new Map([['', node.opset]]),
-      ),
-    ),
-  )
-}
-
-function modelNode(node: NodeProto, opsets: Opsets): ModelNode {
-  return {
-    label: labelOf(node),
-    operator: qualified(node.domain, node.opType),
-    opset: opsets.get(normalDomain(node.domain)) ?? 1,
-    inputs: node.input,
-    outputs: node.output,
-    attributes: node.attribute,
-  }
-}
+/** Everything that a node reads, the names that its graphs take from outside among them. */
+export const readsOf = (node: ModelNode): string[] =>
+  node.bodies.size === 0
+    ? node.inputs
+    : [...node.inputs, ...[...node.bodies.values()].flatMap(({ free }) => [...free])]
 
 function labelOf(node: NodeProto): string {
   return node.name || `${node.opType}(${node.output.find(name => name !== '') ?? ''})`
@@ -170,7 +214,7 @@ export function liveNodes(
     const index = pending.pop()!
     if (needed.has(index)) continue
     needed.add(index)
-    for (const name of nodes[index]!.inputs) {
+    for (const name of readsOf(nodes[index]!)) {
       const producer = producers.get(name)
       if (producer !== undefined) pending.push(producer)
       else if (name !== '' && !isGiven(name))
@@ -203,12 +247,12 @@ function inOrder(
   const state = new Uint8Array(nodes.length) // 1: begun, 2: done
   for (let root = 0; root < nodes.length; root++) {
     if (!needed.has(root) || state[root] !== 0) continue
-    const stack = [{ index: root, next: 0 }]
+    const stack = [{ index: root, next: 0, reads: readsOf(nodes[root]!) }]
     state[root] = 1
     while (stack.length > 0) {
       const top = stack[stack.length - 1]!
       const node = nodes[top.index]!
-      const name = node.inputs[top.next++]
+      const name = top.reads[top.next++]
       if (name === undefined) {
         state[top.index] = 2
         ordered.push(node)
@@ -219,7 +263,7 @@ function inOrder(
       if (producer === undefined || state[producer] === 2) continue
       if (state[producer] === 1) throw invalidModel(`The graph runs in a circle through node ${node.label}`)
       state[producer] = 1
-      stack.push({ index: producer, next: 0 })
+      stack.push({ index: producer, next: 0, reads: readsOf(nodes[producer]!) })
     }
   }
   return ordered

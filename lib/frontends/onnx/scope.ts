@@ -1,3 +1,4 @@
+import type { DTypeName } from '#typings/addon.js'
 import type { GraphBuilder, Value } from '../../graph/builder.js'
 import type { Known } from './elements.js'
 import { invalidModel } from './problems.js'
@@ -15,8 +16,17 @@ export class Scope {
   constructor(
     readonly builder: GraphBuilder,
     private readonly weights: Weights,
+    /** What surrounds a body: names that it does not define are taken from there. */
+    private readonly outer?: Scope,
   ) {
     this.types = new ValueTypes(builder)
+  }
+
+  /** Values of the surroundings that this body takes, in the order of its inputs for them. */
+  readonly captured: { outside: string; inside: Value }[] = []
+
+  has(name: string): boolean {
+    return this.#values.has(name) || this.weights.has(name) || (this.outer?.has(name) ?? false)
   }
 
   define(name: string, value: Value): void {
@@ -33,13 +43,14 @@ export class Scope {
   }
 
   isMissing(name: string): boolean {
-    return this.#missing.has(name)
+    return this.#missing.has(name) || (this.outer?.isMissing(name) ?? false)
   }
 
   value(name: string): Value {
     const value = this.#values.get(name)
     if (value) return value
     if (this.weights.has(name)) return this.weights.value(name)
+    if (this.outer?.has(name)) return this.#capture(name, this.outer)
     throw invalidModel(`The model has no value called "${name}"`)
   }
 
@@ -52,10 +63,29 @@ export class Scope {
   }
 
   known(name: string): Known | undefined {
-    return this.#known.get(name) ?? this.weights.known(name)
+    return this.#known.get(name) ?? this.weights.known(name) ?? this.outer?.known(name)
   }
 
   tensorShape(name: string): number[] | undefined {
-    return this.weights.shape(name)
+    return this.weights.shape(name) ?? this.outer?.tensorShape(name)
+  }
+
+  #capture(name: string, outer: Scope): Value {
+    const outside = outer.value(name)
+    const inside = this.bodyInput(name, outer.types.dtype(outside), outer.types.rank(outside))
+    this.captured.push({ outside: name, inside })
+    this.#values.set(name, inside)
+    return inside
+  }
+
+  /** An input of a body. What it is like is known only when the model is specialised; here its rank may help. */
+  bodyInput(name: string, dtype: DTypeName | undefined, rank: number | undefined): Value {
+    const value = this.builder.input(
+      name,
+      dtype ?? 'f32',
+      Array.from({ length: rank ?? 0 }, () => 1),
+    )
+    this.types.define(value, dtype, rank)
+    return value
   }
 }

@@ -48,6 +48,12 @@ export class ValueTypes {
     return this.#of(value.index).rank
   }
 
+  /** Says what a value is of which the graph itself says nothing or too much. */
+  define(value: Value, dtype: DTypeName | undefined, rank: number | undefined): void {
+    this.#of(value.index)
+    this.#known[value.index] = { dtype, rank, length: undefined }
+  }
+
   #of(index: number): ValueType {
     // Nodes are appended in order, so every operand of a new one is known by then.
     for (; this.#nodesSeen < this.builder.nodes.length; this.#nodesSeen++)

@@ -33,6 +33,8 @@ export class Weights {
   constructor(
     private readonly builder: GraphBuilder,
     private readonly payloads: readonly OnnxPayload[],
+    /** Goes before the names of parameters: those of a body may be called as others elsewhere. */
+    private readonly prefix = '',
   ) {}
 
   define(name: string, tensor: TensorProto, origin: Origin): void {
@@ -130,9 +132,10 @@ export class Weights {
   #parameter(name: string, entry: Entry): Value {
     const { storage, compute } = this.#types(entry)
     const shape = dimensions(entry.tensor)
-    if (entry.tensor.payload > 0) this.#parameters.push({ name, ...this.#source(entry) })
-    else this.#inline.push({ name, dtype: storage, shape, bytes: entry.tensor.rawData })
-    return this.builder.parameter(name, compute, shape)
+    const full = this.prefix + name
+    if (entry.tensor.payload > 0) this.#parameters.push({ name: full, ...this.#source(entry) })
+    else this.#inline.push({ name: full, dtype: storage, shape, bytes: entry.tensor.rawData })
+    return this.builder.parameter(full, compute, shape)
   }
 
   #constant(name: string, entry: Entry, as: string | undefined): Value {

@@ -18,7 +18,7 @@ const std::map<std::string, std::vector<const OpCase*>>& casesByOp() {
   return grouped;
 }
 
-bool isDrivenElsewhere(std::string_view op) { return op == "vjp" || op == "customDerivative" || op == "reorder"; }
+bool isDrivenElsewhere(std::string_view op) { return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder"; }
 
 std::vector<std::string_view> fastBackends(std::string_view op) {
   std::vector<std::string_view> out;

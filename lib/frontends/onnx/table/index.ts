@@ -2,6 +2,7 @@ import type { OperatorTable } from '../node.js'
 import { activation } from './activation.js'
 import { arithmetic } from './arithmetic.js'
 import { comparison } from './comparison.js'
+import { control } from './control.js'
 import { gather } from './gather.js'
 import { generate } from './generate.js'
 import { linear } from './linear.js'
@@ -18,6 +19,7 @@ export const operators: OperatorTable = {
   ...activation,
   ...arithmetic,
   ...comparison,
+  ...control,
   ...gather,
   ...generate,
   ...linear,
