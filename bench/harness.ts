@@ -19,6 +19,7 @@ export const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     folder: { type: 'string' },
+    table: { type: 'boolean', default: false },
   },
 })
 /** `--quick`: seconds instead of minutes. */

@@ -240,6 +240,10 @@ export interface OperationInfo {
   backends: string[]
   /** Its result is its first operand seen with another shape. */
   view: boolean
+  /** Bits by position (the last one for all behind it too): operands of which only the shape is read … */
+  shapeOperands: number
+  /** … and operands that must be known when a plan is compiled. */
+  knownOperands: number
   derivative: boolean
 }
 

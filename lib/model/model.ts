@@ -21,6 +21,7 @@ import { call, native, settle } from '../native.js'
 import { typeError } from '../validate.js'
 import { abortable } from './abortable.js'
 import { bindSizes } from './bindSizes.js'
+import { knownInputs } from './knownInputs.js'
 import { PlanCache } from './planCache.js'
 
 /** An input or output of a model. Dimensions are numbers, or symbols that each call fixes. */
@@ -79,6 +80,9 @@ export interface ModelParts {
 /** ONNX files end at 2 GiB, the bound of protobuf. */
 const maximumSavedBytes = 2 ** 31 - 1
 
+/** Elements of an input whose contents a plan is compiled for: shapes, axes and counts are short. */
+const greatestKnownInput = 65_536
+
 /** Plans kept per model; a plan's arena is what one call of that size needs. */
 const planCacheBytes = 1 << 30
 
@@ -94,6 +98,7 @@ export class Model {
   readonly metadata: OnnxMetadata | undefined
   readonly #parts: ModelParts
   readonly #plans = new PlanCache(planCacheBytes)
+  #knownInputs: readonly string[] | undefined
   #hash: Promise<string> | undefined
   #disposed = false
 
@@ -241,11 +246,13 @@ export class Model {
     const sizes = bindSizes(this.inputs, given)
     const names = options.outputs ?? this.outputs.map(output => output.name)
     const { precision = 'f32', withoutPasses = [], backends } = options
-    const variant = JSON.stringify([precision, withoutPasses, backends, sizes])
+    const known = this.#knownOf(given)
+    const contents = Object.entries(known).map(([name, { data }]) => [name, Array.from(data, String)])
+    const variant = JSON.stringify([precision, withoutPasses, backends, sizes, contents])
     const result = await this.#runPlan(
       `run ${names.join('\u0000')} ${variant}`,
-      () => this.#runGraph(names),
-      given,
+      () => this.#runGraph(names, known),
+      Object.fromEntries(Object.entries(given).filter(([name]) => !(name in known))),
       {
         sizes,
         precision,
@@ -294,11 +301,30 @@ export class Model {
     )
   }
 
-  #runGraph(names: readonly string[]): GraphDescription {
+  /** Inputs whose contents a plan is compiled for. */
+  #knownOf(given: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+    this.#knownInputs ??= knownInputs(this.graph)
+    return Object.fromEntries(
+      this.#knownInputs.flatMap(name => {
+        const tensor = given[name]
+        return tensor === undefined || tensor.data.length > greatestKnownInput ? [] : [[name, tensor]]
+      }),
+    )
+  }
+
+  #runGraph(names: readonly string[], known: Readonly<Record<string, Tensor>>): GraphDescription {
     const declared = this.outputs.map(output => output.name)
-    if (names.length === declared.length && names.every((name, i) => name === declared[i])) return this.graph
+    const isAsDeclared =
+      names.length === declared.length &&
+      names.every((name, i) => name === declared[i]) &&
+      Object.keys(known).length === 0
+    if (isAsDeclared) return this.graph
     const builder = new GraphBuilder()
-    const values = builder.include(this.graph)
+    const constants = Object.entries(known).map(([name, { dtype, shape, data }]) => [
+      name,
+      builder.constant(dtype, [...shape], data),
+    ])
+    const values = builder.include(this.graph, { inputs: Object.fromEntries(constants) })
     return builder.build(
       names.map(name => {
         const value = values.get(name) ?? this.output(values, name)

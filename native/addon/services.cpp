@@ -84,6 +84,8 @@ Napi::Object describeOperation(Napi::Env env, const OpSchema& schema) {
   out.Set("attributes", attributes);
   out.Set("backends", toArray(env, backends));
   out.Set("view", schema.view);
+  out.Set("shapeOperands", schema.shapeOnly);
+  out.Set("knownOperands", schema.hostOperands);
   out.Set("derivative", findVjp(schema.name) != nullptr || findDecomposition(schema.name) != nullptr);
   return out;
 }

@@ -1,4 +1,5 @@
 import type { OnnxCase } from './case.js'
+import { compositeCases } from './composite.js'
 import { controlCases } from './control.js'
 import { elementwiseCases } from './elementwise.js'
 import { linearCases } from './linear.js'
@@ -9,6 +10,7 @@ import { spatialCases } from './spatial.js'
 
 /** Small models over every operator that ascribe imports, in the forms that matter. */
 export const onnxCases: readonly OnnxCase[] = [
+  ...compositeCases,
   ...controlCases,
   ...elementwiseCases,
   ...linearCases,

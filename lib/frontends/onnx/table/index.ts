@@ -1,11 +1,14 @@
 import type { OperatorTable } from '../node.js'
 import { activation } from './activation.js'
 import { arithmetic } from './arithmetic.js'
+import { attentionLayers } from './attention.js'
 import { comparison } from './comparison.js'
 import { control } from './control.js'
+import { einsums } from './einsum.js'
 import { gather } from './gather.js'
 import { generate } from './generate.js'
 import { linear } from './linear.js'
+import { losses } from './loss.js'
 import { normalisation } from './normalisation.js'
 import { pooling } from './pooling.js'
 import { recurrentLayers } from './recurrent.js'
@@ -18,11 +21,14 @@ import { softmax } from './softmax.js'
 export const operators: OperatorTable = {
   ...activation,
   ...arithmetic,
+  ...attentionLayers,
   ...comparison,
   ...control,
+  ...einsums,
   ...gather,
   ...generate,
   ...linear,
+  ...losses,
   ...normalisation,
   ...pooling,
   ...recurrentLayers,

@@ -29,6 +29,25 @@ function groupNormalization(node: OnnxNode): Value {
   return node.apply('reshapeLike', [scaled, x])
 }
 
+const square = (node: OnnxNode, x: Value): Value => node.apply('mul', [x, x])
+
+/** The second and third result, where they are wanted: the means, and one over the deviations. */
+function layerNormalization(node: OnnxNode): Value[] {
+  node.attributes.ignore('stash_type')
+  const axis = node.attributes.integer('axis', -1)
+  const epsilon = node.attributes.real('epsilon', 1e-5)
+  const x = node.input(0)
+  const operands = [x, node.input(1), node.optional(2)].slice(0, node.has(2) ? 3 : 2)
+  const normal = node.apply('layerNorm', operands, { axis, epsilon })
+  if (!node.wants(1) && !node.wants(2)) return [normal]
+  const rank = axis < 0 ? 0 : node.requireRank(x)
+  const axes = Array.from({ length: axis < 0 ? -axis : rank - axis }, (_, at) => -1 - at)
+  const mean = node.apply('mean', [x], { axes })
+  const variance = node.apply('mean', [square(node, node.apply('sub', [x, mean]))], { axes })
+  const root = node.apply('sqrt', [node.apply('add', [variance, node.scalar(epsilon, x)])])
+  return [normal, mean, node.apply('reciprocal', [root])]
+}
+
 export const normalisation: OperatorTable = {
   BatchNormalization: batchNormalization,
   InstanceNormalization: node => {
@@ -39,13 +58,26 @@ export const normalisation: OperatorTable = {
     })
   },
   GroupNormalization: groupNormalization,
-  LayerNormalization: node => {
-    node.attributes.ignore('stash_type')
-    const operands = [node.input(0), node.input(1), node.optional(2)].slice(0, node.has(2) ? 3 : 2)
-    return node.apply('layerNorm', operands, {
-      axis: node.attributes.integer('axis', -1),
-      epsilon: node.attributes.real('epsilon', 1e-5),
-    })
+  LayerNormalization: layerNormalization,
+  MeanVarianceNormalization: node => {
+    const axes = node.attributes.integers('axes') ?? [0, 2, 3]
+    const x = node.input(0)
+    const centred = node.apply('sub', [x, node.apply('mean', [x], { axes })])
+    const deviation = node.apply('sqrt', [node.apply('mean', [square(node, centred)], { axes })])
+    return node.apply('div', [centred, node.apply('add', [deviation, node.scalar(1e-9, x)])])
+  },
+  LpNormalization: node => {
+    const axes = [node.attributes.integer('axis', -1)]
+    const p = node.attributes.integer('p', 2)
+    if (p !== 1 && p !== 2) node.unsupported(`p ${p}`)
+    const x = node.input(0)
+    const size =
+      p === 1
+        ? node.apply('sum', [node.apply('abs', [x])], { axes })
+        : node.apply('sqrt', [node.apply('sum', [square(node, x)], { axes })])
+    // A row of zeros stays one.
+    const isZero = node.apply('equal', [size, node.scalar(0, x)])
+    return node.apply('div', [x, node.apply('where', [isZero, node.scalar(1, x), size])])
   },
   RMSNormalization: node => {
     node.attributes.ignore('stash_type')

@@ -39,10 +39,24 @@ function pad(node: OnnxNode): Value {
   })
 }
 
+/** Parts whose sizes follow from shapes. */
+function splitByOperand(node: OnnxNode, x: Value, axis: number): Value[] {
+  const sizes = node.host(1)
+  const ends = node.apply('cumSum', [sizes], { axis: 0 })
+  const starts = node.apply('sub', [ends, sizes])
+  const at = (bounds: Value, part: number) =>
+    node.apply('slice', [bounds, ...[part, part + 1, 0].map(value => node.graph.integers([value]))])
+  return Array.from({ length: node.outputCount }, (_, part) =>
+    node.apply('slice', [x, at(starts, part), at(ends, part), node.graph.integers([axis])]),
+  )
+}
+
 /** Parts of given sizes, or equal ones; equal parts are worked out when the sizes are known. */
 function split(node: OnnxNode): Value[] {
   const x = node.input(0)
   const axis = node.attributes.integer('axis', 0)
+  const isComputed = node.opset >= 13 && node.has(1) && node.known(1) === undefined
+  if (isComputed) return splitByOperand(node, x, axis)
   const sizes = node.opset >= 13 ? node.integers(1, 'split') : node.attributes.integers('split')
   const parts = node.attributes.integer('num_outputs', node.outputCount)
   if (parts !== node.outputCount)
