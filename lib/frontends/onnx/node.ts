@@ -148,6 +148,15 @@ export class OnnxNode {
     return this.importBody(body, this.scope, `${this.source.label}/${attribute}/`, define)
   }
 
+  /** Puts a zero with a derivative beside integers, for whoever reads them as the numbers they stand for. */
+  carry(integers: Value, derivative: Value): void {
+    this.scope.carried.set(integers, derivative)
+  }
+
+  carriedBy(integers: Value): Value | undefined {
+    return this.scope.carried.get(integers)
+  }
+
   /** A value of the surroundings by name. */
   outside(name: string): Value {
     return this.scope.value(name)

@@ -25,6 +25,9 @@ export class Scope {
   /** Values of the surroundings that this body takes, in the order of its inputs for them. */
   readonly captured: { outside: string; inside: Value }[] = []
 
+  /** What stands beside integers and has their derivative, which they cannot have: see the quantised operators. */
+  readonly carried = new Map<Value, Value>()
+
   has(name: string): boolean {
     return this.#values.has(name) || this.weights.has(name) || (this.outer?.has(name) ?? false)
   }

@@ -5,7 +5,15 @@ import { type CaseInput, elementsOf } from '../../oracles/onnxCases/case.js'
 import { onnxCases } from '../../oracles/onnxCases/index.js'
 import { writeModel } from '../../oracles/onnxWriter.js'
 
-const runtimeTypes = { f32: 'float32', f64: 'float64', i64: 'int64', i32: 'int32', bool: 'bool' } as const
+const runtimeTypes = {
+  f32: 'float32',
+  f64: 'float64',
+  i64: 'int64',
+  i32: 'int32',
+  i8: 'int8',
+  u8: 'uint8',
+  bool: 'bool',
+} as const
 
 function tensorOf(name: string, input: CaseInput): Tensor {
   const elements = elementsOf(name, input)
@@ -15,6 +23,8 @@ function tensorOf(name: string, input: CaseInput): Tensor {
     f64: () => Float64Array.from(elements),
     i64: () => BigInt64Array.from(elements, BigInt),
     i32: () => Int32Array.from(elements),
+    i8: () => Int8Array.from(elements),
+    u8: () => Uint8Array.from(elements),
     bool: () => Uint8Array.from(elements),
   }[dtype]()
   return { dtype, shape: input.shape, data } as Tensor

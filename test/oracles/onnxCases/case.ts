@@ -4,7 +4,7 @@ import { type AttributeGiven, type ModelGiven, valueInfo } from '../onnxWriter.j
 /** An input of a case: its shape, and how its elements are drawn (deterministically, from `name` and position). */
 export interface CaseInput {
   shape: number[]
-  dtype?: 'f32' | 'i64' | 'i32' | 'bool' | 'f64'
+  dtype?: 'f32' | 'i64' | 'i32' | 'i8' | 'u8' | 'bool' | 'f64'
   /** Elements lie in [low, high); default -2 to 2, integers 0 to 2. */
   low?: number
   high?: number
@@ -21,7 +21,7 @@ export interface OnnxCase {
   outputs: string[]
 }
 
-const elementTypes = { f32: 1, i32: 6, i64: 7, bool: 9, f64: 11 }
+const elementTypes = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f64: 11 }
 
 export interface OneNode {
   inputs: Record<string, CaseInput>
@@ -31,6 +31,8 @@ export interface OneNode {
   attributes?: Record<string, AttributeGiven>
   outputs?: string[]
   outputType?: keyof typeof elementTypes
+  /** Where results differ in it. */
+  outputTypes?: Record<string, keyof typeof elementTypes>
   note?: string
 }
 
@@ -49,7 +51,9 @@ export function oneNode(op: string, opset: number, given: OneNode): OnnxCase {
       nodes: [{ op, inputs: operands, outputs: results, attributes: given.attributes ?? {} }],
       tensors: given.tensors ?? [],
       inputs: declare(given.inputs),
-      outputs: outputs.map(name => valueInfo(name, undefined, elementTypes[given.outputType ?? 'f32'])),
+      outputs: outputs.map(name =>
+        valueInfo(name, undefined, elementTypes[given.outputTypes?.[name] ?? given.outputType ?? 'f32']),
+      ),
     },
     inputs: given.inputs,
     outputs,
@@ -66,7 +70,7 @@ export function declare(inputs: Record<string, CaseInput>) {
 export function elementsOf(name: string, input: CaseInput): number[] {
   const count = input.shape.reduce((a, b) => a * b, 1)
   if (input.values) return input.values
-  const isWhole = input.dtype === 'i64' || input.dtype === 'i32' || input.dtype === 'bool'
+  const isWhole = !['f32', 'f64', undefined].includes(input.dtype)
   const low = input.low ?? (isWhole ? 0 : -2)
   const high = input.high ?? 2
   let state = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) >>> 0

@@ -4,6 +4,7 @@ import { controlCases } from './control.js'
 import { elementwiseCases } from './elementwise.js'
 import { linearCases } from './linear.js'
 import { operatorSetCases } from './operatorSets.js'
+import { quantisedCases } from './quantised.js'
 import { recurrentCases } from './recurrent.js'
 import { shapeCases } from './shapes.js'
 import { spatialCases } from './spatial.js'
@@ -14,6 +15,7 @@ export const onnxCases: readonly OnnxCase[] = [
   ...controlCases,
   ...elementwiseCases,
   ...linearCases,
+  ...quantisedCases,
   ...recurrentCases,
   ...shapeCases,
   ...spatialCases,

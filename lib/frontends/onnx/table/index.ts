@@ -11,6 +11,7 @@ import { linear } from './linear.js'
 import { losses } from './loss.js'
 import { normalisation } from './normalisation.js'
 import { pooling } from './pooling.js'
+import { quantisedOperators } from './quantised.js'
 import { recurrentLayers } from './recurrent.js'
 import { reduction } from './reduction.js'
 import { resizing } from './resize.js'
@@ -31,6 +32,7 @@ export const operators: OperatorTable = {
   ...losses,
   ...normalisation,
   ...pooling,
+  ...quantisedOperators,
   ...recurrentLayers,
   ...reduction,
   ...resizing,
