@@ -17,6 +17,9 @@ import { type ParameterSource, Weights } from './weights.js'
 /** Operator sets before this one differ in more than the table knows. */
 const oldestOpset = 6
 
+/** Other domains count their operator sets by themselves. */
+const isTooOld = ({ operator, opset }: ModelNode) => !operator.includes('.') && opset < oldestOpset
+
 /** Operands in which even a single number is a weight. */
 const weightOperands: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [1, 2, 3, 4],
@@ -188,7 +191,7 @@ class GraphImporter {
     if (!Object.hasOwn(operators, node.operator) && node.operator !== 'Constant') {
       problems.add(node.operator, node.label)
       for (const { nodes } of node.bodies.values()) for (const inner of nodes) this.#checkSupport(inner)
-    } else if (node.opset < oldestOpset) {
+    } else if (isTooOld(node)) {
       problems.add(`${node.operator} of operator set ${node.opset}`, node.label)
     }
   }
@@ -196,7 +199,7 @@ class GraphImporter {
   #importNode(node: ModelNode): void {
     const isMissing = readsOf(node).some(name => this.scope.isMissing(name))
     const operator = operators[node.operator]
-    if (isMissing || !operator || node.opset < oldestOpset) {
+    if (isMissing || !operator || isTooOld(node)) {
       this.#skip(node)
       return
     }
@@ -204,7 +207,9 @@ class GraphImporter {
       const context = new OnnxNode(node, this.scope, (body, outer, prefix, define) =>
         new GraphImporter(body.graph, this.shared, prefix, outer).importBody(body.nodes, define),
       )
+      const before = this.builder.nodes.length
       const imported = operator(context)
+      this.scope.carryThrough(before)
       const unread = [...context.attributes.unread, ...context.unreadBodies]
       if (unread.length > 0) throw new Unsupported(`attribute ${unread.join(', ')}`)
       if (!this.shared.problems.isEmpty && node.bodies.size > 0) this.#skip(node)

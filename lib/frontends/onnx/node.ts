@@ -150,11 +150,11 @@ export class OnnxNode {
 
   /** Puts a zero with a derivative beside integers, for whoever reads them as the numbers they stand for. */
   carry(integers: Value, derivative: Value): void {
-    this.scope.carried.set(integers, derivative)
+    this.scope.carried.set(integers.index, derivative)
   }
 
   carriedBy(integers: Value): Value | undefined {
-    return this.scope.carried.get(integers)
+    return this.scope.carried.get(integers.index)
   }
 
   /** A value of the surroundings by name. */

@@ -1,9 +1,22 @@
 import type { DTypeName } from '#typings/addon.js'
-import type { GraphBuilder, Value } from '../../graph/builder.js'
+import { type GraphBuilder, Value } from '../../graph/builder.js'
 import type { Known } from './elements.js'
 import { invalidModel } from './problems.js'
 import { ValueTypes } from './valueTypes.js'
 import type { Weights } from './weights.js'
+
+/** Operations that put elements elsewhere and leave them as they are. */
+const moving = new Set([
+  'identity',
+  'reshape',
+  'flatten',
+  'squeeze',
+  'unsqueeze',
+  'transpose',
+  'slice',
+  'depthToSpace',
+  'spaceToDepth',
+])
 
 /** What the names of a model stand for while it is imported. */
 export class Scope {
@@ -26,7 +39,22 @@ export class Scope {
   readonly captured: { outside: string; inside: Value }[] = []
 
   /** What stands beside integers and has their derivative, which they cannot have: see the quantised operators. */
-  readonly carried = new Map<Value, Value>()
+  readonly carried = new Map<number, Value>()
+
+  /** Nodes from this one on that only move integers with a derivative move it too. */
+  carryThrough(firstNode: number): void {
+    if (this.carried.size === 0) return
+    for (const node of this.builder.nodes.slice(firstNode)) {
+      if (!moving.has(node.op)) continue
+      const carried = this.carried.get(node.inputs[0]!)
+      if (carried === undefined) continue
+      const others = node.inputs
+        .slice(1)
+        .map(index => (index < 0 ? undefined : new Value(this.builder, index)))
+      const [moved] = this.builder.applyMany(node.op as 'reshape', [carried, ...others], 1, node.attributes)
+      this.carried.set(node.outputs[0]!, moved!)
+    }
+  }
 
   has(name: string): boolean {
     return this.#values.has(name) || this.weights.has(name) || (this.outer?.has(name) ?? false)

@@ -24,6 +24,8 @@ export interface OnnxCase {
 const elementTypes = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f64: 11 }
 
 export interface OneNode {
+  /** Of the operator; default ONNX's own. */
+  domain?: string
   inputs: Record<string, CaseInput>
   /** Inputs of the node in order; default the case's inputs, then its tensors. */
   operands?: string[]
@@ -45,10 +47,19 @@ export function oneNode(op: string, opset: number, given: OneNode): OnnxCase {
   const results = given.outputs ?? ['y']
   const outputs = results.filter(name => name !== '')
   return {
-    name: `${op}-${opset}${given.note ? ` ${given.note}` : ''}`,
+    name: `${given.domain ? `${given.domain}.${op}` : `${op}-${opset}`}${given.note ? ` ${given.note}` : ''}`,
     model: {
       opset,
-      nodes: [{ op, inputs: operands, outputs: results, attributes: given.attributes ?? {} }],
+      ...(given.domain ? { domains: { [given.domain]: 1 } } : {}),
+      nodes: [
+        {
+          op,
+          ...(given.domain ? { domain: given.domain } : {}),
+          inputs: operands,
+          outputs: results,
+          attributes: given.attributes ?? {},
+        },
+      ],
       tensors: given.tensors ?? [],
       inputs: declare(given.inputs),
       outputs: outputs.map(name =>
@@ -80,3 +91,7 @@ export function elementsOf(name: string, input: CaseInput): number[] {
     return isWhole ? Math.floor(value) : value
   })
 }
+
+/** An operator as the import table calls it. */
+export const operatorOf = ({ op, domain }: { op: string; domain?: string }): string =>
+  domain ? `${domain}.${op}` : op

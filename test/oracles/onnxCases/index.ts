@@ -3,6 +3,7 @@ import { compositeCases } from './composite.js'
 import { controlCases } from './control.js'
 import { elementwiseCases } from './elementwise.js'
 import { linearCases } from './linear.js'
+import { microsoftCases } from './microsoft.js'
 import { operatorSetCases } from './operatorSets.js'
 import { quantisedCases } from './quantised.js'
 import { recurrentCases } from './recurrent.js'
@@ -15,6 +16,7 @@ export const onnxCases: readonly OnnxCase[] = [
   ...controlCases,
   ...elementwiseCases,
   ...linearCases,
+  ...microsoftCases,
   ...quantisedCases,
   ...recurrentCases,
   ...shapeCases,

@@ -12,7 +12,7 @@ const scalar = (node: OnnxNode, x: Value, axis: number): Value =>
   node.apply('squeeze', [dimension(node, x, axis)], { axes: [0] })
 
 /** [B, T, heads · size] as [B, heads, T, size]. */
-function splitHeads(node: OnnxNode, x: Value, heads: number): Value {
+export function splitHeads(node: OnnxNode, x: Value, heads: number): Value {
   const parted = node.apply('reshape', [x, node.graph.integers([0, 0, heads, -1])])
   return node.apply('transpose', [parted], { permutation: [0, 2, 1, 3] })
 }

@@ -24,7 +24,10 @@ function castTo(node: OnnxNode): Value {
   if (!node.attributes.has('to')) node.invalid('to is missing')
   const { name, compute } = elementType(node.attributes.integer('to', 0))
   if (compute === undefined) node.unsupported(`to ${name}`)
-  return node.apply('cast', [node.input(0)], { to: compute })
+  const cast = node.apply('cast', [node.input(0)], { to: compute })
+  // Integers that stand for numbers become them here: a quantised product before it is scaled.
+  const carried = compute === 'f32' ? node.carriedBy(node.input(0)) : undefined
+  return carried === undefined ? cast : node.apply('add', [cast, carried])
 }
 
 /** The second output says which elements were kept: in a model that is not trained, all of them. */

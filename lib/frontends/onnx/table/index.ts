@@ -9,16 +9,17 @@ import { gather } from './gather.js'
 import { generate } from './generate.js'
 import { linear } from './linear.js'
 import { losses } from './loss.js'
+import { microsoft } from './microsoft.js'
 import { normalisation } from './normalisation.js'
 import { pooling } from './pooling.js'
-import { quantisedOperators } from './quantised.js'
+import { microsoftQuantised, quantisedOperators } from './quantised.js'
 import { recurrentLayers } from './recurrent.js'
 import { reduction } from './reduction.js'
 import { resizing } from './resize.js'
 import { shape } from './shape.js'
 import { softmax } from './softmax.js'
 
-/** Every ONNX operator that ascribe imports, of the default domain. `Constant` is read with the model's tensors. */
+/** Every ONNX operator that ascribe imports: of the default domain by name, of others with their domain. `Constant` is read with the model's tensors. */
 export const operators: OperatorTable = {
   ...activation,
   ...arithmetic,
@@ -30,6 +31,8 @@ export const operators: OperatorTable = {
   ...generate,
   ...linear,
   ...losses,
+  ...microsoft,
+  ...microsoftQuantised,
   ...normalisation,
   ...pooling,
   ...quantisedOperators,

@@ -1,16 +1,8 @@
 import type { Value } from '../../../graph/builder.js'
 import type { OnnxNode, OperatorTable } from '../node.js'
-import { windowOf } from './window.js'
+import { checkKernel, windowOf } from './window.js'
 
-/** The weights say what the kernel is; a node that says something else is damaged. */
-function checkKernel(node: OnnxNode): void {
-  const kernel = node.attributes.integers('kernel_shape')
-  const weights = node.tensorShape(1)
-  if (kernel && weights && kernel.join() !== weights.slice(2).join())
-    node.invalid(`kernel_shape is [${kernel}], but its weights have shape [${weights}]`)
-}
-
-function gemm(node: OnnxNode): Value {
+export function gemm(node: OnnxNode): Value {
   if (node.opset < 7) node.attributes.ignore('broadcast')
   const transposeA = node.attributes.integer('transA', 0) === 0 ? 0 : 1
   const transposeB = node.attributes.integer('transB', 0) === 0 ? 0 : 1

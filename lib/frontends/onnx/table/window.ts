@@ -29,3 +29,11 @@ export function windowOf(node: OnnxNode): WindowAttributes {
     ...(autoPad === 'explicit' ? {} : { autoPad }),
   }
 }
+
+/** The weights say what the kernel is; a node that says something else is damaged. */
+export function checkKernel(node: OnnxNode, weightsAt = 1): void {
+  const kernel = node.attributes.integers('kernel_shape')
+  const weights = node.tensorShape(weightsAt)
+  if (kernel && weights && kernel.join() !== weights.slice(2).join())
+    node.invalid(`kernel_shape is [${kernel}], but its weights have shape [${weights}]`)
+}
