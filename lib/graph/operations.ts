@@ -105,6 +105,7 @@ type WithAttributes = {
   prod: Reduce
   argMax: Arg
   argMin: Arg
+  topK: { axis?: number; largest?: number }
   cumSum: { axis?: number; exclusive?: number; reverse?: number }
   reshape: { allowZero?: number }
   reshapeLike: { leading?: number }

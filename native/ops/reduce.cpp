@@ -54,9 +54,24 @@ void sameWithAxis(InferContext& c) {
   same(c);
 }
 
+/// (x, k) -> the k largest or smallest along the axis, in order, and their places.
+void topK(InferContext& c) {
+  const int axis = normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank());
+  c.resolve("axis", int64_t{axis});
+  const HostTensor& count = c.known(1, "number of elements");
+  c.require(count.shape().count() == 1, "the number of elements is one number");
+  const int64_t k = count.integers()[0];
+  c.require(k >= 0 && k <= c.shape(0)[axis], "there are not that many elements along the axis");
+  Shape out = c.shape(0);
+  out[axis] = k;
+  c.output(0, c.dtype(0), out);
+  c.output(1, DType::I64, out);
+}
+
 const bool registered = [] {
   for (const char* name : {"sum", "mean", "reduceMax", "reduceMin", "prod"})
     RegisterOp({.name = name, .attributes = {integers("axes"), integer("keepDims", 1)}, .infer = reduce});
+  RegisterOp({.name = "topK", .minInputs = 2, .maxInputs = 2, .minOutputs = 2, .maxOutputs = 2, .attributes = {integer("axis", -1), integer("largest", 1)}, .infer = topK, .hostOperands = 0b10});
   for (const char* name : {"argMax", "argMin"})
     RegisterOp({.name = name, .attributes = {integer("axis", 0), integer("keepDims", 1), integer("selectLast", 0)}, .infer = argument});
   RegisterOp({.name = "extremumGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3,

@@ -62,6 +62,10 @@ void scatter(VjpContext& c) {
 const bool registered = [] {
   rule("gather", gather);
   rule("gatherElements", gatherElements);
+  rule("topK", [](VjpContext& c) {
+    if (c.cotangent() == kNone) return;
+    c.gradient(0, c.b.node("gatherElementsGrad", {c.cotangent(), c.output(1), c.input(0)}, pick(c.attributes(), {"axis"})));
+  });
   rule("gatherNd", gatherNd);
   rule("scatterElements", scatter<false>);
   rule("scatterNd", scatter<true>);

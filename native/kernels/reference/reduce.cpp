@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "graph/op.h"
@@ -77,6 +79,28 @@ void extremum(const KernelArguments& k, const Node& node) {
 }
 bool ordered(const NodeSignature& s) { return numeric(s) || boolean(s); }
 
+/// Among equals the earlier first.
+void topK(const KernelArguments& k, const Node& node) {
+  const AxisView v = aroundAxis(k.inputs[0].shape, node.attributes.integer("axis"));
+  const bool largest = node.attributes.integer("largest") != 0;
+  const int64_t count = k.outputs[0].shape[static_cast<int>(node.attributes.integer("axis"))];
+  onNumeric(k.inputs[0].dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<int64_t> order(static_cast<size_t>(v.size));
+    for (int64_t o = 0; o < v.outer; ++o)
+      for (int64_t i = 0; i < v.inner; ++i) {
+        const T* x = k.inputs[0].as<T>() + o * v.size * v.inner + i;
+        std::iota(order.begin(), order.end(), int64_t{0});
+        std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return beats(x[a * v.inner], x[b * v.inner], largest); });
+        for (int64_t s = 0; s < count; ++s) {
+          const int64_t to = (o * count + s) * v.inner + i;
+          k.outputs[0].as<T>()[to] = x[order[static_cast<size_t>(s)] * v.inner];
+          k.outputs[1].as<int64_t>()[to] = order[static_cast<size_t>(s)];
+        }
+      }
+  });
+}
+
 template <bool Largest>
 void argument(const KernelArguments& k, const Node& node) {
   const AxisView v = aroundAxis(k.inputs[0].shape, node.attributes.integer("axis"));
@@ -152,6 +176,7 @@ const Registered kernels[] = {
     {"prod", product, numeric},
     {"reduceMax", extremum<true>, ordered},
     {"reduceMin", extremum<false>, ordered},
+    {"topK", topK, numeric},
     {"argMax", argument<true>, numeric},
     {"argMin", argument<false>, numeric},
     {"extremumGrad", extremumGrad, floating},

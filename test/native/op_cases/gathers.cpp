@@ -48,6 +48,13 @@ std::vector<OpCase> gatherCases() {
   cases.push_back(valuesOnly({"gatherGrad", "odd", {real({3, 5, 7, 19}), whole(DType::I64, {5, 7}, -37, 36), real({37, 19})}, {{"axis", int64_t{0}}}}));
   cases.push_back(timed({"gather", "timed, embedding", {real({30522, 128}), whole(DType::I64, {8, 128}, 0, 30521)}}));
   cases.push_back(timed({"gatherGrad", "timed, embedding", {real({1, 8, 128, 128}), whole(DType::I64, {8, 128}, 0, 30521), real({30522, 128})}, {{"axis", int64_t{0}}}}));
+  for (const int64_t axis : {0, 1, -1}) {
+    const std::string note = "axis " + std::to_string(axis);
+    cases.push_back({"topK", note, {spaced({3, 4, 5}), integerList({2})}, {{"axis", axis}}, 2});
+    cases.push_back({"topK", note + ", smallest", {spaced({3, 4, 5}), integerList({3})}, {{"axis", axis}, {"largest", int64_t{0}}}, 2});
+  }
+  cases.push_back(valuesOnly({"topK", "ties", {given(DType::F32, {6}, {1, 3, 3, 0, 3, 1}), integerList({4})}, {}, 2}));
+  cases.push_back(valuesOnly({"topK", "whole numbers", {whole(DType::I64, {2, 7}, -3, 3), integerList({7})}, {}, 2}));
   return cases;
 }
 

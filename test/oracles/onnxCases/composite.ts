@@ -1,4 +1,4 @@
-import { Float, floats } from '../onnxWriter.js'
+import { Float, floats, integers } from '../onnxWriter.js'
 import { type CaseInput, declare, type OneNode, type OnnxCase, oneNode } from './case.js'
 
 const wide = (shape: number[]): CaseInput => ({ shape, low: -1.5, high: 1.5 })
@@ -146,4 +146,40 @@ export const compositeCases: readonly OnnxCase[] = [
   }),
   loss('SoftmaxCrossEntropyLoss', 'weighted mean, some ignored', { ...weights, ignored: true }),
   splitByShape,
+  ...(['linear', 'nearest'] as const).flatMap(mode =>
+    (['zeros', 'border', 'reflection'] as const).flatMap(padding =>
+      [0, 1].map(aligned =>
+        oneNode('GridSample', 20, {
+          note: `${mode}, ${padding}${aligned ? ', aligned' : ''}`,
+          inputs: { x: wide([2, 3, 4, 5]), grid: { shape: [2, 3, 4, 2], low: -1.6, high: 1.6 } },
+          attributes: { mode, padding_mode: padding, align_corners: aligned },
+        }),
+      ),
+    ),
+  ),
+  oneNode('TopK', 11, {
+    inputs: { x: wide([3, 4, 5]) },
+    tensors: [integers('k', [2])],
+    attributes: { axis: 1 },
+    outputs: ['y', 'places'],
+    outputTypes: { places: 'i64' },
+  }),
+  oneNode('TopK', 11, {
+    note: 'smallest',
+    inputs: { x: wide([3, 5]) },
+    tensors: [integers('k', [3])],
+    attributes: { largest: 0 },
+    outputs: ['y', 'places'],
+    outputTypes: { places: 'i64' },
+  }),
+  oneNode('EyeLike', 9, { inputs: { x: wide([3, 4]) }, attributes: { k: 1 } }),
+  ...['HannWindow', 'HammingWindow', 'BlackmanWindow'].flatMap(op =>
+    [0, 1].map(periodic =>
+      oneNode(op, 17, {
+        note: periodic ? 'periodic' : 'symmetric',
+        inputs: { n: { shape: [], dtype: 'i64', values: [10] } },
+        attributes: { periodic },
+      }),
+    ),
+  ),
 ]

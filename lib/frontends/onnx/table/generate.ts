@@ -46,7 +46,52 @@ function dropout(node: OnnxNode): Value[] {
   return [kept, node.apply('constantOfShape', [node.apply('shape', [x])], { value: 1, dtype: 'bool' })]
 }
 
+/** A cosine window: the first half of it where the second mirrors it. */
+const window =
+  (weights: readonly number[]) =>
+  (node: OnnxNode): Value => {
+    const { name, compute } = elementType(node.attributes.integer('output_datatype', 1))
+    if (compute === undefined) node.unsupported(`element type ${name}`)
+    const number = (value: number) => node.graph.constant('i64', [], BigInt64Array.of(BigInt(value)))
+    const count = node.apply('reshape', [node.cast(node.host(0), 'i64'), node.graph.integers([])])
+    const steps = node.cast(node.apply('range', [number(0), count, number(1)]), 'f32')
+    const length = node.cast(count, 'f32')
+    const periodic = node.attributes.integer('periodic', 1) !== 0
+    const span = periodic ? length : node.apply('sub', [length, node.graph.scalar(1)])
+    const turn = node.apply('div', [node.apply('mul', [steps, node.graph.scalar(2 * Math.PI)]), span])
+    const sum = weights.slice(1).reduce((total, weight, at) => {
+      const cosine = node.apply('cos', [node.apply('mul', [turn, node.graph.scalar(at + 1)])])
+      return node.apply('add', [total, node.apply('mul', [cosine, node.graph.scalar(weight)])])
+    }, node.graph.scalar(weights[0]!))
+    return node.cast(sum, compute)
+  }
+
+/** Ones on a diagonal of a matrix of zeros. */
+function eyeLike(node: OnnxNode): Value {
+  const x = node.input(0)
+  const to = node.attributes.has('dtype')
+    ? elementType(node.attributes.integer('dtype', 1)).compute
+    : node.dtype(x)
+  if (to === undefined) node.unsupported('an element type that is not known')
+  const k = node.attributes.integer('k', 0)
+  const number = (value: number) => node.graph.constant('i64', [], BigInt64Array.of(BigInt(value)))
+  const along = (axis: number) => {
+    const length = node.apply('squeeze', [node.apply('shape', [x], { start: axis, end: axis + 1 })], {
+      axes: [0],
+    })
+    return node.apply('unsqueeze', [node.apply('range', [number(0), length, number(1)])], {
+      axes: [1 - axis],
+    })
+  }
+  const hit = node.apply('equal', [node.apply('add', [along(0), number(k)]), along(1)])
+  return node.apply('cast', [hit], { to })
+}
+
 export const generate: OperatorTable = {
+  EyeLike: eyeLike,
+  HannWindow: window([0.5, -0.5]),
+  HammingWindow: window([25 / 46, -21 / 46]),
+  BlackmanWindow: window([0.42, -0.5, 0.08]),
   ConstantOfShape: constantOfShape,
   Range: node => node.apply('range', [node.host(0), node.host(1), node.host(2)]),
   Identity: node => node.apply('identity', [node.input(0)]),

@@ -7,6 +7,7 @@ import { control } from './control.js'
 import { einsums } from './einsum.js'
 import { gather } from './gather.js'
 import { generate } from './generate.js'
+import { sampling } from './gridSample.js'
 import { linear } from './linear.js'
 import { losses } from './loss.js'
 import { microsoft } from './microsoft.js'
@@ -39,6 +40,7 @@ export const operators: OperatorTable = {
   ...recurrentLayers,
   ...reduction,
   ...resizing,
+  ...sampling,
   ...shape,
   ...softmax,
 }

@@ -70,7 +70,22 @@ function extremum(op: 'argMax' | 'argMin'): OperatorImport {
     })
 }
 
+function topK(node: OnnxNode): Value[] {
+  // In order is one of the orders that an unordered result may have.
+  node.attributes.ignore('sorted')
+  const count = node.opset >= 10 ? node.host(1) : node.graph.integers([node.attributes.integer('k', 0)])
+  const [values, places] = node.graph.applyMany(
+    'topK',
+    [node.input(0), count],
+    2,
+    { axis: node.attributes.integer('axis', -1), largest: node.attributes.integer('largest', 1) },
+    node.source.label,
+  )
+  return [values!, node.define(places!, 'i64', node.rank(node.input(0)))]
+}
+
 export const reduction: OperatorTable = {
+  TopK: topK,
   ReduceSum: reducing('sum', 13),
   ReduceMean: reducing('mean', 18),
   ReduceMax: reducing('reduceMax', 18),
