@@ -64,6 +64,7 @@ export {
   quadrature,
   quadratureRules,
 } from './methods/inputs/quadrature.js'
+export { Deconvolution, GuidedBackprop } from './methods/inputs/rectifierMethods.js'
 export { Saliency, type SaliencyOptions } from './methods/inputs/saliency.js'
 export {
   SmoothGrad,

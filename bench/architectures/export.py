@@ -122,6 +122,9 @@ def main(folder, wanted):
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.1), module.running_var.uniform_(0.5, 2)
             for key, parameter in module.named_parameters(recurse=False):
+                # Heads that begin at 0 would answer 0 to everything.
+                if key == "weight" and not parameter.any():
+                    parameter.data.normal_(0, 0.1)
                 if "gamma" in key or "layer_scale" in key:
                     parameter.data.uniform_(0.5, 1)
         for kind in ("trace", "dynamo"):

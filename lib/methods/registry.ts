@@ -38,6 +38,11 @@ const noise = async (name: 'SmoothGrad' | 'SmoothGradSquared' | 'VarGrad'): Prom
   return (model, options, base) => new module[name](base ?? model, options)
 }
 
+const rectifier = async (name: 'GuidedBackprop' | 'Deconvolution'): Promise<CreateMethod> => {
+  const module = await import('./inputs/rectifierMethods.js')
+  return (model, options) => new module[name](model, options as Record<string, never>)
+}
+
 /** Every method, in the order in which they are listed. */
 export const methods: readonly MethodEntry[] = [
   {
@@ -65,6 +70,28 @@ export const methods: readonly MethodEntry[] = [
       const { InputXGradient } = await import('./inputs/inputXGradient.js')
       return (model, options) => new InputXGradient(model, options as Record<string, never>)
     },
+  },
+  {
+    name: 'GuidedBackprop',
+    role: 'attribute',
+    summary:
+      'The gradient, of which ReLUs pass back only what is positive, where they were open. Hardly depends on the upper layers: it fails the parameter randomisation check.',
+    source: 'Springenberg et al. 2015, section 3.4',
+    requires: ['gradients'],
+    options: {},
+    wraps: false,
+    load: () => rectifier('GuidedBackprop'),
+  },
+  {
+    name: 'Deconvolution',
+    role: 'attribute',
+    summary:
+      'The gradient, of which ReLUs pass back only what is positive. Hardly depends on the upper layers: it fails the parameter randomisation check.',
+    source: 'Zeiler and Fergus 2014, section 2.1',
+    requires: ['gradients'],
+    options: {},
+    wraps: false,
+    load: () => rectifier('Deconvolution'),
   },
   {
     name: 'IntegratedGradients',

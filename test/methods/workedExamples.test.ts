@@ -1,7 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
 import {
   type Attribution,
+  Deconvolution,
   type GradientMethod,
+  GuidedBackprop,
   InputXGradient,
   IntegratedGradients,
   type QuadratureRule,
@@ -38,6 +40,8 @@ test('example A: gradients, and every quadrature of integrated gradients to the 
   await holds(t, inputA(), [
     ['gradient', new Saliency(model, { absolute: false }), [1.5, 1.5, -1.5]],
     ['saliency', new Saliency(model), [1.5, 1.5, 1.5]],
+    ['guided', new GuidedBackprop(model), [1.5, 1.5, -1.5]],
+    ['deconvolution', new Deconvolution(model), [2.5, -0.5, -1]],
     ['input times gradient', new InputXGradient(model), [1.5, 0.75, 0.75]],
     ['GL-50', ig('gausslegendre'), [1.65721571, 0.21778429, 0.77319607]],
     ['GL-8', ig('gausslegendre', 8), [1.56865811, 0.30634189, 0.79533547]],
@@ -61,6 +65,8 @@ test('example B: two hidden layers', async t => {
   const model = await exampleB()
   await holds(t, inputB(), [
     ['gradient', new Saliency(model, { absolute: false }), [-4, -2]],
+    ['guided', new GuidedBackprop(model), [0, 0]],
+    ['deconvolution', new Deconvolution(model), [0.5, -0.75]],
     ['input times gradient', new InputXGradient(model), [-4, -4]],
     ['GL-50', new IntegratedGradients(model), [-2.19385416, -3.60417657]],
     ['middle-50', new IntegratedGradients(model, { rule: 'riemann_middle' }), [-2.18, -3.56]],

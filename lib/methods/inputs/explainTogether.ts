@@ -22,6 +22,8 @@ export interface Recipe {
   statistic: EnsembleRequest['statistic']
   seed: number
   noise?: { sigma: number } | { fractionOfRange: number }
+  /** Another rule set than the true derivative, by name. */
+  rules?: string
 }
 
 /** Runs the native loop, perhaps more than once (tolerance). */
@@ -171,6 +173,7 @@ interface Course {
   choices: readonly Choice[]
   options: AttributeOptions
   ensemble: Ensemble
+  rules: string | undefined
 }
 
 async function explainInChunks(course: Course, chunk: number, batching: Batching): Promise<TargetRun> {
@@ -184,6 +187,7 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
     first.prepared.tensors,
     chunk,
     batching,
+    course.rules,
     signal,
   )
   // Now: the model may be disposed of while the job runs.
@@ -245,7 +249,7 @@ export async function explainTogether(
   const choices: Choice[] = []
   for (const example of examples) choices.push(await choose(model, example, target, signal))
   const [first] = examples as [Example]
-  const course = { model, target, examples, choices, options, ensemble }
+  const course = { model, target, examples, choices, options, ensemble, rules: recipe.rules }
   let { chunk, batching } = await chooseChunk(
     model,
     target,
@@ -253,6 +257,7 @@ export async function explainTogether(
     first.prepared.tensors,
     recipe.points.length * recipe.samples * examples.length,
     options.chunk,
+    recipe.rules,
     signal,
   )
   for (;;) {

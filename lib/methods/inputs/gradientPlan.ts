@@ -47,6 +47,7 @@ export async function gradientPlan(
   example: Readonly<Record<string, Tensor>>,
   chunk: number,
   batching: Batching,
+  rules?: string,
   signal?: AbortSignal,
 ): Promise<GradientPlan> {
   const chunked = Object.entries(example).map(([name, tensor]): [string, Tensor] => [
@@ -79,11 +80,11 @@ export async function gradientPlan(
   const one = builder.constant('f32', [1, 1], Float32Array.of(1))
   const seed = builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
   const wanted = explained.names.map(name => standIns.get(name) ?? values.get(name)!)
-  const gradients = builder.vjp([compiled.objective], [seed], wanted)
+  const gradients = builder.vjp([compiled.objective], [seed], wanted, rules === undefined ? {} : { rules })
   const shapes = explained.areLayers
     ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
     : []
-  const key = `gradient ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
+  const key = `gradient ${rules ?? ''} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
   const plan = await model.plan(
     key,
     () => builder.build([...gradients, compiled.objective]),
@@ -104,6 +105,7 @@ export async function chooseChunk(
   example: Readonly<Record<string, Tensor>>,
   points: number,
   requested: number | undefined,
+  rules?: string,
   signal?: AbortSignal,
 ): Promise<{ chunk: number; batching: Batching }> {
   const { batchAxis, graph, inputs } = model
@@ -113,7 +115,7 @@ export async function chooseChunk(
   const batching = await batchingOf(model, example, signal)
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
-  const { plan } = await gradientPlan(model, target, explained, example, 1, batching, signal)
+  const { plan } = await gradientPlan(model, target, explained, example, 1, batching, rules, signal)
   const { arenaBytes, scratchBytes } = plan.describe()
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the

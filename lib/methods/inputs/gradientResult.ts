@@ -63,6 +63,8 @@ function describeTarget(model: Model, run: TargetRun, at: number) {
   }
 }
 
+const activations = /\((sigmoid|tanh|leakyRelu|prelu|hardSigmoid|softsign|thresholdedRelu|shrink|softmax)\)/
+
 function warningsOf({ result, compiled, plan, batching }: TargetRun, at: number): AttributionWarning[] {
   const warnings: AttributionWarning[] = []
   const silent = Object.values(result.attributions).every(tensor =>
@@ -77,6 +79,13 @@ function warningsOf({ result, compiled, plan, batching }: TargetRun, at: number)
     warnings.push({
       code: 'NOT_CONNECTED',
       message: `The target does not depend on "${name}"; its scores are zeros.`,
+    })
+  // Operations that are linear are the same under every rule set; of activations a reader must know.
+  const others = plan.fallbacks.filter(name => activations.test(name))
+  if (others.length > 0)
+    warnings.push({
+      code: 'RULE_FALLBACK',
+      message: `The rule says nothing of ${others.length} activations, which kept their derivative: ${others.slice(0, 5).join(', ')}${others.length > 5 ? ' …' : ''}.`,
     })
   if (batching.notice) warnings.push(batching.notice)
   return warnings
