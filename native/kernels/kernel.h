@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -56,6 +57,11 @@ class Kernel {
   virtual double flops() const { return 0; }
   virtual std::string_view name() const = 0;
 };
+
+/// Nothing is to be computed: a kernel may loop over one extent of 2^40 beside another of 0, so it is not called.
+inline bool areEmpty(std::span<const TensorRef> results) {
+  return std::all_of(results.begin(), results.end(), [](const TensorRef& result) { return result.count() == 0; });
+}
 
 /// A kernel that is a plain function of its arguments and the node's attributes.
 using KernelFunction = void (*)(const KernelArguments&, const Node&);

@@ -299,7 +299,7 @@ void Execution::runStep() {
   bool operandsFinite = true;
   if (tracing_)
     for (const TensorRef& operand : s.operandRefs) operandsFinite = operandsFinite && s.finite(operand);
-  s.queue->launch(kernel, {s.operandRefs, s.resultRefs, static_cast<std::byte*>(s.scratch.address())});
+  if (!areEmpty(s.resultRefs)) s.queue->launch(kernel, {s.operandRefs, s.resultRefs, static_cast<std::byte*>(s.scratch.address())});
   if (tracing_ && operandsFinite)
     for (const TensorRef& result : s.resultRefs)
       if (!s.finite(result)) {

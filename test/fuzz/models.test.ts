@@ -39,6 +39,15 @@ findings.push([
   },
   'MODEL_INVALID',
 ])
+findings.push([
+  'half a pair of turned features',
+  {
+    opset: 23,
+    nodes: [{ op: 'RotaryEmbedding', inputs: ['x', 'cos', 'cos'], attributes: { rotary_embedding_dim: 3 } }],
+    tensors: [tensor('cos', [1, 2, 1], new Float32Array(2))],
+  },
+  'MODEL_INVALID',
+])
 for (const [name, given, code] of findings)
   test(`refused: ${name}`, async t => {
     const run = async () => {
@@ -47,3 +56,16 @@ for (const [name, given, code] of findings)
     }
     await t.throwsAsync(run, { code })
   })
+
+test('an extent of 2^40 beside one of 0 takes no time', async t => {
+  const model = await loadModel(
+    writeModel({
+      opset: 13,
+      nodes: [{ op: 'Resize', inputs: ['x', '', 's'], attributes: { mode: 'linear' } }],
+      tensors: [tensor('s', [4], Float32Array.of(1, 1, 2, 2))],
+      inputs: [valueInfo('x', [1, 2 ** 40, 'N', 3])],
+    }),
+  )
+  const { outputs } = await model.run({ dtype: 'f32', shape: [1, 2 ** 40, 0, 3], data: new Float32Array(0) })
+  t.deepEqual(outputs.y!.shape, [1, 2 ** 40, 0, 6])
+})

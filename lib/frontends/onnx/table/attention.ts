@@ -159,6 +159,8 @@ function rotaryEmbedding(node: OnnxNode): Value {
   if (isFlat && heads <= 0) node.invalid('num_heads is missing')
   const interleaved = node.attributes.integer('interleaved', 0) !== 0
   const given = node.attributes.integer('rotary_embedding_dim', 0)
+  if (given < 0 || given % 2 !== 0)
+    node.invalid(`rotary_embedding_dim is ${given}, expected a number of whole pairs`)
   // [B, T, heads, size], so that one angle a position serves all heads.
   const apart = isFlat
     ? node.apply('reshape', [x, node.graph.integers([0, 0, heads, -1])])
