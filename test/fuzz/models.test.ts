@@ -48,6 +48,22 @@ findings.push([
   },
   'MODEL_INVALID',
 ])
+findings.push([
+  'more normalised axes than memory holds',
+  {
+    opset: 17,
+    nodes: [
+      {
+        op: 'LayerNormalization',
+        inputs: ['x', 'w'],
+        outputs: ['y', 'mean'],
+        attributes: { axis: -(2 ** 40) },
+      },
+    ],
+    tensors: [tensor('w', [3], new Float32Array(3))],
+  },
+  'MODEL_INVALID',
+])
 for (const [name, given, code] of findings)
   test(`refused: ${name}`, async t => {
     const run = async () => {

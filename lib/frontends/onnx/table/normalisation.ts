@@ -1,3 +1,4 @@
+import { maximumRank } from '../../../data/tensor.js'
 import type { Value } from '../../../graph/builder.js'
 import type { OnnxNode, OperatorTable } from '../node.js'
 
@@ -40,6 +41,7 @@ function layerNormalization(node: OnnxNode): Value[] {
   const operands = [x, node.input(1), node.optional(2)].slice(0, node.has(2) ? 3 : 2)
   const normal = node.apply('layerNorm', operands, { axis, epsilon })
   if (!node.wants(1) && !node.wants(2)) return [normal]
+  if (Math.abs(axis) > maximumRank) node.invalid(`axis is ${axis}`)
   const rank = axis < 0 ? 0 : node.requireRank(x)
   const axes = Array.from({ length: axis < 0 ? -axis : rank - axis }, (_, at) => -1 - at)
   const mean = node.apply('mean', [x], { axes })
