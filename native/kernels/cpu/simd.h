@@ -26,6 +26,7 @@ constexpr int kLanes = 4;
 typedef float Vf __attribute__((vector_size(16)));
 #endif
 typedef int32_t Vi __attribute__((vector_size(sizeof(Vf))));
+typedef uint32_t Vu __attribute__((vector_size(sizeof(Vf))));
 typedef double Vd __attribute__((vector_size(sizeof(Vf))));  // half as many lanes
 typedef float VfHalf __attribute__((vector_size(sizeof(Vf) / 2)));
 typedef float V4 __attribute__((vector_size(16)));

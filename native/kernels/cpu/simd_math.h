@@ -55,8 +55,9 @@ ASCRIBE_INLINE Vf logOf(Vf x) {
   const Vf scaled = subnormal ? x * 8388608.0f : x;
   Vi raw = bits(scaled);
   // Mantissa in [sqrt(1/2), sqrt(2)): the exponent steps at sqrt(1/2).
-  const Vi exponent = (raw - 0x3f3504f3) >> 23;
-  const Vf f = fromBits(raw - (exponent << 23)) - 1.0f;
+  // Unsigned, since the bits of a negative number may wrap around; its logarithm is NaN whatever comes out here.
+  const Vi exponent = reinterpret_cast<Vi>(reinterpret_cast<Vu>(raw) - 0x3f3504f3u) >> 23;
+  const Vf f = fromBits(reinterpret_cast<Vi>(reinterpret_cast<Vu>(raw) - reinterpret_cast<Vu>(exponent << 23))) - 1.0f;
   const Vf e = toFloat(exponent) - (subnormal ? splat(23.0f) : Vf{});
   static constexpr float kLog[] = {6.748297378e-02f,  -1.167787353e-01f, 1.188864910e-01f,  -1.240528012e-01f,
                                    1.421945063e-01f,  -1.666800832e-01f, 2.000212374e-01f,  -2.500000946e-01f,
