@@ -31,7 +31,7 @@ const halfPrecision = /bf16|fp16|float16/i
 
 /** Sequences, texts, and element types that the graph language has not: what the project leaves out. */
 const outOfScope =
-  /float8|float4|int4|uint4|int2|uint2|uint16|uint32|uint64|int16|complex|string|text|sequence|optional/i
+  /float8|float4|int4|uint4|int2|uint2|uint16|uint32|uint64|int16|complex|string|text|(?<!reverse)sequence|optional/i
 
 const told = (error: unknown): string => {
   if (!(error instanceof AscribeError)) return `${(error as Error).stack}`
