@@ -23,12 +23,16 @@ function activationsOf(node: OnnxNode, directions: number): string[] | undefined
   if (names === undefined) return undefined
   if (names.length % directions !== 0)
     node.invalid(`there are ${names.length} activations for ${directions} directions`)
-  const each = names.map((name, at) => {
+  // Alphas and betas belong in turn to the activations that have any, as ONNX Runtime hands them out.
+  let [alphasTaken, betasTaken] = [0, 0]
+  const each = names.map(name => {
     const known = activations[name.toLowerCase()]
     if (known === undefined) return node.unsupported(`activation ${name}`)
+    const alpha = known.alpha === undefined ? undefined : alphas[alphasTaken++]
+    const beta = known.beta === undefined ? undefined : betas[betasTaken++]
     const differs = (given: number | undefined, usual: number | undefined) =>
       usual !== undefined && given !== undefined && Math.abs(given - usual) > 1e-6
-    if (differs(alphas[at], known.alpha) || differs(betas[at], known.beta))
+    if (differs(alpha, known.alpha) || differs(beta, known.beta))
       node.unsupported(`activation ${name} with other parameters`)
     return known.name
   })
