@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
 import type { NativeAddon, NativeJob } from '#typings/addon.js'
 import { AscribeError, type ErrorCode, errorCodes } from './errors.js'
 
@@ -12,7 +13,11 @@ export function native(): NativeAddon {
     const require = createRequire(import.meta.url)
     const root = dirname(dirname(fileURLToPath(import.meta.url)))
     try {
-      loaded = require('node-gyp-build')(root) as NativeAddon
+      const addon = require('node-gyp-build')(root) as NativeAddon
+      loaded = addon
+      // Before exit() itself, which destroys what libraries made on first use while a lane may still be inside one.
+      // Workers that end have their jobs released by Node.
+      if (isMainThread) process.once('exit', () => addon.halt())
     } catch (cause) {
       throw new AscribeError(
         'BACKEND_UNAVAILABLE',

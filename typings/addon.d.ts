@@ -299,6 +299,8 @@ export interface NativeAddon {
   operations(): OperationInfo[]
   /** Lanes × threads; only before the first job. */
   configure(options: { lanes?: number; threadsPerLane?: number }): void
+  /** The process is about to end: running jobs stop at their next node (waited for, two seconds at most), others never begin. */
+  halt(): void
   engine(): EngineReport
   probe(): NativeJob<ProbeReport>
   /** Native bytes in use by this process's engine. */

@@ -33,6 +33,7 @@ class AscribeAddon : public Napi::Addon<AscribeAddon> {
     add("createGraph", createGraph);
     add("operations", operations);
     add("configure", configure);
+    add("halt", halt);
     add("engine", engineReport);
     add("probe", probe);
     add("memory", memory);

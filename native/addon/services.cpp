@@ -129,6 +129,11 @@ Napi::Value operations(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value halt(const Napi::CallbackInfo& info) {
+  Engine::instance().halt();
+  return info.Env().Undefined();
+}
+
 Napi::Value configure(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Reader options(info[0], "options");

@@ -81,6 +81,9 @@ class Engine {
   };
   Statistics statistics() const;
 
+  /// The process is about to end: running jobs stop at their next node (waited for, two seconds at most), others never
+  /// begin. Best called before exit(): a library may register destructors at any first use, behind our exit handler.
+  void halt();
   /// Makes the exit handler run before what was registered since the last call: called after a backend
   /// library with static destructors of its own has been loaded.
   static void haltLanesBeforeStaticDestructors();
@@ -96,7 +99,6 @@ class Engine {
   void wake(const std::shared_ptr<JobRecord>& record);
   void hurry(const std::shared_ptr<JobRecord>& record);
   void stopLanes(Lock& lock);
-  void halt();
 
   mutable std::mutex mutex_;
   std::condition_variable work_, turnEnded_;

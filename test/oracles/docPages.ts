@@ -100,6 +100,8 @@ async function operatorRows(): Promise<string[]> {
       const { graph } = await importGiven(model)
       for (const { op } of graph.nodes) becomes.add(op)
       results.add(graph.nodes.at(-1)!.op)
+      // What puts the states of the directions together is not where the work is.
+      if (graph.nodes.some(({ op }) => op === 'recurrent')) results.add('recurrent')
     }
     const isControl = [...results].some(op => op === 'if' || op === 'loop')
     const found = [...results].map(op => operations.get(op)!)
@@ -146,7 +148,7 @@ export async function operatorsPage(): Promise<string> {
     '',
     'Control flow is put in place of its node when a model is compiled for given sizes. The branch of an `If` whose',
     'condition then is known is all that is left of it; where the condition depends on data, both branches are computed',
-    'and their results, which must be of one shape, selected. `Loop` and `Scan` are unrolled, up to 4,096 trips: how often',
+    'and their results, which must be of one shape, selected: a branch that is not taken may then still refuse its operands. `Loop` and `Scan` are unrolled, up to 4,096 trips: how often',
     'they run must follow from constants and shapes. Recurrent layers run over any number of steps, and are differentiated',
     'through up to 4,096 of them. Functions of the model are put in place of their calls.',
     '',

@@ -11,6 +11,9 @@ test('ending 100 workers in the middle of a job does not crash the process', asy
   })
 })
 
-test('process.exit in the middle of jobs leaves with its code', async t => {
-  t.deepEqual(await runProgram('exitDuringJob'), { code: 7, signal: null, stdout: '', stderr: '' })
+test('process.exit in the middle of jobs leaves with its code, whatever they are at', async t => {
+  t.timeout(120_000)
+  // Models are compiled meanwhile: once in eight, exit() used to find a lane inside a library that it was taking apart.
+  for (let run = 0; run < 10; run++)
+    t.deepEqual(await runProgram('exitDuringJob'), { code: 7, signal: null, stdout: '', stderr: '' })
 })

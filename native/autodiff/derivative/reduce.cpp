@@ -18,17 +18,48 @@ void extremum(VjpContext& c) {
   c.gradient(0, c.b.node("extremumGrad", {c.cotangent(), c.input(0), c.output()}, how));
 }
 
-/// d prod / dx_i is the product of the others: y / x_i where nothing is 0; where exactly one x_i is 0, the product
-/// of the rest at its place and 0 elsewhere; 0 where two are.
+/// Products of all elements before each, or behind each, along axis 1 of x [m, n]: by doubling, without a division.
+Term productsBeside(Term x, bool behind) {
+  Builder& b = *x.builder;
+  const int64_t rows = b.shape(x)[0], count = b.shape(x)[1];
+  const auto moved = [&](Term p, int64_t by) {
+    const Term ones = expand(number(p, 1), Shape{rows, by});
+    const int64_t from = behind ? by : 0;
+    const Term kept{&b, b.node("slice", {p.id, b.integers({from}), b.integers({from + count - by}), b.integers({1})})};
+    return Term{&b, behind ? b.node("concat", {kept, ones}, {{"axis", int64_t{1}}}) : b.node("concat", {ones, kept}, {{"axis", int64_t{1}}})};
+  };
+  Term products = moved(x, 1);
+  for (int64_t by = 1; by < count; by *= 2) products = products * moved(products, by);
+  return products;
+}
+
+/// d prod / dx_i is the product of the others. Not y / x_i: where an element is 0, the others' product still depends on
+/// them, which a second derivative must see.
 void product(VjpContext& c) {
   const Term x = operand(c, 0);
-  const std::vector<int64_t> axes = c.attributes().integers("axes");
-  const Term isZero = equal(x, 0), ones = where(isZero, number(x, 1), x);
-  const Term count = sum(where(isZero, number(x, 1), number(x, 0)), axes);
-  const Term rest = apply("prod", ones, {{"axes", axes}, {"keepDims", int64_t{1}}});
-  const Term atZero = only(both(isZero, equal(count, 1)), rest);
-  const Term others = where(equal(count, 0), rest / ones, atZero);
-  c.gradient(0, keptDims(c, c.cotangent(), 1) * others);
+  const Shape shape = c.shape(0);
+  std::vector<char> reduced(static_cast<size_t>(shape.rank()), c.attributes().integers("axes").empty());
+  for (int64_t axis : c.attributes().integers("axes")) reduced[static_cast<size_t>(normaliseAxis(axis, shape.rank()))] = 1;
+  // Kept axes first, so that what is multiplied lies together.
+  std::vector<int64_t> order, back(reduced.size());
+  int64_t count = 1;
+  for (const char last : {0, 1})
+    for (int axis = 0; axis < shape.rank(); ++axis)
+      if (reduced[static_cast<size_t>(axis)] == last) {
+        back[static_cast<size_t>(axis)] = static_cast<int64_t>(order.size());
+        order.push_back(axis);
+        if (last) count *= shape[axis];
+      }
+  const Term kept = keptDims(c, c.cotangent(), 1);
+  if (shape.count() == 0 || count == 1) {
+    c.gradient(0, kept * expand(number(x, 1), shape));
+    return;
+  }
+  const Term moved = transpose(x, order);
+  const Shape movedShape = c.b.shape(moved);
+  const Term rows = reshape(moved, Shape{shape.count() / count, count});
+  const Term others = reshape(productsBeside(rows, false) * productsBeside(rows, true), movedShape);
+  c.gradient(0, kept * transpose(others, back));
 }
 
 /// y [leading…, like…] summed from x [leading…, s…]: the cotangent is spread over what was summed.

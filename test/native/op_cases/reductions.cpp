@@ -22,7 +22,7 @@ std::vector<OpCase> reductionCases() {
   }
   for (const char* op : {"sum", "prod"}) cases.push_back(valuesOnly({op, "over nothing", {real({3, 0})}, {{"axes", Integers{1}}}}));
   for (const std::vector<double>& values : {std::vector<double>{2, 0, 3, 4}, {0, 0, 3, 4}, {1, 2, 3, 0}})
-    cases.push_back({"prod", "with zeros", {given(DType::F32, {4}, values)}, {{"axes", Integers{0}}, {"keepDims", int64_t{0}}}, 1, Derivatives::First});
+    cases.push_back({"prod", "with zeros", {given(DType::F32, {4}, values)}, {{"axes", Integers{0}}, {"keepDims", int64_t{0}}}});
   cases.push_back(timed({"mean", "timed, planes", {real({8, 512, 28, 28})}, {{"axes", Integers{2, 3}}}}));
   cases.push_back(timed({"sum", "timed, rows", {real({1024, 4096})}, {{"axes", Integers{-1}}}}));
   cases.push_back(timed({"sum", "timed, columns", {real({1024, 4096})}, {{"axes", Integers{0}}}}));
