@@ -13,6 +13,7 @@ type None = Record<never, never>
 interface Reduce {
   axes?: number[]
   keepDims?: number
+  noopWithEmptyAxes?: number
 }
 interface Arg {
   axis?: number
@@ -59,6 +60,12 @@ type Plain =
   | 'mish'
   | 'not'
   | 'isNan'
+  | 'bitwiseAnd'
+  | 'bitwiseOr'
+  | 'bitwiseXor'
+  | 'bitwiseNot'
+  | 'nonZero'
+  | 'determinant'
   | 'add'
   | 'sub'
   | 'mul'
@@ -97,6 +104,8 @@ type WithAttributes = {
   gelu: { approximate?: 'none' | 'tanh' }
   clip: { min?: number; max?: number }
   cast: { to: string; keepPrecision?: number }
+  bitCast: { to: string }
+  bitShift: { direction: 'left' | 'right' }
   mod: { truncated?: number }
   sum: Reduce
   mean: Reduce
@@ -107,13 +116,24 @@ type WithAttributes = {
   argMin: Arg
   topK: { axis?: number; largest?: number }
   cumSum: { axis?: number; exclusive?: number; reverse?: number }
+  cumProd: { axis?: number; exclusive?: number; reverse?: number }
+  unique: { sorted?: number }
+  nonMaxSuppression: { centred?: number }
+  roiAlign: {
+    height?: number
+    width?: number
+    samples?: number
+    scale?: number
+    halfPixel?: number
+    maximum?: number
+  }
   reshape: { allowZero?: number }
   reshapeLike: { leading?: number }
   expandLike: { leading?: number }
   sumTo: { leading?: number }
   flatten: Axis
   squeeze: { axes?: number[] }
-  unsqueeze: { axes: number[] }
+  unsqueeze: { axes?: number[] }
   transpose: { permutation?: number[] }
   concat: { axis: number }
   slice: None
@@ -144,11 +164,18 @@ type WithAttributes = {
   averagePool: Pool & { countIncludePad?: number }
   resize: {
     mode?: 'nearest' | 'linear' | 'cubic'
-    coordinateMode?: 'halfPixel' | 'halfPixelSymmetric' | 'pytorchHalfPixel' | 'alignCorners' | 'asymmetric'
+    coordinateMode?:
+      | 'halfPixel'
+      | 'halfPixelSymmetric'
+      | 'pytorchHalfPixel'
+      | 'alignCorners'
+      | 'asymmetric'
+      | 'cropAndResize'
     nearestMode?: 'roundPreferFloor' | 'roundPreferCeil' | 'floor' | 'ceil'
     cubicCoefficient?: number
     excludeOutside?: number
     antialias?: number
+    extrapolation?: number
   }
   attention: { scale?: number; causal?: number }
   recurrent: {

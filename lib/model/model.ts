@@ -23,6 +23,7 @@ import { abortable } from './abortable.js'
 import { bindSizes } from './bindSizes.js'
 import { knownInputs } from './knownInputs.js'
 import { PlanCache } from './planCache.js'
+import { nextStage } from './stages.js'
 
 /** An input or output of a model. Dimensions are numbers, or symbols that each call fixes. */
 export type ModelValue = OnnxValue
@@ -86,6 +87,17 @@ const greatestKnownInput = 65_536
 /** Plans kept per model; a plan's arena is what one call of that size needs. */
 const planCacheBytes = 1 << 30
 
+type RunOptions = Pick<RunModelOptions, 'signal' | 'onProgress' | 'profile' | 'guard'>
+
+/** The inputs that a graph has. */
+function onlyInputs(
+  graph: GraphDescription,
+  inputs: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  const names = new Set(graph.inputs.map(index => graph.values[index]?.name))
+  return Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)))
+}
+
 /** A loaded model: its graph, weights, and the plans compiled from it. Weights stay outside the JavaScript heap. */
 export class Model {
   readonly name: string
@@ -99,6 +111,8 @@ export class Model {
   readonly #parts: ModelParts
   readonly #plans = new PlanCache(planCacheBytes)
   #knownInputs: readonly string[] | undefined
+  /** Whether shapes depend on data, by the inputs that are known when a plan is compiled. */
+  readonly #isStaged = new Map<string, boolean>()
   #hash: Promise<string> | undefined
   #disposed = false
 
@@ -249,9 +263,10 @@ export class Model {
     const known = this.#knownOf(given)
     const contents = Object.entries(known).map(([name, { data }]) => [name, Array.from(data, String)])
     const variant = JSON.stringify([precision, withoutPasses, backends, sizes, contents])
-    const result = await this.#runPlan(
+    const result = await this.#runNamed(
       `run ${names.join('\u0000')} ${variant}`,
-      () => this.#runGraph(names, known),
+      names,
+      known,
       Object.fromEntries(Object.entries(given).filter(([name]) => !(name in known))),
       {
         sizes,
@@ -266,6 +281,60 @@ export class Model {
       milliseconds: result.milliseconds,
       peakBytes: result.peakBytes,
       ...(result.profile ? { profile: result.profile } : {}),
+    }
+  }
+
+  /** Runs the model at once, or, where shapes in it depend on data, stage by stage. */
+  async #runNamed(
+    key: string,
+    names: readonly string[],
+    known: Readonly<Record<string, Tensor>>,
+    inputs: Readonly<Record<string, Tensor>>,
+    compile: CompileOptions,
+    options: RunOptions,
+  ): Promise<RunResult> {
+    const constants = Object.keys(known).join('\u0000')
+    let isStaged = this.#isStaged.get(constants)
+    if (isStaged !== false) {
+      const graph = this.#runGraph(names, known)
+      isStaged = nextStage(graph) !== undefined
+      this.#isStaged.set(constants, isStaged)
+      if (isStaged) return this.#runStaged(key, graph, inputs, compile, options)
+    }
+    return this.#runPlan(key, () => this.#runGraph(names, known), inputs, compile, options)
+  }
+
+  async #runStaged(
+    key: string,
+    graph: GraphDescription,
+    inputs: Readonly<Record<string, Tensor>>,
+    compile: CompileOptions,
+    options: RunOptions,
+  ): Promise<RunResult> {
+    const stages = nextStage(graph)
+    if (stages === undefined) return this.#runPlan(key, () => graph, inputs, compile, options)
+    const before = stages.graph
+      ? await this.#runPlan(
+          `${key} stage`,
+          () => stages.graph as GraphDescription,
+          onlyInputs(stages.graph, inputs),
+          compile,
+          options,
+        )
+      : undefined
+    const rest = stages.rest((before?.outputs ?? []) as Tensor[], inputs)
+    const after = await this.#runStaged(
+      `${key} ${rest.key}`,
+      rest.graph,
+      onlyInputs(rest.graph, { ...inputs, ...rest.inputs }),
+      compile,
+      options,
+    )
+    return {
+      ...after,
+      milliseconds: after.milliseconds + (before?.milliseconds ?? 0),
+      peakBytes: Math.max(after.peakBytes, before?.peakBytes ?? 0),
+      ...(after.profile ? { profile: [...(before?.profile ?? []), ...after.profile] } : {}),
     }
   }
 
@@ -286,7 +355,7 @@ export class Model {
     describe: () => GraphDescription,
     inputs: Readonly<Record<string, Tensor>>,
     compile: CompileOptions,
-    options: Pick<RunModelOptions, 'signal' | 'onProgress' | 'profile' | 'guard'>,
+    options: RunOptions,
   ): Promise<RunResult> {
     const plan = await this.plan(key, describe, compile, options.signal)
     return settle(

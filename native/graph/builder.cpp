@@ -1,5 +1,7 @@
 #include "graph/builder.h"
 
+#include <algorithm>
+
 #include <cstdio>
 
 #include "graph/verify.h"
@@ -7,11 +9,44 @@
 
 namespace ascribe {
 
+namespace {
+
+/// Moves known operands that name axes and the like into attributes.
+void settleOperands(const Graph& graph, Node& node) {
+  for (const OperandAttribute& from : node.op->operandAttributes) {
+    if (node.inputs.size() <= from.operand) continue;
+    const ValueId id = node.inputs[from.operand];
+    const HostTensor* known = id == kNone ? nullptr : graph.known(id);
+    if (id != kNone && !known)
+      throw Error("MODEL_INVALID", "its " + from.attribute + " must be known when the plan is compiled, but it is computed from data");
+    node.inputs.resize(from.operand);
+    if (!known) continue;
+    const std::vector<int64_t> values = known->integers();
+    const auto spec = std::find_if(node.op->attributes.begin(), node.op->attributes.end(),
+                                   [&](const AttributeSpec& s) { return s.name == from.attribute; });
+    if (spec->kind == AttributeKind::Integers) {
+      node.attributes.set(from.attribute, values);
+      continue;
+    }
+    if (values.size() != 1) throw Error("MODEL_INVALID", "its " + from.attribute + " is one number");
+    node.attributes.set(from.attribute, values[0]);
+  }
+  // Naming no axes asks for all of them, or, where this is set, for none.
+  const Attribute* none = node.attributes.find("noopWithEmptyAxes");
+  if (none && std::get<int64_t>(*none) != 0 && node.attributes.integers("axes").empty()) {
+    node.op = &op("identity");
+    node.attributes = {};
+  }
+}
+
+}  // namespace
+
 void inferNode(Graph& graph, Node& node) {
   std::vector<ValueType> types;
   for (ValueId id : node.outputs) types.push_back(graph.type(id));
   InferContext context(graph, node, types);
   try {
+    settleOperands(graph, node);
     node.op->infer(context);
   } catch (const Error& error) {
     const std::string message = error.what();

@@ -59,6 +59,12 @@ class InferContext {
   std::span<ValueType> outputs_;
 };
 
+/// An operand that only says what the node does (axes, a diagonal): once known it is an attribute.
+struct OperandAttribute {
+  size_t operand;
+  std::string attribute;
+};
+
 struct OpSchema {
   std::string name;
   OpClass opClass = OpClass::Primitive;
@@ -74,6 +80,8 @@ struct OpSchema {
   uint32_t shapeOnly = 0;
   /// Operands whose value the shape rule reads (a reshape's shape, a slice's starts).
   uint32_t hostOperands = 0;
+  /// Trailing operands that become attributes when a node is typed: nothing behind that sees them.
+  std::vector<OperandAttribute> operandAttributes{};
   /// Output i depends on operand elements i alone, at equal (broadcast) index: fusion and layout may assume it.
   bool elementwise = false;
   /// Reads or writes something outside its operands (random stream, state): never folded nor merged.

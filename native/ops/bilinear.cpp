@@ -27,9 +27,11 @@ void matMul(InferContext& c) {
 /// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
 void conv(InferContext& c) {
   const Shape &x = c.shape(0), &w = c.shape(1);
-  const int64_t group = c.attributes().integer("group");
+  int64_t group = c.attributes().integer("group");
   c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
   c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  // Depthwise, whatever the number of channels turns out to be.
+  if (group == 0) c.resolve("group", group = w[0]);
   c.require(group > 0 && w[0] % group == 0 && x[1] == w[1] * group, "channels, weights and groups do not fit");
   c.require(!c.has(2) || (c.shape(2) == Shape{w[0]} && c.dtype(2) == c.dtype(0)), "the bias must be one value per output channel");
   const Window window = resolveWindow(c, {w.begin() + 2, w.end()}, x.dims().subspan(2));

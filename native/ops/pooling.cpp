@@ -41,7 +41,8 @@ void globalPool(InferContext& c) {
   c.output(c.dtype(0), out);
 }
 
-/// x, scales? [rank], sizes? [rank]: ONNX's Resize once roi and axes are resolved by the door.
+/// x, scales? [rank], sizes? [rank], region? [2 rank]: ONNX's Resize once axes are resolved by the door. With scales
+/// and sizes, sizes say how large the result is and scales where its pixels lie.
 void resize(InferContext& c) {
   const Shape& x = c.shape(0);
   std::vector<double> scales(static_cast<size_t>(x.rank()));
@@ -56,15 +57,25 @@ void resize(InferContext& c) {
       // In single precision, as scales are given: 5 * 2.6f is 13, in double it would stay below.
       out.push(static_cast<int64_t>(std::floor(static_cast<float>(x[i]) * static_cast<float>(scale))));
     }
-  } else {
+  }
+  if (out.rank() == 0 || c.has(2)) {
+    const bool scaled = out.rank() > 0;
+    out = Shape{};
     c.require(c.has(2), "needs scales or sizes");
     const std::vector<int64_t> sizes = c.known(2, "sizes").integers();
     c.require(static_cast<int>(sizes.size()) == x.rank(), "sizes must have one value per axis");
     for (int i = 0; i < x.rank(); ++i) {
       c.require(sizes[static_cast<size_t>(i)] > 0 && x[i] > 0, "a size is not positive");
       out.push(sizes[static_cast<size_t>(i)]);
-      scales[static_cast<size_t>(i)] = static_cast<double>(out[i]) / static_cast<double>(x[i]);
+      if (!scaled) scales[static_cast<size_t>(i)] = static_cast<double>(out[i]) / static_cast<double>(x[i]);
     }
+  }
+  if (c.attributes().text("coordinateMode") == "cropAndResize") {
+    const HostTensor& region = c.known(3, "region of interest");
+    c.require(region.shape().count() == 2 * x.rank(), "the region of interest must have two values per axis");
+    std::vector<double> bounds;
+    for (int i = 0; i < 2 * x.rank(); ++i) bounds.push_back(region.real(i));
+    c.resolve("region", bounds);
   }
   out.count();
   c.resolve("resolvedScales", scales);
@@ -85,11 +96,13 @@ const bool registered = [] {
   RegisterOp({.name = "globalMaxPool", .opClass = OpClass::Composite, .infer = globalPool});
   const std::vector<AttributeSpec> resizing = {
       text("mode", "nearest"),                   // nearest, linear, cubic
-      text("coordinateMode", "halfPixel"),       // halfPixel, halfPixelSymmetric, pytorchHalfPixel, alignCorners, asymmetric
+      text("coordinateMode", "halfPixel"),       // halfPixel, halfPixelSymmetric, pytorchHalfPixel, alignCorners, asymmetric, cropAndResize
       text("nearestMode", "roundPreferFloor"),   // roundPreferFloor, roundPreferCeil, floor, ceil
       real("cubicCoefficient", -0.75), integer("excludeOutside", 0), integer("antialias", 0),
+      real("extrapolation", 0),                  // what lies outside of the picture in cropAndResize
+      {"region", AttributeKind::Reals, Attribute(std::vector<double>{})},
       {"resolvedScales", AttributeKind::Reals, Attribute(std::vector<double>{})}};
-  RegisterOp({.name = "resize", .opClass = OpClass::Composite, .maxInputs = 3, .attributes = resizing, .infer = resize, .hostOperands = 0b110});
+  RegisterOp({.name = "resize", .opClass = OpClass::Composite, .maxInputs = 4, .attributes = resizing, .infer = resize, .hostOperands = 0b1110});
   RegisterOp({.name = "resizeGrad", .opClass = OpClass::Composite, .minInputs = 2, .maxInputs = 2, .attributes = resizing, .infer = resizeGrad, .shapeOnly = 0b10});
   return true;
 }();

@@ -70,14 +70,17 @@ void topK(InferContext& c) {
 
 const bool registered = [] {
   for (const char* name : {"sum", "mean", "reduceMax", "reduceMin", "prod"})
-    RegisterOp({.name = name, .attributes = {integers("axes"), integer("keepDims", 1)}, .infer = reduce});
+    RegisterOp({.name = name, .maxInputs = 2, .attributes = {integers("axes"), integer("keepDims", 1), integer("noopWithEmptyAxes", 0)}, .infer = reduce,
+                .hostOperands = 0b10, .operandAttributes = {{1, "axes"}}});
   RegisterOp({.name = "topK", .minInputs = 2, .maxInputs = 2, .minOutputs = 2, .maxOutputs = 2, .attributes = {integer("axis", -1), integer("largest", 1)}, .infer = topK, .hostOperands = 0b10});
   for (const char* name : {"argMax", "argMin"})
     RegisterOp({.name = name, .attributes = {integer("axis", 0), integer("keepDims", 1), integer("selectLast", 0)}, .infer = argument});
   RegisterOp({.name = "extremumGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3,
               .attributes = {integers("axes"), integer("keepDims", 1)}, .infer = extremum});
   RegisterOp({.name = "sumTo", .minInputs = 2, .maxInputs = 2, .attributes = {integer("leading", 0)}, .infer = sumTo, .shapeOnly = 0b10});
-  RegisterOp({.name = "cumSum", .attributes = {integer("axis", 0), integer("exclusive", 0), integer("reverse", 0)}, .infer = sameWithAxis});
+  for (const char* name : {"cumSum", "cumProd"})
+    RegisterOp({.name = name, .maxInputs = 2, .attributes = {integer("axis", 0), integer("exclusive", 0), integer("reverse", 0)}, .infer = sameWithAxis,
+                .hostOperands = 0b10, .operandAttributes = {{1, "axis"}}});
   return true;
 }();
 

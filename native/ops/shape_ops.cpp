@@ -267,9 +267,9 @@ const bool registered = [] {
   RegisterOp({.name = "reshape", .minInputs = 2, .maxInputs = 2, .attributes = {integer("allowZero", 0)}, .infer = reshape, .view = true, .hostOperands = 0b10});
   RegisterOp({.name = "reshapeLike", .minInputs = 2, .maxInputs = 2, .attributes = {integer("leading", 0)}, .infer = reshapeLike, .view = true, .shapeOnly = 0b10});
   RegisterOp({.name = "flatten", .attributes = {integer("axis", 1)}, .infer = flatten, .view = true});
-  RegisterOp({.name = "squeeze", .attributes = {integers("axes")}, .infer = squeeze, .view = true});
-  RegisterOp({.name = "unsqueeze", .attributes = {requiredIntegers("axes")}, .infer = unsqueeze, .view = true});
-  RegisterOp({.name = "transpose", .attributes = {integers("permutation")}, .infer = transpose});
+  RegisterOp({.name = "squeeze", .maxInputs = 2, .attributes = {integers("axes")}, .infer = squeeze, .view = true, .hostOperands = 0b10, .operandAttributes = {{1, "axes"}}});
+  RegisterOp({.name = "unsqueeze", .maxInputs = 2, .attributes = {integers("axes")}, .infer = unsqueeze, .view = true, .hostOperands = 0b10, .operandAttributes = {{1, "axes"}}});
+  RegisterOp({.name = "transpose", .maxInputs = 2, .attributes = {integers("permutation")}, .infer = transpose, .hostOperands = 0b10, .operandAttributes = {{1, "permutation"}}});
   RegisterOp({.name = "expand", .minInputs = 2, .maxInputs = 2, .infer = expand, .hostOperands = 0b10});
   // operand 0 is [leading…, ...] broadcastable to [leading…, ...like]
   RegisterOp({.name = "expandLike", .minInputs = 2, .maxInputs = 2, .attributes = {integer("leading", 0)}, .infer = expandLike, .shapeOnly = 0b10});
@@ -286,7 +286,7 @@ const bool registered = [] {
   RegisterOp({.name = "range", .minInputs = 3, .maxInputs = 3, .infer = range, .hostOperands = 0b111});
   RegisterOp({.name = "constantOfShape", .attributes = {real("value", 0), text("dtype", "f32")}, .infer = constantOfShape, .hostOperands = 0b1});
   RegisterOp({.name = "oneHot", .minInputs = 3, .maxInputs = 3, .attributes = {integer("axis", -1)}, .infer = oneHot, .hostOperands = 0b10});
-  RegisterOp({.name = "trilu", .attributes = {integer("upper", 1), integer("diagonal", 0)}, .infer = trilu});
+  RegisterOp({.name = "trilu", .maxInputs = 2, .attributes = {integer("upper", 1), integer("diagonal", 0)}, .infer = trilu, .hostOperands = 0b10, .operandAttributes = {{1, "diagonal"}}});
   RegisterOp({.name = "depthToSpace", .attributes = {requiredInteger("blockSize"), text("mode", "DCR")}, .infer = depthToSpace});
   RegisterOp({.name = "spaceToDepth", .attributes = {requiredInteger("blockSize"), text("mode", "DCR")}, .infer = spaceToDepth});
   return true;

@@ -17,8 +17,12 @@ import { type ParameterSource, Weights } from './weights.js'
 /** Operator sets before this one differ in more than the table knows. */
 const oldestOpset = 6
 
+/** Operators of the first operator set that mean the same in every later one. */
+const unchanged = new Set(['Not', 'Identity', 'Shape', 'Size', 'Transpose', 'Softplus', 'Softsign', 'LRN'])
+
 /** Other domains count their operator sets by themselves. */
-const isTooOld = ({ operator, opset }: ModelNode) => !operator.includes('.') && opset < oldestOpset
+const isTooOld = ({ operator, opset }: ModelNode) =>
+  !operator.includes('.') && opset < oldestOpset && !unchanged.has(operator)
 
 /** Operands in which even a single number is a weight. */
 const weightOperands: Readonly<Record<string, readonly number[]>> = {

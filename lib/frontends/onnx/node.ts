@@ -98,6 +98,11 @@ export class OnnxNode {
     return this.has(index) ? this.scope.known(this.source.inputs[index]!) : undefined
   }
 
+  /** A whole number as a scalar of int64. */
+  number(value: number | bigint): Value {
+    return this.graph.constant('i64', [], BigInt64Array.of(BigInt(value)))
+  }
+
   /** The elements of an operand that must be a constant; undefined where it is absent. `what` is for the message. */
   bigints(index: number, what: string): bigint[] | undefined {
     if (!this.has(index)) return undefined
@@ -134,6 +139,15 @@ export class OnnxNode {
 
   apply<N extends OperationName>(op: N, inputs: Operand[], attributes?: OperationAttributes[N]): Value {
     return this.graph.apply(op, inputs, attributes, this.source.label)
+  }
+
+  applyMany<N extends OperationName>(
+    op: N,
+    inputs: Operand[],
+    outputs: number,
+    attributes?: OperationAttributes[N],
+  ): Value[] {
+    return this.graph.applyMany(op, inputs, outputs, attributes, this.source.label)
   }
 
   /** Names of graphs that the node carries and its import has not asked for. */
@@ -193,6 +207,11 @@ export class OnnxNode {
 
   rank(value: Value): number | undefined {
     return this.scope.types.rank(value)
+  }
+
+  /** Number of elements of an operand that is a vector, where that can be told. */
+  length(value: Value): number | undefined {
+    return this.scope.types.length(value)
   }
 
   /** The rank where the import cannot do without. */

@@ -30,7 +30,7 @@ const broadcasting = new Set([
   'where',
 ])
 const boolean = new Set(['equal', 'less', 'lessOrEqual', 'greater', 'greaterOrEqual', 'isNan', 'isInf'])
-const indices = new Set(['shape', 'size', 'argMax', 'argMin'])
+const indices = new Set(['shape', 'size', 'argMax', 'argMin', 'nonZero', 'nonMaxSuppression'])
 const reductions = new Set(['sum', 'mean', 'reduceMax', 'reduceMin', 'prod'])
 
 /** Element types and ranks of the values of a graph under construction: some ONNX operators mean different things by rank. */
@@ -46,6 +46,11 @@ export class ValueTypes {
 
   rank(value: Value): number | undefined {
     return this.#of(value.index).rank
+  }
+
+  /** Number of elements of a vector. */
+  length(value: Value): number | undefined {
+    return this.#of(value.index).length
   }
 
   /** Says what a value is of which the graph itself says nothing or too much. */
@@ -89,7 +94,7 @@ type Operands = (ValueType | undefined)[]
 function resultType({ op, attributes }: NodeDescription, operands: Operands): DTypeName | undefined {
   if (boolean.has(op)) return 'bool'
   if (indices.has(op)) return 'i64'
-  if (op === 'cast') return attributes.to as DTypeName
+  if (op === 'cast' || op === 'bitCast') return attributes.to as DTypeName
   if (op === 'constantOfShape') return (attributes.dtype ?? 'f32') as DTypeName
   return operands[op === 'where' ? 1 : op === 'oneHot' ? 2 : 0]?.dtype
 }
@@ -112,7 +117,7 @@ function resultLength({ op, attributes }: NodeDescription, operands: Operands): 
         0,
       )
     case 'unsqueeze':
-      return first?.rank === 0 && (attributes.axes as number[]).length === 1 ? 1 : undefined
+      return first?.rank === 0 && (attributes.axes as number[] | undefined)?.length === 1 ? 1 : undefined
     case 'cast':
     case 'identity':
     case 'neg':
@@ -141,6 +146,7 @@ function resultRank({ op, attributes }: NodeDescription, operands: Operands): nu
   if (broadcasting.has(op)) return largest(operands.map(o => o?.rank))
   if (reductions.has(op)) {
     if ((attributes.keepDims ?? 1) !== 0 || rank === undefined) return rank
+    if (operands.length > 1) return operands[1]?.length === undefined ? undefined : rank - operands[1].length
     const axes = attributes.axes as number[] | undefined
     return axes?.length ? rank - axes.length : 0
   }
@@ -165,9 +171,13 @@ function resultRank({ op, attributes }: NodeDescription, operands: Operands): nu
     case 'expandLike':
     case 'sumTo':
       return operands[1]?.rank
+    case 'determinant':
+      return rank === undefined ? undefined : rank - 2
     case 'unsqueeze':
-      return rank === undefined ? undefined : rank + (attributes.axes as number[]).length
+      return sum(rank, operands.length > 1 ? operands[1]?.length : (attributes.axes as number[]).length)
     case 'squeeze': {
+      if (operands.length > 1)
+        return sum(rank, operands[1]?.length === undefined ? undefined : -operands[1].length)
       const axes = attributes.axes as number[] | undefined
       return rank === undefined || !axes?.length ? undefined : rank - axes.length
     }

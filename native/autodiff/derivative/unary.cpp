@@ -47,7 +47,7 @@ const bool registered = [] {
     if (c.b.dtype(c.cotangent()) == from) return c.gradient(0, c.cotangent());
     c.gradient(0, c.b.node("cast", {c.cotangent()}, {{"to", std::string(nameOf(from))}, {"keepPrecision", int64_t{0}}}));
   });
-  for (const char* name : {"not", "isNan", "isInf"}) RegisterNoGradient{name};
+  for (const char* name : {"not", "isNan", "isInf", "bitCast", "nonZero"}) RegisterNoGradient{name};
   return true;
 }();
 

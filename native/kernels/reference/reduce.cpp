@@ -152,18 +152,19 @@ void sumTo(const KernelArguments& k, const Node& node) {
   });
 }
 
-void cumSum(const KernelArguments& k, const Node& node) {
+template <bool product>
+void cumulative(const KernelArguments& k, const Node& node) {
   const AxisView v = aroundAxis(k.inputs[0].shape, node.attributes.integer("axis"));
   const bool exclusive = node.attributes.integer("exclusive") != 0, reverse = node.attributes.integer("reverse") != 0;
   onNumeric(k.inputs[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t o = 0; o < v.outer; ++o)
       for (int64_t i = 0; i < v.inner; ++i) {
-        Wide<T> total(0);
+        Wide<T> total(product ? 1 : 0);
         for (int64_t s = 0; s < v.size; ++s) {
           const int64_t at = (o * v.size + (reverse ? v.size - 1 - s : s)) * v.inner + i;
           const Wide<T> x(k.inputs[0].as<T>()[at]), before = total;
-          total = plus(total, x);
+          total = product ? times(total, x) : plus(total, x);
           k.outputs[0].as<T>()[at] = narrow<T>(exclusive ? before : total);
         }
       }
@@ -181,7 +182,8 @@ const Registered kernels[] = {
     {"argMin", argument<false>, numeric},
     {"extremumGrad", extremumGrad, floating},
     {"sumTo", sumTo, numeric},
-    {"cumSum", cumSum, numeric},
+    {"cumSum", cumulative<false>, numeric},
+    {"cumProd", cumulative<true>, numeric},
 };
 
 }  // namespace

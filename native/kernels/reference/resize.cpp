@@ -43,11 +43,26 @@ double cubic(double distance, double a) {
   return 0;
 }
 
-Contribution contribution(const Node& node, double scale, int64_t inSize, int64_t outSize, int64_t out) {
+/// Where TensorFlow's crop-and-resize reads: a stretch from `begin` to `end` of the axis, corners on corners.
+double croppedCoordinate(double begin, double end, double out, int64_t inSize, int64_t outSize) {
+  const double last = static_cast<double>(inSize - 1);
+  if (outSize == 1) return (end - begin) * last / 2 + begin * last;
+  return out * (end - begin) * last / static_cast<double>(outSize - 1) + begin * last;
+}
+
+Contribution contribution(const Node& node, int axis, int rank, double scale, int64_t inSize, int64_t outSize, int64_t out) {
   const Attributes& a = node.attributes;
   const std::string& mode = a.text("mode");
-  const double x = sourceCoordinate(a.text("coordinateMode"), static_cast<double>(out), scale, inSize, outSize);
-  if (inSize == outSize && scale == 1) return {{out}, {1}};
+  double x = 0;
+  if (a.text("coordinateMode") == "cropAndResize") {
+    const std::vector<double>& region = a.reals("region");
+    x = croppedCoordinate(region[static_cast<size_t>(axis)], region[static_cast<size_t>(axis + rank)], static_cast<double>(out), inSize, outSize);
+    // Nothing contributes to what lies outside.
+    if (!(x >= 0 && x <= static_cast<double>(inSize - 1))) return {};
+  } else {
+    x = sourceCoordinate(a.text("coordinateMode"), static_cast<double>(out), scale, inSize, outSize);
+    if (inSize == outSize && scale == 1) return {{out}, {1}};
+  }
   // Scales are given in single precision: what lies within its rounding of a tie or a whole number is one.
   if (mode == "nearest") return {{std::clamp<int64_t>(nearest(a.text("nearestMode"), static_cast<float>(x)), 0, inSize - 1)}, {1}};
   const double radius = mode == "cubic" ? 2 : 1;
@@ -73,7 +88,7 @@ Contribution contribution(const Node& node, double scale, int64_t inSize, int64_
 std::vector<std::vector<Contribution>> contributions(const Node& node, const Shape& x, const Shape& y) {
   std::vector<std::vector<Contribution>> out(static_cast<size_t>(x.rank()));
   for (int axis = 0; axis < x.rank(); ++axis)
-    for (int64_t i = 0; i < y[axis]; ++i) out[static_cast<size_t>(axis)].push_back(contribution(node, node.attributes.reals("resolvedScales")[static_cast<size_t>(axis)], x[axis], y[axis], i));
+    for (int64_t i = 0; i < y[axis]; ++i) out[static_cast<size_t>(axis)].push_back(contribution(node, axis, x.rank(), node.attributes.reals("resolvedScales")[static_cast<size_t>(axis)], x[axis], y[axis], i));
   return out;
 }
 
@@ -87,13 +102,24 @@ void terms(const std::vector<std::vector<Contribution>>& axes, const Shape& x, c
     if (c.weight[t] != 0) terms(axes, x, y, i, axis + 1, offset * x[axis] + c.from[t], weight * c.weight[t], body);
 }
 
+/// False where an axis of element `i` of y reads outside of x.
+bool isInside(const std::vector<std::vector<Contribution>>& axes, const Shape& y, int64_t i) {
+  for (int axis = 0; axis < y.rank(); ++axis)
+    if (axes[static_cast<size_t>(axis)][static_cast<size_t>(i / y.count(axis + 1, y.rank()) % y[axis])].from.empty()) return false;
+  return true;
+}
+
 void resize(const KernelArguments& k, const Node& node) {
   const Shape &x = k.inputs[0].shape, &y = k.outputs[0].shape;
   const auto axes = contributions(node, x, y);
+  const bool crops = node.attributes.text("coordinateMode") == "cropAndResize";
+  const double outside = node.attributes.real("extrapolation");
   onNumeric(k.inputs[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < y.count(); ++i) {
-      if constexpr (isFloat<T>) {
+      if (crops && !isInside(axes, y, i)) {
+        k.outputs[0].as<T>()[i] = static_cast<T>(outside);
+      } else if constexpr (isFloat<T>) {
         Wide<T> sum(0);
         terms(axes, x, y, i, 0, 0, 1, [&](int64_t from, double weight) { sum += Wide<T>(k.inputs[0].as<T>()[from]) * Wide<T>(weight); });
         k.outputs[0].as<T>()[i] = narrow<T>(sum);

@@ -12,6 +12,7 @@ std::vector<OpCase> reductionCases();
 std::vector<OpCase> viewCases();
 std::vector<OpCase> movementCases();
 std::vector<OpCase> gatherCases();
+std::vector<OpCase> selectionCases();
 std::vector<OpCase> productCases();
 std::vector<OpCase> convolutionCases();
 std::vector<OpCase> normalisationCases();

@@ -63,8 +63,15 @@ std::vector<OpCase> reductionCases() {
       const Attributes how{{"axis", int64_t{-2}}, {"exclusive", exclusive}, {"reverse", reverse}};
       const std::string note = std::string(exclusive ? "exclusive " : "") + (reverse ? "reverse" : "");
       cases.push_back({"cumSum", note, {real({2, 3, 4})}, how});
+      cases.push_back({"cumProd", note, {real({2, 3, 4})}, how});
+      cases.push_back({"cumProd", note + " i64", {whole(DType::I64, {2, 3, 4}, -3, 3)}, how});
       cases.push_back({"cumSum", note + " i64", {whole(DType::I64, {2, 3, 4}, -9, 9)}, how});
     }
+  cases.push_back({"cumProd", "last axis", {real({3, 4})}, {{"axis", int64_t{1}}}});
+  cases.push_back({"cumProd", "zeros", {given(DType::F32, {2, 3}, {2, 0, 3, 0, 0, -1})}, {{"axis", int64_t{1}}}});
+  cases.push_back({"sum", "axes given", {real({2, 3, 4}), integerList({0, -1})}});
+  cases.push_back({"sum", "no axes given, which is none", {real({2, 3}), integerList({})}, {{"noopWithEmptyAxes", int64_t{1}}}});
+  cases.push_back({"sum", "no axes given, which is all", {real({2, 3}), integerList({})}});
   cases.push_back({"cumSum", "last axis", {real({3, 7})}, {{"axis", int64_t{1}}}});
 
   cases.push_back({"sumTo", "two axes", {real({2, 3, 4}), real({1, 4})}});

@@ -20,6 +20,9 @@ std::vector<OpCase> resizeCases() {
   scaled("cubic a", {{"mode", std::string("cubic")}, {"cubicCoefficient", -.5}});
   scaled("cubic excluding outside", {{"mode", std::string("cubic")}, {"excludeOutside", int64_t{1}}});
   for (const char* mode : {"linear", "cubic"}) scaled(std::string(mode) + " antialias", {{"mode", std::string(mode)}, {"antialias", int64_t{1}}});
+  const Attributes crop{{"mode", std::string("linear")}, {"coordinateMode", std::string("cropAndResize")}, {"extrapolation", 7.5}};
+  const Operand region = given(DType::F32, {8}, {0, 0, .1, .2, 1, 1, .8, 1.3});
+  cases.push_back({"resize", "a region that leaves the picture", {image, none(), integerList({1, 2, 4, 6}), region}, crop, 1, Derivatives::First});
   cases.push_back({"resize", "one axis", {real({2, 1, 6}), none(), integerList({2, 1, 9})}, {{"mode", std::string("linear")}}});
   cases.push_back({"resize", "three axes", {real({1, 1, 2, 3, 2}), none(), integerList({1, 1, 3, 2, 4})}, {{"mode", std::string("linear")}}});
   cases.push_back({"resize", "batch and channels too", {real({2, 2, 3}), none(), integerList({3, 1, 5})}, {{"mode", std::string("linear")}}, 1, Derivatives::First});

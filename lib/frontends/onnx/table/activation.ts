@@ -51,6 +51,12 @@ function clip(node: OnnxNode): Value {
 }
 
 export const activation: OperatorTable = {
+  SwiGLU: node => {
+    const gate = node.input(0)
+    const scaled = node.apply('mul', [gate, node.scalar(node.attributes.real('alpha', 1), gate)])
+    const opened = node.apply('mul', [gate, node.apply('sigmoid', [scaled])])
+    return node.apply('mul', [opened, node.input(1)])
+  },
   Relu: plain('relu'),
   Sigmoid: plain('sigmoid'),
   Softplus: plain('softplus'),

@@ -1,10 +1,19 @@
-import type { OnnxNode, OperatorTable } from '../node.js'
+import type { OnnxNode, OperatorImport, OperatorTable } from '../node.js'
+import { flag } from './parts.js'
 
 const reductions = ['none', 'add', 'mul', 'max', 'min'] as const
 
 function axisOf(node: OnnxNode): { axis: number } {
   return { axis: node.attributes.integer('axis', 0) }
 }
+
+const running =
+  (op: 'cumSum' | 'cumProd'): OperatorImport =>
+  node =>
+    node.apply(op, [node.input(0), node.cast(node.host(1), 'i64')], {
+      exclusive: flag(node, 'exclusive'),
+      reverse: flag(node, 'reverse'),
+    })
 
 export const gather: OperatorTable = {
   Gather: node => node.apply('gather', [node.input(0), node.input(1)], axisOf(node)),
@@ -28,15 +37,10 @@ export const gather: OperatorTable = {
     node.apply('oneHot', [node.cast(node.input(0), 'i64'), node.host(1), node.host(2)], {
       axis: node.attributes.integer('axis', -1),
     }),
-  CumSum: node =>
-    node.apply('cumSum', [node.input(0)], {
-      axis: node.integer(1, 'axis') ?? node.invalid('axis is missing'),
-      exclusive: node.attributes.integer('exclusive', 0) === 0 ? 0 : 1,
-      reverse: node.attributes.integer('reverse', 0) === 0 ? 0 : 1,
-    }),
+  CumSum: running('cumSum'),
+  CumProd: running('cumProd'),
   Trilu: node =>
-    node.apply('trilu', [node.input(0)], {
-      upper: node.attributes.integer('upper', 1) === 0 ? 0 : 1,
-      diagonal: node.integer(1, 'k') ?? 0,
+    node.apply('trilu', node.has(1) ? [node.input(0), node.cast(node.host(1), 'i64')] : [node.input(0)], {
+      upper: flag(node, 'upper', 1),
     }),
 }

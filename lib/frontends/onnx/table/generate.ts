@@ -35,10 +35,12 @@ function dropout(node: OnnxNode): Value[] {
   node.attributes.ignore('seed')
   if (node.opset < 7) node.attributes.ignore('is_test')
   const training = node.has(2) ? node.known(2) : undefined
-  if (node.has(2) && (!training || Number(training.data[0]) !== 0)) node.unsupported('training mode')
   const x = node.input(0)
   const given = node.opset >= 12 ? node.known(1)?.data[0] : node.attributes.real('ratio', 0.5)
   const ratio = given === undefined ? 0.5 : Number(given)
+  // Training that drops nothing drops nothing.
+  if (node.has(2) && ratio !== 0 && (!training || Number(training.data[0]) !== 0))
+    node.unsupported('training mode')
   if (!(ratio >= 0 && ratio <= 1)) node.invalid(`ratio is ${ratio}, expected 0 to 1`)
   // A ratio of 1 would leave nothing to train; outside training it says nothing.
   const kept = ratio < 1 ? node.apply('dropout', [x], { ratio }) : node.apply('identity', [x])

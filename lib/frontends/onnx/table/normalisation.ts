@@ -2,16 +2,23 @@ import { maximumRank } from '../../../data/tensor.js'
 import type { Value } from '../../../graph/builder.js'
 import type { OnnxNode, OperatorTable } from '../node.js'
 
-function batchNormalization(node: OnnxNode): Value {
+function batchNormalization(node: OnnxNode): Value | Value[] {
   if (node.opset < 9 && node.attributes.integer('spatial', 1) === 0) node.unsupported('spatial 0')
   if (node.opset < 7) {
     node.attributes.ignore('consumed_inputs')
     if (node.attributes.integer('is_test', 0) === 0 && node.outputCount > 1) node.unsupported('training mode')
   }
-  if (node.attributes.integer('training_mode', 0) !== 0) node.unsupported('training mode')
+  const operands = [0, 1, 2, 3, 4].map(index => node.input(index))
+  if (node.attributes.integer('training_mode', 0) !== 0)
+    // The batch's own statistics, and the running ones after it.
+    return node
+      .applyMany('batchNormTrain', operands, 3, {
+        epsilon: node.attributes.real('epsilon', 1e-5),
+        momentum: node.attributes.real('momentum', 0.9),
+      })
+      .slice(0, Math.max(1, node.outputCount))
   // How running statistics would be updated; a trained model reads them.
   node.attributes.ignore('momentum')
-  const operands = [0, 1, 2, 3, 4].map(index => node.input(index))
   return node.apply('batchNorm', operands, { epsilon: node.attributes.real('epsilon', 1e-5) })
 }
 

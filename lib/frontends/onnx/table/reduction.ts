@@ -4,6 +4,7 @@ import type { OnnxNode, OperatorImport, OperatorTable } from '../node.js'
 interface Reduction {
   axes?: number[]
   keepDims: number
+  noopWithEmptyAxes?: number
 }
 
 type Reducer = 'sum' | 'mean' | 'reduceMax' | 'reduceMin' | 'prod'
@@ -14,14 +15,20 @@ type Reducer = 'sum' | 'mean' | 'reduceMax' | 'reduceMin' | 'prod'
  */
 function reductionOf(node: OnnxNode, operandSince: number): Reduction | undefined {
   const keepDims = node.attributes.integer('keepdims', 1) === 0 ? 0 : 1
+  const noop = node.attributes.integer('noop_with_empty_axes', 0) !== 0
   const asAttribute = node.attributes.integers('axes')
+  if (isComputed(node, operandSince)) return { keepDims, ...(noop ? { noopWithEmptyAxes: 1 } : {}) }
   const axes = node.opset >= operandSince ? (node.integers(1, 'axes') ?? asAttribute) : asAttribute
-  if (axes && axes.length > 0) {
-    node.attributes.ignore('noop_with_empty_axes')
-    return { axes, keepDims }
-  }
-  return node.attributes.integer('noop_with_empty_axes', 0) === 0 ? { keepDims } : undefined
+  if (axes && axes.length > 0) return { axes, keepDims }
+  return noop ? undefined : { keepDims }
 }
+
+/** Axes that follow from shapes or are an input: they are settled when a plan is compiled. */
+const isComputed = (node: OnnxNode, operandSince: number): boolean =>
+  node.opset >= operandSince && node.has(1) && node.known(1) === undefined
+
+const operandsOf = (node: OnnxNode, x: Value, operandSince: number): Value[] =>
+  isComputed(node, operandSince) ? [x, node.cast(node.host(1), 'i64')] : [x]
 
 /** reduce(before(x)) and then `after`: all the norms are of this form. */
 function reducing(
@@ -35,7 +42,7 @@ function reducing(
     const reduction = reductionOf(node, operandSince)
     const prepared = before ? before(node, x) : x
     const reduced = reduction
-      ? node.apply(reducer, [prepared], reduction)
+      ? node.apply(reducer, operandsOf(node, prepared, operandSince), reduction)
       : before
         ? prepared
         : node.apply('identity', [prepared])
@@ -54,11 +61,12 @@ function logSumExp(node: OnnxNode): Value {
   const reduction = reductionOf(node, 18)
   if (!reduction) return node.apply('identity', [x])
   const kept = { ...reduction, keepDims: 1 }
-  const shift = node.apply('stopGradient', [node.apply('reduceMax', [x], kept)])
-  const total = node.apply('sum', [node.apply('exp', [node.apply('sub', [x, shift])])], kept)
+  const operands = (value: Value) => operandsOf(node, value, 18)
+  const shift = node.apply('stopGradient', [node.apply('reduceMax', operands(x), kept)])
+  const total = node.apply('sum', operands(node.apply('exp', [node.apply('sub', [x, shift])])), kept)
   const result = node.apply('add', [node.apply('log', [total]), shift])
   if (reduction.keepDims === 1) return result
-  return node.apply('squeeze', [result], reduction.axes ? { axes: reduction.axes } : {})
+  return node.apply('squeeze', operands(result), reduction.axes ? { axes: reduction.axes } : {})
 }
 
 function extremum(op: 'argMax' | 'argMin'): OperatorImport {

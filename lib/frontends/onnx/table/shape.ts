@@ -6,6 +6,10 @@ function axesOf(node: OnnxNode, since: number): number[] | undefined {
   return node.opset >= since ? node.integers(1, 'axes') : node.attributes.integers('axes')
 }
 
+/** Axes that follow from shapes or are an input: they are settled when a plan is compiled. */
+const areComputed = (node: OnnxNode): boolean =>
+  node.opset >= 13 && node.has(1) && node.known(1) === undefined
+
 /** Operands up to the last one given. */
 function trimmed(operands: Operand[]): Operand[] {
   return operands.slice(0, operands.findLastIndex(operand => operand !== undefined) + 1)
@@ -102,11 +106,16 @@ export const shape: OperatorTable = {
     }),
   Flatten: node => node.apply('flatten', [node.input(0)], { axis: node.attributes.integer('axis', 1) }),
   Squeeze: node => {
+    if (areComputed(node)) return node.apply('squeeze', [node.input(0), node.host(1)])
     const axes = axesOf(node, 13)
     return node.apply('squeeze', [node.input(0)], axes ? { axes } : {})
   },
-  Unsqueeze: node =>
-    node.apply('unsqueeze', [node.input(0)], { axes: axesOf(node, 13) ?? node.invalid('axes is missing') }),
+  Unsqueeze: node => {
+    if (areComputed(node)) return node.apply('unsqueeze', [node.input(0), node.host(1)])
+    return node.apply('unsqueeze', [node.input(0)], {
+      axes: axesOf(node, 13) ?? node.invalid('axes is missing'),
+    })
+  },
   Transpose: node => {
     const permutation = node.attributes.integers('perm')
     return node.apply('transpose', [node.input(0)], permutation ? { permutation } : {})
@@ -126,5 +135,8 @@ export const shape: OperatorTable = {
       mode: node.attributes.text('mode', 'DCR', ['DCR', 'CRD']),
     }),
   SpaceToDepth: node =>
-    node.apply('spaceToDepth', [node.input(0)], { blockSize: node.attributes.integer('blocksize', 0) }),
+    node.apply('spaceToDepth', [node.input(0)], {
+      blockSize: node.attributes.integer('blocksize', 0),
+      mode: node.attributes.text('mode', 'DCR', ['DCR', 'CRD']),
+    }),
 }
