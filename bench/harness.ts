@@ -19,6 +19,7 @@ export const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     folder: { type: 'string' },
+    record: { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
   },
 })

@@ -2,13 +2,16 @@
  * Every operator case that the onnx package generates (bench/onnx-cases/convert.py writes them): passed, refused with
  * which error, or failed with why; by operator with --table.
  *
- *   node build/ts/bench/onnxCases.bench.js --folder FOLDER [--only NAME] [--table]
+ *   node build/ts/bench/onnxCases.bench.js --folder FOLDER [--only NAME] [--table] [--record]
+ *
+ * --record writes bench/onnx-cases/results.json, which docs/operators.md shows.
  */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AscribeError, loadModel, type Tensor } from '#lib/index.js'
 import { readTensor } from '../test/oracles/readTensor.js'
+import { repositoryRoot } from '../test/oracles/repository.js'
 import { flags, isChosen, printTable } from './harness.js'
 
 interface Case {
@@ -115,6 +118,14 @@ if (folder === undefined || !existsSync(join(folder, 'index.json'))) {
       [...byOperator].sort().map(([name, row]) => [name, ...Object.values(row).map(String)]),
     )
   for (const reason of reasons) console.log(reason.join('  '))
+  if (flags.record) {
+    const rows = [...byOperator].sort().map(([name, row]) => [name, ...Object.values(row)])
+    const lines = (list: unknown[]) => `[\n${list.map(one => JSON.stringify(one)).join(',\n')}\n]`
+    await writeFile(
+      join(repositoryRoot, 'bench/onnx-cases/results.json'),
+      `{"counts": ${JSON.stringify(counts)},\n"operators": ${lines(rows)},\n"reasons": ${lines(reasons)}}\n`,
+    )
+  }
   const inScope = counts.passed + counts.refused + counts.failed
   console.log(
     `${counts.passed} of ${inScope} in scope passed (${((100 * counts.passed) / inScope).toFixed(1)} %), ${counts.refused} refused by name, ${counts.failed} failed; ${counts['out of scope']} out of scope`,

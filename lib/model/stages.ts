@@ -35,7 +35,8 @@ function awaited(graph: GraphDescription): Set<number> {
   const blocked = new Set<number>()
   const found = new Set<number>()
   for (const node of graph.nodes) {
-    const needed = knownOperands(node, graph, node.op === 'loop')
+    // Here a condition of data is known too: only the branch that is taken runs.
+    const needed = knownOperands(node, graph, true)
       .map(at => node.inputs[at] as number)
       .filter(value => data.has(value))
     if (needed.length === 0 && !node.inputs.some(input => blocked.has(input))) continue

@@ -47,7 +47,7 @@ for (const { name, model, inputs } of controlCases)
 const x = createTensor('f32', [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6))
 async function refusal(t: { fail(message: string): void }, model: Model): Promise<string> {
   try {
-    await model.run({ x })
+    await gradientOf(model, 'x', { x } as never, 1, 'f32')
   } catch (error) {
     if (error instanceof AscribeError) return `${error.code}: ${error.message}`
     throw error
@@ -87,9 +87,17 @@ const counted = (trips: 'data' | number) =>
     }),
   )
 
-test('a loop whose count is not known, or very large, is refused by name', async t => {
+test('a loop whose count follows from data runs, and has no gradient; a very long one is refused', async t => {
+  const byData = await counted('data')
+  // The sum is 21, and then 22.
+  t.deepEqual(
+    (await byData.run({ x })).outputs.y!.data,
+    x.data.map(value => -value),
+  )
+  const even = createTensor('f32', [2, 3], Float32Array.of(1, 2, 3, 4, 5, 7))
+  t.deepEqual((await byData.run({ x: even })).outputs.y!.data, even.data)
   t.regex(
-    await refusal(t, await counted('data')),
+    await refusal(t, byData),
     /^MODEL_UNSUPPORTED_OP: node Loop\(y\) \(loop\): how often it runs depends on data/,
   )
   t.regex(await refusal(t, await counted(2 ** 40)), /^MODEL_UNSUPPORTED_OP: .*more than 4096 times/)
@@ -100,7 +108,7 @@ test('a loop whose count is not known, or very large, is refused by name', async
   t.deepEqual((await (await counted(0)).run({ x })).outputs.y!.data, x.data)
 })
 
-test('branches of unequal shapes need a condition that is known', async t => {
+test('of branches of unequal shapes the chosen one runs; a gradient needs a condition that is known', async t => {
   const model = await loadModel(
     writeModel({
       nodes: [
@@ -120,6 +128,11 @@ test('branches of unequal shapes need a condition that is known', async t => {
       inputs: [valueInfo('x', [2, 3])],
     }),
   )
+  const taken = (await model.run({ x })).outputs.y!
+  t.deepEqual([taken.shape, taken.data], [[2, 3], x.data.map(value => -value)])
+  const negative = createTensor('f32', [2, 3], Float32Array.of(-1, -2, -3, -4, -5, -6))
+  const other = (await model.run({ x: negative })).outputs.y!
+  t.deepEqual([other.shape, other.data], [[3, 2], Float32Array.of(-1, -4, -2, -5, -3, -6)])
   t.regex(await refusal(t, model), /^MODEL_UNSUPPORTED_OP: .*its branches give \[2,3\] and \[3,2\]/)
 })
 

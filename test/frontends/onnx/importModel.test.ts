@@ -258,7 +258,7 @@ test('everything unsupported is in one error, with names and counts', async t =>
         name: 'up',
         inputs: ['x', '', 's'],
         outputs: ['d'],
-        attributes: { coordinate_transformation_mode: 'tf_crop_and_resize' },
+        attributes: { coordinate_transformation_mode: 'fisheye' },
       },
       { op: 'Bar', domain: 'com.example', inputs: ['c', 'd'], outputs: ['e'], name: 'bar' },
       { op: 'Relu', name: 'odd', inputs: ['x'], outputs: ['f'], attributes: { mystery: 1 } },
@@ -269,7 +269,7 @@ test('everything unsupported is in one error, with names and counts', async t =>
   t.is(error.code, 'MODEL_UNSUPPORTED_OP')
   t.true(error.message.includes('Foo: 2 nodes ("foo_1", "foo_2")'))
   t.true(error.message.includes('com.example.Bar: 1 node ("bar")'))
-  t.true(error.message.includes('Resize (coordinate mode tf_crop_and_resize): 1 node ("up")'))
+  t.true(error.message.includes('Resize (coordinate mode fisheye): 1 node ("up")'))
   t.true(error.message.includes('Relu (attribute mystery): 1 node ("odd")'))
   t.true(error.message.includes('Baz: 1 node ("inside")'))
 })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import * as ort from 'onnxruntime-node'
 import { loadModel, type Tensor } from '#lib/index.js'
-import { type CaseInput, elementsOf } from '../../oracles/onnxCases/case.js'
+import { tensorOf } from '../../oracles/onnxCases/case.js'
 import { onnxCases } from '../../oracles/onnxCases/index.js'
 import { writeModel } from '../../oracles/onnxWriter.js'
 
@@ -14,21 +14,6 @@ const runtimeTypes = {
   u8: 'uint8',
   bool: 'bool',
 } as const
-
-function tensorOf(name: string, input: CaseInput): Tensor {
-  const elements = elementsOf(name, input)
-  const dtype = input.dtype ?? 'f32'
-  const data = {
-    f32: () => Float32Array.from(elements),
-    f64: () => Float64Array.from(elements),
-    i64: () => BigInt64Array.from(elements, BigInt),
-    i32: () => Int32Array.from(elements),
-    i8: () => Int8Array.from(elements),
-    u8: () => Uint8Array.from(elements),
-    bool: () => Uint8Array.from(elements),
-  }[dtype]()
-  return { dtype, shape: input.shape, data } as Tensor
-}
 
 /** max |a - b| / max |b|; NaN equals NaN. */
 function relativeDifference(

@@ -1,3 +1,4 @@
+import type { Tensor } from '#lib/data/tensor.js'
 import type { TensorProto } from '#lib/frontends/onnx/generated/onnx_pb.js'
 import { type AttributeGiven, type ModelGiven, valueInfo } from '../onnxWriter.js'
 
@@ -90,6 +91,22 @@ export function elementsOf(name: string, input: CaseInput): number[] {
     const value = low + (high - low) * (state / 2 ** 32)
     return isWhole ? Math.floor(value) : value
   })
+}
+
+/** The input as a tensor. */
+export function tensorOf(name: string, input: CaseInput): Tensor {
+  const elements = elementsOf(name, input)
+  const dtype = input.dtype ?? 'f32'
+  const data = {
+    f32: () => Float32Array.from(elements),
+    f64: () => Float64Array.from(elements),
+    i64: () => BigInt64Array.from(elements, BigInt),
+    i32: () => Int32Array.from(elements),
+    i8: () => Int8Array.from(elements),
+    u8: () => Uint8Array.from(elements),
+    bool: () => Uint8Array.from(elements),
+  }[dtype]()
+  return { dtype, shape: input.shape, data } as Tensor
 }
 
 /** An operator as the import table calls it. */

@@ -7,6 +7,8 @@ import { microsoftCases } from './microsoft.js'
 import { operatorSetCases } from './operatorSets.js'
 import { quantisedCases } from './quantised.js'
 import { recurrentCases } from './recurrent.js'
+import { samplingCases } from './samplings.js'
+import { selectionCases } from './selections.js'
 import { shapeCases } from './shapes.js'
 import { spatialCases } from './spatial.js'
 
@@ -19,6 +21,8 @@ export const onnxCases: readonly OnnxCase[] = [
   ...microsoftCases,
   ...quantisedCases,
   ...recurrentCases,
+  ...samplingCases,
+  ...selectionCases,
   ...shapeCases,
   ...spatialCases,
   ...operatorSetCases,

@@ -151,4 +151,76 @@ export const microsoftCases: readonly OnnxCase[] = [
     attributes: { transB: 1 },
     outputType: 'u8',
   }),
+  ...[0, 1].flatMap(interleaved => [
+    microsoft('RotaryEmbedding', {
+      note: `from one place${interleaved ? ', neighbours' : ''}`,
+      inputs: { x: wide([2, 3, 16]), p: { shape: [1], dtype: 'i64', values: [2] } },
+      tensors: [wave('c', [9, 4]), wave('s', [9, 4])],
+      attributes: { interleaved },
+    }),
+    microsoft('RotaryEmbedding', {
+      note: `heads apart${interleaved ? ', neighbours' : ''}`,
+      inputs: {
+        x: wide([2, 2, 3, 8]),
+        p: { shape: [2, 3], dtype: 'i64', values: [0, 1, 2, 4, 5, 6] },
+      },
+      tensors: [wave('c', [9, 4]), wave('s', [9, 4])],
+      attributes: { interleaved },
+    }),
+  ]),
+  ...groupQueryCases(),
 ]
+
+function groupQueryCases(): OnnxCase[] {
+  const caches = [wave('c', [16, 8]), wave('s', [16, 8])]
+  const outputs = ['y', 'pk', 'pv']
+  const lengths = (values: number[]): CaseInput => ({ shape: [values.length], dtype: 'i32', values })
+  const total = (value: number): CaseInput => ({ shape: [1], dtype: 'i32', values: [value] })
+  const heads = { num_heads: 4, kv_num_heads: 2 }
+  const operands = ['q', 'k', 'v', 'pastk', 'pastv', 'n', 't']
+  const given = (steps: number, past: number) => ({
+    q: wide([2, steps, 64]),
+    k: wide([2, steps, 32]),
+    v: wide([2, steps, 32]),
+    pastk: wide([2, 2, past, 16]),
+    pastv: wide([2, 2, past, 16]),
+  })
+  return [
+    microsoft('GroupQueryAttention', {
+      note: 'a prompt',
+      inputs: { ...given(5, 0), n: lengths([4, 4]), t: total(5) },
+      operands,
+      attributes: heads,
+      outputs,
+    }),
+    microsoft('GroupQueryAttention', {
+      note: 'a step, turned, within a window',
+      inputs: { ...given(1, 6), n: lengths([6, 6]), t: total(7) },
+      operands: [...operands, 'c', 's'],
+      tensors: caches,
+      attributes: { ...heads, do_rotary: 1, local_window_size: 4, scale: new Float(0.3) },
+      outputs,
+    }),
+    microsoft('GroupQueryAttention', {
+      note: 'a step, capped, neighbours turned',
+      inputs: { ...given(1, 6), n: lengths([6, 6]), t: total(7) },
+      operands: [...operands, 'c', 's'],
+      tensors: caches,
+      attributes: { ...heads, do_rotary: 1, rotary_interleaved: 1, softcap: new Float(1.5) },
+      outputs,
+    }),
+    microsoft('GroupQueryAttention', {
+      note: 'packed',
+      inputs: {
+        q: wide([1, 3, 64]),
+        pastk: wide([1, 2, 2, 8]),
+        pastv: wide([1, 2, 2, 8]),
+        n: lengths([4]),
+        t: total(5),
+      },
+      operands: ['q', '', '', 'pastk', 'pastv', 'n', 't'],
+      attributes: heads,
+      outputs,
+    }),
+  ]
+}

@@ -1,15 +1,6 @@
 import type { Value } from '../../../graph/builder.js'
 import type { OnnxNode, OperatorTable } from '../node.js'
-
-const number = (node: OnnxNode, value: number): Value =>
-  node.graph.constant('i64', [], BigInt64Array.of(BigInt(value)))
-
-/** One dimension of a tensor, as a vector of one. */
-const dimension = (node: OnnxNode, x: Value, axis: number): Value =>
-  node.apply('shape', [x], { start: axis, end: axis + 1 })
-
-const scalar = (node: OnnxNode, x: Value, axis: number): Value =>
-  node.apply('squeeze', [dimension(node, x, axis)], { axes: [0] })
+import { between, counted, dimension, flag, lengthOf, theEnd } from './parts.js'
 
 /** [B, T, heads · size] as [B, heads, T, size]. */
 export function splitHeads(node: OnnxNode, x: Value, heads: number): Value {
@@ -18,7 +9,7 @@ export function splitHeads(node: OnnxNode, x: Value, heads: number): Value {
 }
 
 /** Each head of keys or values as often as heads of queries read it, one after the other. */
-function repeatHeads(node: OnnxNode, x: Value, queries: Value): Value {
+export function repeatHeads(node: OnnxNode, x: Value, queries: Value): Value {
   const times = node.apply('div', [dimension(node, queries, 1), dimension(node, x, 1)])
   const shape = (from: number, to: number) => node.apply('shape', [x], { start: from, end: to })
   const apart = node.apply('unsqueeze', [x], { axes: [2] })
@@ -43,26 +34,25 @@ function allowedKeys(
   const causal = node.attributes.integer('is_causal', 0) !== 0
   const left = node.attributes.integer('left_window_size', -1)
   const right = node.attributes.integer('right_window_size', -1)
-  const column = (count: Value, axes: number[]) =>
-    node.apply('unsqueeze', [node.apply('range', [number(node, 0), count, number(node, 1)])], { axes })
-  const at = column(scalar(node, keys, 2), [0])
+  const column = (count: Value, axes: number[]) => node.apply('unsqueeze', [counted(node, count)], { axes })
+  const at = column(lengthOf(node, keys, 2), [0])
   const conditions: Value[] = []
   const perExample = (value: Value) => node.apply('reshape', [value, node.graph.integers([-1, 1, 1, 1])])
   if (causal || left >= 0 || right >= 0) {
     // How many keys stand before the first query.
     const before =
       past !== undefined
-        ? scalar(node, past, 2)
+        ? lengthOf(node, past, 2)
         : lengths !== undefined
-          ? perExample(node.apply('sub', [lengths, scalar(node, queries, 2)]))
+          ? perExample(node.apply('sub', [lengths, lengthOf(node, queries, 2)]))
           : undefined
-    const own = column(scalar(node, queries, 2), [1])
+    const own = column(lengthOf(node, queries, 2), [1])
     const position = before === undefined ? own : node.apply('add', [own, before])
     if (causal) conditions.push(node.apply('lessOrEqual', [at, position]))
     if (left >= 0)
-      conditions.push(node.apply('lessOrEqual', [node.apply('sub', [position, number(node, left)]), at]))
+      conditions.push(node.apply('lessOrEqual', [node.apply('sub', [position, node.number(left)]), at]))
     if (right >= 0)
-      conditions.push(node.apply('lessOrEqual', [at, node.apply('add', [position, number(node, right)])]))
+      conditions.push(node.apply('lessOrEqual', [at, node.apply('add', [position, node.number(right)])]))
   }
   if (lengths !== undefined) conditions.push(node.apply('less', [at, perExample(lengths)]))
   return conditions.length === 0 ? undefined : conditions.reduce((a, b) => node.apply('and', [a, b]))
@@ -107,7 +97,7 @@ function attention(node: OnnxNode): Value[] {
   const scale = node.attributes.has('scale')
     ? node.scalar(node.attributes.real('scale', 1), product)
     : node.apply('reciprocal', [
-        node.apply('sqrt', [node.cast(scalar(node, queries, 3), node.dtype(product) ?? 'f32')]),
+        node.apply('sqrt', [node.cast(lengthOf(node, queries, 3), node.dtype(product) ?? 'f32')]),
       ])
   const raw = node.apply('mul', [product, scale])
   const cap = node.attributes.real('softcap', 0)
@@ -151,53 +141,62 @@ function attention(node: OnnxNode): Value[] {
   return [isFlat ? flat() : read, presentKeys, presentValues, shown].slice(0, Math.max(1, node.outputCount))
 }
 
-/** Pairs of features turned by an angle that grows with the position: the first half with the second, or neighbours. */
+interface Rotation {
+  /** Features of each head that turn; 0: all. */
+  features: number
+  interleaved: boolean
+  /** [..., T, 1, half of the features] */
+  cosine: Value
+  sine: Value
+}
+
+/** Pairs of features of x [B, T, heads, size] turned: the first half with the second, or neighbours. */
+export function rotated(node: OnnxNode, x: Value, { features, interleaved, cosine, sine }: Rotation): Value {
+  if (features < 0 || features % 2 !== 0)
+    node.invalid(`rotary_embedding_dim is ${features}, expected a number of whole pairs`)
+  const size = dimension(node, x, 3)
+  const turned = features > 0 ? between(node, x, 0, features, -1) : x
+  const half =
+    features > 0 ? node.graph.integers([features / 2]) : node.apply('div', [size, node.graph.integers([2])])
+  const pairs = node.apply('reshape', [turned, node.graph.integers([0, 0, 0, -1, 2])])
+  const ofPair = (at: number) => node.apply('gather', [pairs, node.number(at)], { axis: 4 })
+  const [a, b] = interleaved
+    ? [ofPair(0), ofPair(1)]
+    : [between(node, turned, 0, half, -1), between(node, turned, half, theEnd, -1)]
+  const real = node.apply('sub', [node.apply('mul', [cosine, a]), node.apply('mul', [sine, b])])
+  const imaginary = node.apply('add', [node.apply('mul', [sine, a]), node.apply('mul', [cosine, b])])
+  const side = (value: Value) => node.apply('unsqueeze', [value], { axes: [4] })
+  const whole = interleaved
+    ? node.apply('reshape', [
+        node.apply('concat', [side(real), side(imaginary)], { axis: 4 }),
+        node.graph.integers([0, 0, 0, -1]),
+      ])
+    : node.apply('concat', [real, imaginary], { axis: 3 })
+  if (features === 0) return whole
+  return node.apply('concat', [whole, between(node, x, features, theEnd, -1)], { axis: 3 })
+}
+
+/** An angle that grows with the position, one for all heads. */
 function rotaryEmbedding(node: OnnxNode): Value {
   const x = node.input(0)
   const isFlat = node.requireRank(x) === 3
   const heads = node.attributes.integer('num_heads', 0)
   if (isFlat && heads <= 0) node.invalid('num_heads is missing')
-  const interleaved = node.attributes.integer('interleaved', 0) !== 0
-  const given = node.attributes.integer('rotary_embedding_dim', 0)
-  if (given < 0 || given % 2 !== 0)
-    node.invalid(`rotary_embedding_dim is ${given}, expected a number of whole pairs`)
-  // [B, T, heads, size], so that one angle a position serves all heads.
   const apart = isFlat
     ? node.apply('reshape', [x, node.graph.integers([0, 0, heads, -1])])
     : node.apply('transpose', [x], { permutation: [0, 2, 1, 3] })
-  const part = (value: Value, from: number | Value, to: number | Value) =>
-    node.apply('slice', [
-      value,
-      typeof from === 'number' ? node.graph.integers([from]) : from,
-      typeof to === 'number' ? node.graph.integers([to]) : to,
-      node.graph.integers([-1]),
-    ])
-  const end = node.graph.integers([2n ** 62n])
-  const size = node.apply('shape', [apart], { start: 3, end: 4 })
-  const turned = given > 0 ? part(apart, 0, given) : apart
-  const rest = given > 0 ? part(apart, given, end) : undefined
   const angles = (index: number) => {
     const table = node.has(3)
       ? node.apply('gather', [node.input(index), node.input(3)], { axis: 0 })
       : node.input(index)
     return node.apply('unsqueeze', [table], { axes: [2] })
   }
-  const [cosine, sine] = [angles(1), angles(2)]
-  const half =
-    given > 0 ? node.graph.integers([given / 2]) : node.apply('div', [size, node.graph.integers([2])])
-  const pairs = node.apply('reshape', [turned, node.graph.integers([0, 0, 0, -1, 2])])
-  const ofPair = (at: number) => node.apply('gather', [pairs, number(node, at)], { axis: 4 })
-  const [a, b] = interleaved ? [ofPair(0), ofPair(1)] : [part(turned, 0, half), part(turned, half, end)]
-  const real = node.apply('sub', [node.apply('mul', [cosine, a]), node.apply('mul', [sine, b])])
-  const imaginary = node.apply('add', [node.apply('mul', [sine, a]), node.apply('mul', [cosine, b])])
-  const side = (value: Value) => node.apply('unsqueeze', [value], { axes: [4] })
-  const rotated = interleaved
-    ? node.apply('reshape', [
-        node.apply('concat', [side(real), side(imaginary)], { axis: 4 }),
-        node.graph.integers([0, 0, 0, -1]),
-      ])
-    : node.apply('concat', [real, imaginary], { axis: 3 })
-  const whole = rest === undefined ? rotated : node.apply('concat', [rotated, rest], { axis: 3 })
+  const whole = rotated(node, apart, {
+    features: node.attributes.integer('rotary_embedding_dim', 0),
+    interleaved: flag(node, 'interleaved') === 1,
+    cosine: angles(1),
+    sine: angles(2),
+  })
   return isFlat
     ? node.apply('reshapeLike', [whole, x])
     : node.apply('transpose', [whole], { permutation: [0, 2, 1, 3] })

@@ -9,6 +9,7 @@ import { einsums } from './einsum.js'
 import { gather } from './gather.js'
 import { generate } from './generate.js'
 import { sampling } from './gridSample.js'
+import { groupQueries } from './groupQueryAttention.js'
 import { linear } from './linear.js'
 import { linearAttentions } from './linearAttention.js'
 import { losses } from './loss.js'
@@ -35,6 +36,7 @@ export const operators: OperatorTable = {
   ...einsums,
   ...gather,
   ...generate,
+  ...groupQueries,
   ...linear,
   ...linearAttentions,
   ...losses,
