@@ -130,16 +130,19 @@ export class GraphBuilder {
    *
    * @param attributes `parameters`: gradients of parameters summed over the examples (default, [K, ...w]), or for each
    *   example ([K, N, ...w]). For `factors` see {@link GraphBuilder.vjpFactors}.
+   * @param baselines one for each wanted value, for rule sets that compare with a baseline.
    */
   vjp(
     outputs: Value[],
     seeds: Value[],
     wanted: Value[],
-    attributes: { rules?: string; parameters?: 'summed' | 'perExample' } = {},
+    attributes: Omit<OperationAttributes['vjp'], 'outputs' | 'paired'> = {},
+    baselines: Value[] = [],
   ): Value[] {
-    return this.applyMany('vjp', [...outputs, ...seeds, ...wanted], wanted.length, {
+    return this.applyMany('vjp', [...outputs, ...seeds, ...wanted, ...baselines], wanted.length, {
       outputs: outputs.length,
       ...attributes,
+      ...(baselines.length > 0 ? { paired: 1 } : {}),
     })
   }
 

@@ -192,7 +192,22 @@ type WithAttributes = {
   appendState: Axis
   if: { thenBranch: string; elseBranch: string }
   loop: { body: string; carried: number; captured: number }
-  vjp: { outputs: number; rules?: string; parameters?: 'summed' | 'perExample' | 'factors' }
+  vjp: {
+    outputs: number
+    rules?: string
+    parameters?: 'summed' | 'perExample' | 'factors'
+    paired?: number
+    first?: string
+    convolution?: string
+    dense?: string
+    bias?: string
+    epsilon?: number
+    gamma?: number
+    alpha?: number
+    beta?: number
+    low?: number[]
+    high?: number[]
+  }
   customDerivative: { forward: string; backward: string }
 }
 

@@ -108,6 +108,20 @@ export const methods: readonly MethodEntry[] = [
     },
   },
   {
+    name: 'DeepLift',
+    role: 'attribute',
+    summary:
+      'What the target gains over a baseline, shared out by what each activation gained: adds up to the change of the output.',
+    source: 'Shrikumar, Greenside and Kundaje 2017, rescale rule',
+    requires: ['gradients'],
+    options: {},
+    wraps: false,
+    load: async () => {
+      const { DeepLift } = await import('./inputs/deepLift.js')
+      return (model, options) => new DeepLift(model, options as Record<string, never>)
+    },
+  },
+  {
     name: 'SmoothGrad',
     role: 'attribute',
     summary: "The mean of a method's scores over noisy copies of the input.",

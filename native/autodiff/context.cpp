@@ -5,7 +5,7 @@
 namespace ascribe {
 
 VjpContext::VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotangents, std::vector<bool> wanted,
-                       std::vector<ParameterGradient> modes, Recompute recompute)
+                       std::vector<ParameterGradient> modes, Recompute recompute, const RuleFacts& facts)
     : b(builder),
       nodeId_(node),
       node_(builder.graph().nodes[static_cast<size_t>(node)]),
@@ -13,6 +13,7 @@ VjpContext::VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotan
       wanted_(std::move(wanted)),
       modes_(std::move(modes)),
       recompute_(std::move(recompute)),
+      facts_(facts),
       gradients_(node_.inputs.size(), kNone),
       perExample_(node_.inputs.size(), false) {}
 
@@ -67,6 +68,11 @@ void VjpContext::gradientReduced(size_t i, ValueId value, ValueId seenAs) {
   const ValueId perRow = operand.rank() == whole.rank() - 1 ? b.node("squeeze", {like}, {{"axes", std::vector<int64_t>{0}}}) : like;
   perExample_[i] = true;
   gradient(i, b.reshapeLike(b.sumTo(b.reshape(value, folded), perRow, 1), input(i), 1));
+}
+
+void VjpContext::delegate(VjpRule rule) {
+  if (!rule) throw Error("INTERNAL", "no rule to go on with for " + node_.op->name);
+  rule(*this);
 }
 
 void VjpContext::differentiate(std::span<const ValueId> outputs) {

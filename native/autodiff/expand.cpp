@@ -95,8 +95,12 @@ void expandVjp(Graph& graph, size_t n, ExpandResult& out) {
   const auto outputs = node.attributes.integer("outputs");
   request.outputs.assign(node.inputs.begin(), node.inputs.begin() + outputs);
   request.seeds.assign(node.inputs.begin() + outputs, node.inputs.begin() + 2 * outputs);
-  request.wanted.assign(node.inputs.begin() + 2 * outputs, node.inputs.end());
+  const bool paired = node.attributes.integer("paired") != 0;
+  const auto wantedEnd = paired ? node.inputs.begin() + (2 * outputs + static_cast<int64_t>(node.inputs.size())) / 2 : node.inputs.end();
+  request.wanted.assign(node.inputs.begin() + 2 * outputs, wantedEnd);
+  request.baselines.assign(wantedEnd, node.inputs.end());
   request.ruleSet = node.attributes.text("rules");
+  request.ruleOptions = node.attributes;
   request.parameters = modeOf(node);
   VjpResult result = vjp(graph, request);
   out.fallbacks.insert(out.fallbacks.end(), result.fallbacks.begin(), result.fallbacks.end());

@@ -35,7 +35,12 @@ class Walk {
   Walk(Graph& graph, const VjpRequest& request) : graph_(graph), b_(graph), request_(request) {
     for (ValueId id : request.wanted)
       if (graph.value(id).kind == ValueKind::Parameter) parameters_.insert(id);
-    markData(0, static_cast<NodeId>(graph.nodes.size()));
+    const NodeId end = static_cast<NodeId>(graph.nodes.size());
+    markData(0, end);
+    facts_.options = request.ruleOptions;
+    if (request.ruleSet != "derivative") learn(end);
+    for (size_t i = 0; i < request.baselines.size(); ++i) facts_.twins.emplace(request.wanted[i], request.baselines[i]);
+    pair(0, end);
   }
 
   /// Cotangents of `wanted` after the nodes [begin, end) were walked backwards; kNone where not connected.
@@ -49,6 +54,8 @@ class Walk {
   using Contributions = std::unordered_map<ValueId, std::vector<ValueId>>;
 
   void markData(NodeId begin, NodeId end);
+  void learn(NodeId end);
+  void pair(NodeId begin, NodeId end);
   void requireRules(const std::vector<NodeId>& path);
   void stepBack(NodeId n, const std::vector<char>& connected, Contributions& contributions);
   std::vector<ValueId> differentiateAgain(NodeId begin, NodeId n, std::span<const ValueId> outputs,
@@ -62,6 +69,7 @@ class Walk {
   Builder b_;
   const VjpRequest& request_;
   std::unordered_set<ValueId> parameters_;
+  RuleFacts facts_;
   std::vector<char> data_;  // per value: belongs to examples (as against what follows from parameters alone)
 };
 
@@ -76,6 +84,52 @@ void Walk::markData(NodeId begin, NodeId end) {
     for (size_t i = 0; i < node.inputs.size(); ++i)
       data = data || (node.inputs[i] != kNone && flows(node, i) && data_[static_cast<size_t>(node.inputs[i])]);
     for (ValueId id : node.outputs) data_[static_cast<size_t>(id)] = data;
+  }
+}
+
+/// Who reads what, and what lies behind weights.
+void Walk::learn(NodeId end) {
+  std::vector<char> follows(graph_.values.size(), 0);
+  facts_.behindWeights.assign(graph_.values.size(), 0);
+  for (ValueId id : request_.wanted) follows[static_cast<size_t>(id)] = 1;
+  for (NodeId n = 0; n < end; ++n) {
+    const Node& node = graph_.nodes[static_cast<size_t>(n)];
+    bool any = false, behind = false;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id == kNone) continue;
+      facts_.readers[id].push_back(n);
+      if (!flows(node, i)) continue;
+      any = any || follows[static_cast<size_t>(id)];
+      behind = behind || facts_.behindWeights[static_cast<size_t>(id)];
+    }
+    const bool weighted = any && node.op->opClass == OpClass::Bilinear;
+    for (ValueId id : node.outputs) {
+      follows[static_cast<size_t>(id)] = follows[static_cast<size_t>(id)] || any;
+      facts_.behindWeights[static_cast<size_t>(id)] = behind || weighted;
+    }
+  }
+}
+
+/// Computes nodes [begin, end) for the baseline too, as far as they follow from it.
+void Walk::pair(NodeId begin, NodeId end) {
+  if (facts_.twins.empty()) return;
+  for (NodeId n = begin; n < end; ++n) {
+    const Node node = graph_.nodes[static_cast<size_t>(n)];  // a copy: nodes are appended
+    std::vector<ValueId> inputs = node.inputs;
+    bool differs = false;
+    for (ValueId& id : inputs) {
+      const auto found = facts_.twins.find(id);
+      if (id == kNone || found == facts_.twins.end()) continue;
+      id = found->second;
+      differs = true;
+    }
+    if (!differs || node.op->name == "vjp") continue;
+    if (node.op->name == "customDerivative")
+      throw Error("DERIVATIVE_UNSUPPORTED", label(graph_, node) + ": an operation with a derivative of its own has none between two inputs");
+    const std::vector<ValueId> outputs = b_.nodes(node.op->name, inputs, static_cast<int>(node.outputs.size()), node.attributes);
+    // A wanted value inside the model has the baseline it was given, not what would follow from another's.
+    for (size_t i = 0; i < outputs.size(); ++i) facts_.twins.emplace(node.outputs[i], outputs[i]);
   }
 }
 
@@ -185,10 +239,11 @@ void Walk::stepBack(NodeId n, const std::vector<char>& connected, Contributions&
   const NodeId begin = static_cast<NodeId>(graph_.nodes.size());
   VjpContext context(b_, n, cotangents, wanted, modes, [&, begin](std::span<const ValueId> outputs) {
     return differentiateAgain(begin, n, outputs, cotangents, wanted);
-  });
+  }, facts_);
   runRule(context, n);
   if (!context.problem().empty()) throw Error("DERIVATIVE_UNSUPPORTED", label(graph_, node) + ": " + context.problem());
   check(context, cotangents);
+  if (context.hasFallenBack()) fallbacks.push_back(label(graph_, node));
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (wanted[i] && context.gradients()[i] != kNone) contributions[node.inputs[i]].push_back(context.gradients()[i]);
   for (const VjpContext::Factor& factor : context.factorsFound()) {
@@ -210,6 +265,7 @@ std::vector<ValueId> Walk::differentiateAgain(NodeId begin, NodeId n, std::span<
                                               std::span<const ValueId> cotangents, const std::vector<bool>& wanted) {
   const NodeId end = static_cast<NodeId>(graph_.nodes.size());
   markData(begin, end);
+  pair(begin, end);
   const std::vector<ValueId> operands = graph_.nodes[static_cast<size_t>(n)].inputs;
   std::vector<ValueId> asked, seeded, seeds;
   for (size_t i = 0; i < operands.size(); ++i)
@@ -249,6 +305,13 @@ void Walk::check(const VjpContext& context, const std::vector<ValueId>& cotangen
 void validate(const Graph& graph, const VjpRequest& request) {
   if (request.outputs.empty() || request.outputs.size() != request.seeds.size())
     throw Error("INTERNAL", "a vector-Jacobian product needs one seed for each of at least one output");
+  if (!request.baselines.empty() && request.baselines.size() != request.wanted.size())
+    throw Error("INTERNAL", "a rule set that compares with a baseline needs one for each wanted value");
+  for (size_t i = 0; i < request.baselines.size(); ++i)
+    if (graph.shape(request.baselines[i]) != graph.shape(request.wanted[i]) || graph.type(request.baselines[i]).dtype != graph.type(request.wanted[i]).dtype)
+      throw Error("INPUT_SHAPE", "the baseline of " + graph.value(request.wanted[i]).name + " has shape " + graph.shape(request.baselines[i]).text() + ", expected " + graph.shape(request.wanted[i]).text());
+  if (request.baselines.empty() && request.ruleSet == "deepLift")
+    throw Error("OPTION_RANGE", "the rule set deepLift compares with a baseline, and there is none");
   if (!ruleSetExists(request.ruleSet)) throw Error("OPTION_RANGE", "no rule set is called " + request.ruleSet);
   for (size_t i = 0; i < request.outputs.size(); ++i) {
     const Shape &output = graph.shape(request.outputs[i]), &seed = graph.shape(request.seeds[i]);

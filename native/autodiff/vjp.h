@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,21 @@ enum class ParameterGradient : uint8_t {
   Factors,     // the operands of the product instead of the product: (input, output gradient)
 };
 
+class VjpContext;
+using VjpRule = void (*)(VjpContext&);
+
+/// What rules beyond the derivative know of the walk that they are part of.
+struct RuleFacts {
+  /// The rule set's own numbers and choices, as the vjp node has them.
+  Attributes options;
+  /// For rule sets that compare with a baseline: what values that follow from the wanted ones are for it.
+  std::unordered_map<ValueId, ValueId> twins;
+  /// Nodes of the graph that read a value, as the graph was before the walk.
+  std::unordered_map<ValueId, std::vector<NodeId>> readers;
+  /// Values that follow from a wanted one through a matrix product or convolution.
+  std::vector<char> behindWeights;
+};
+
 /// What the backward rule of one node sees. Every cotangent carries a leading axis K: the cotangent of a value of
 /// shape [...s] is [K, ...s]. Numpy broadcasting aligns trailing axes, so a saved operand meets it as it is.
 /// Axes named in a rule must therefore be counted from the end, or from the front with one added.
@@ -28,7 +44,7 @@ class VjpContext {
   using Recompute = std::function<std::vector<ValueId>(std::span<const ValueId> outputs)>;
 
   VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotangents, std::vector<bool> wanted,
-             std::vector<ParameterGradient> modes, Recompute recompute);
+             std::vector<ParameterGradient> modes, Recompute recompute, const RuleFacts& facts);
 
   Builder& b;
 
@@ -61,6 +77,18 @@ class VjpContext {
   /// Differentiates `outputs`, computed by nodes that this rule appended from the node's operands.
   void differentiate(std::span<const ValueId> outputs);
 
+  const RuleFacts& facts() const { return facts_; }
+  /// The value for the baseline; itself where it does not follow from a wanted value.
+  ValueId twin(ValueId id) const {
+    const auto found = facts_.twins.find(id);
+    return found == facts_.twins.end() ? id : found->second;
+  }
+  /// This node got less than the rule promises; told beside the fallbacks.
+  void fellBack() { fellBack_ = true; }
+  bool hasFallenBack() const { return fellBack_; }
+  /// Runs another rule on this node in place of the caller.
+  void delegate(VjpRule rule);
+
   struct Factor {
     size_t operand;
     ValueId input, outputGradient;
@@ -76,13 +104,13 @@ class VjpContext {
   std::vector<bool> wanted_;
   std::vector<ParameterGradient> modes_;
   Recompute recompute_;
+  const RuleFacts& facts_;
+  bool fellBack_ = false;
   std::vector<ValueId> gradients_;
   std::vector<bool> perExample_;
   std::vector<Factor> factors_;
   std::string problem_;
 };
-
-using VjpRule = void (*)(VjpContext&);
 
 /// A table from op to backward builder. What a rule set leaves out falls back to "derivative".
 struct RegisterVjp {
@@ -110,6 +138,10 @@ struct VjpRequest {
   std::vector<ValueId> seeds;   // [K, ...output] each
   std::vector<ValueId> wanted;  // inputs, intermediate values or parameters
   std::string ruleSet = "derivative";
+  /// One a wanted value, for rule sets that compare with a baseline; else empty.
+  std::vector<ValueId> baselines{};
+  /// Numbers and choices of the rule set.
+  Attributes ruleOptions{};
   ParameterGradient parameters = ParameterGradient::Summed;
 };
 

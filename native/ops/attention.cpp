@@ -48,11 +48,14 @@ void appendState(InferContext& c) {
   same(c);
 }
 
-/// (outputs…, seeds [K, ...output]…, wanted…) -> gradients [K, ...wanted]…, expanded by the autodiff pass.
+/// (outputs…, seeds [K, ...output]…, wanted…, where paired a baseline for each) -> gradients [K, ...wanted]…, expanded
+/// by the autodiff pass.
 void vjp(InferContext& c) {
   const int64_t outputs = c.attributes().integer("outputs");
   c.require(outputs > 0 && outputs < c.inputCount(), "outputs, seeds and wanted values do not add up");
-  const int wanted = c.inputCount() - 2 * static_cast<int>(outputs);
+  const bool paired = c.attributes().integer("paired") != 0;
+  const int given = c.inputCount() - 2 * static_cast<int>(outputs), wanted = paired ? given / 2 : given;
+  c.require(!paired || given % 2 == 0, "there is not one baseline for each wanted value");
   c.require(wanted > 0 && wanted <= c.outputCount(), "outputs, seeds and wanted values do not add up");
   const int64_t cotangents = c.shape(static_cast<int>(outputs)).rank() ? c.shape(static_cast<int>(outputs))[0] : 0;
   for (int i = 0; i < outputs; ++i)
@@ -87,7 +90,12 @@ const bool registered = [] {
   RegisterOp({.name = "assignState", .minInputs = 2, .maxInputs = 2, .infer = assignState, .impure = true});
   RegisterOp({.name = "appendState", .minInputs = 3, .maxInputs = 3, .attributes = {integer("axis", 0)}, .infer = appendState, .impure = true});
   // parameters: "summed" over the batch, "perExample" ([K, N, ...w]) or "factors" (the operands of the product)
-  RegisterOp({.name = "vjp", .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredInteger("outputs"), text("rules", "derivative"), text("parameters", "summed")}, .infer = vjp});
+  RegisterOp({.name = "vjp", .maxInputs = -1, .maxOutputs = -1,
+              .attributes = {requiredInteger("outputs"), text("rules", "derivative"), text("parameters", "summed"), integer("paired", 0),
+                             // What the relevance rules go by: see autodiff/rule_sets/relevance.h.
+                             text("first", "same"), text("convolution", "epsilon"), text("dense", "epsilon"), text("bias", "absorb"),
+                             real("epsilon", 1e-9), real("gamma", 0.25), real("alpha", 2), real("beta", 1), reals("low"), reals("high")},
+              .infer = vjp});
   RegisterOp({.name = "if", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("thenBranch"), requiredText("elseBranch"), integer("selected", 0)}, .infer = controlFlow});
   RegisterOp({.name = "loop", .minInputs = 0, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("body"), requiredInteger("carried"), requiredInteger("captured"), integer("done", 0)}, .infer = controlFlow});
   RegisterOp({.name = "customDerivative", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("forward"), requiredText("backward")}, .infer = customDerivative});

@@ -30,6 +30,7 @@ inline AttributeSpec integer(std::string name, int64_t fallback) { return {std::
 inline AttributeSpec real(std::string name, double fallback) { return {std::move(name), AttributeKind::Real, Attribute(fallback)}; }
 inline AttributeSpec text(std::string name, std::string fallback) { return {std::move(name), AttributeKind::Text, Attribute(std::move(fallback))}; }
 inline AttributeSpec integers(std::string name) { return {std::move(name), AttributeKind::Integers, Attribute(std::vector<int64_t>{})}; }
+inline AttributeSpec reals(std::string name) { return {std::move(name), AttributeKind::Reals, Attribute(std::vector<double>{})}; }
 inline AttributeSpec requiredIntegers(std::string name) { return {std::move(name), AttributeKind::Integers, std::nullopt}; }
 inline AttributeSpec requiredInteger(std::string name) { return {std::move(name), AttributeKind::Integer, std::nullopt}; }
 inline AttributeSpec requiredText(std::string name) { return {std::move(name), AttributeKind::Text, std::nullopt}; }

@@ -2,6 +2,7 @@ import type { EnsembleRequest, EnsembleResult, NativePlan, NativeTensor } from '
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { classInput } from '../../graph/compileTarget.js'
+import type { RuleSet } from '../../graph/ruleSet.js'
 import { classIndex, type Target } from '../../graph/target.js'
 import { type Batching, runExample } from '../../model/batching.js'
 import { topClasses } from '../../model/classify.js'
@@ -10,7 +11,7 @@ import { concatenate, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { AttributeOptions } from './gradientMethod.js'
-import { chooseChunk, gradientPlan, standInName } from './gradientPlan.js'
+import { baselineName, chooseChunk, gradientPlan, standInName } from './gradientPlan.js'
 import type { Choice, Example, TargetRun } from './gradientResult.js'
 
 /** The numbers of one run that the native loop needs and the method decides. */
@@ -22,8 +23,8 @@ export interface Recipe {
   statistic: EnsembleRequest['statistic']
   seed: number
   noise?: { sigma: number } | { fractionOfRange: number }
-  /** Another rule set than the true derivative, by name. */
-  rules?: string
+  /** Another rule set than the true derivative. */
+  rules?: RuleSet
 }
 
 /** Runs the native loop, perhaps more than once (tolerance). */
@@ -51,6 +52,16 @@ function baselineOf(explained: readonly ExplainedValues[], name: string): Tensor
   const isShared = explained.every(each => each.baselines[name] === first.baselines[name])
   const used = isShared ? [first] : explained
   return concatenate(used.map(each => filled(each.baselines[name], each.tensors[name]!, name)))
+}
+
+/** A baseline for every example, also where all have the same. */
+function baselineRows(examples: readonly Example[], name: string): NativeTensor {
+  const rows = examples.map(({ explained }) => {
+    const like = explained.tensors[name]!
+    const baseline = filled(explained.baselines[name], like, name)
+    return { ...baseline, dtype: like.dtype } as Tensor
+  })
+  return concatenate(rows) as NativeTensor
 }
 
 function rangeOf(tensor: Tensor): number {
@@ -97,6 +108,7 @@ function ensembleInputs(
   examples: readonly Example[],
   choices: readonly Choice[],
   readsClass: boolean,
+  compares: boolean,
 ): Pick<EnsembleRequest, 'inputs' | 'extras'> {
   const [{ explained }] = examples as [Example]
   const nameOf = (name: string) => (explained.areLayers ? standInName(name) : name)
@@ -107,6 +119,7 @@ function ensembleInputs(
       ([name]) => explained.areLayers || !explained.names.includes(name),
     ),
   )
+  if (compares) for (const name of explained.names) extras[baselineName(name)] = baselineRows(examples, name)
   if (readsClass)
     extras[classInput] = {
       dtype: 'i64',
@@ -173,7 +186,7 @@ interface Course {
   choices: readonly Choice[]
   options: AttributeOptions
   ensemble: Ensemble
-  rules: string | undefined
+  rules: RuleSet | undefined
 }
 
 async function explainInChunks(course: Course, chunk: number, batching: Batching): Promise<TargetRun> {
@@ -192,7 +205,7 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
   )
   // Now: the model may be disposed of while the job runs.
   const described = plan.describe()
-  const tensors = ensembleInputs(examples, choices, compiled.readsClass)
+  const tensors = ensembleInputs(examples, choices, compiled.readsClass, course.rules?.compares ?? false)
   const { result, details } = await course.ensemble(recipe =>
     runNative(plan, ensembleRequest(recipe, examples, tensors, chunk), model, signal, onProgress),
   )
@@ -204,7 +217,17 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
         hint: 'Weights of the model may hold NaN: `ascribe inspect` and `model.run` show where.',
       },
     )
-  return { target, compiled, choices, result, details, plan: described, chunk, batching }
+  return {
+    target,
+    compiled,
+    choices,
+    result,
+    details,
+    plan: described,
+    chunk,
+    batching,
+    rules: course.rules,
+  }
 }
 
 function runNative(

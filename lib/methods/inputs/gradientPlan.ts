@@ -2,6 +2,7 @@ import type { NativePlan } from '#typings/addon.js'
 import type { Tensor } from '../../data/tensor.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
+import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
@@ -10,6 +11,9 @@ import type { ExplainedValues } from './explainedValues.js'
 
 /** Name of the plan's input that takes the place of a value inside the model. */
 export const standInName = (layer: string): string => `ascribe.layer.${layer}`
+
+/** Name of the plan's input that holds the baseline of a value, where the rules compare with one. */
+export const baselineName = (name: string): string => `ascribe.baseline.${name}`
 
 /** A compiled forward and backward pass of `chunk` examples. */
 export interface GradientPlan {
@@ -47,7 +51,7 @@ export async function gradientPlan(
   example: Readonly<Record<string, Tensor>>,
   chunk: number,
   batching: Batching,
-  rules?: string,
+  rules?: RuleSet,
   signal?: AbortSignal,
 ): Promise<GradientPlan> {
   const chunked = Object.entries(example).map(([name, tensor]): [string, Tensor] => [
@@ -78,13 +82,28 @@ export async function gradientPlan(
   )
   const compiled = compileTarget(builder, outputs, target, model.labels)
   const one = builder.constant('f32', [1, 1], Float32Array.of(1))
-  const seed = builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
+  const seed = rules?.startsFromValue
+    ? builder.apply('unsqueeze', [compiled.objective], { axes: [0] })
+    : builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
   const wanted = explained.names.map(name => standIns.get(name) ?? values.get(name)!)
-  const gradients = builder.vjp([compiled.objective], [seed], wanted, rules === undefined ? {} : { rules })
-  const shapes = explained.areLayers
-    ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
+  const baselines = rules?.compares
+    ? explained.names.map(name => {
+        const { dtype, shape } = explained.tensors[name]!
+        return builder.input(baselineName(name), dtype, ['ascribe.examples', ...shape.slice(1)])
+      })
     : []
-  const key = `gradient ${rules ?? ''} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
+  const gradients = builder.vjp(
+    [compiled.objective],
+    [seed],
+    wanted,
+    rules === undefined ? {} : { rules: rules.name, ...rules.options },
+    baselines,
+  )
+  const shapes =
+    explained.areLayers || rules?.compares
+      ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
+      : []
+  const key = `gradient ${JSON.stringify(rules ?? '')} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
   const plan = await model.plan(
     key,
     () => builder.build([...gradients, compiled.objective]),
@@ -105,7 +124,7 @@ export async function chooseChunk(
   example: Readonly<Record<string, Tensor>>,
   points: number,
   requested: number | undefined,
-  rules?: string,
+  rules?: RuleSet,
   signal?: AbortSignal,
 ): Promise<{ chunk: number; batching: Batching }> {
   const { batchAxis, graph, inputs } = model

@@ -4,6 +4,7 @@ import type { AttributionWarning, Completeness, OutputEntry } from '../../attrib
 import { unitShape } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
 import type { CompiledTarget } from '../../graph/compileTarget.js'
+import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import type { Batching } from '../../model/batching.js'
 import type { Model } from '../../model/model.js'
@@ -42,6 +43,7 @@ export interface TargetRun {
   plan: PlanDescription
   chunk: number
   batching: Batching
+  rules: RuleSet | undefined
 }
 
 function describeTarget(model: Model, run: TargetRun, at: number) {
@@ -65,7 +67,10 @@ function describeTarget(model: Model, run: TargetRun, at: number) {
 
 const activations = /\((sigmoid|tanh|leakyRelu|prelu|hardSigmoid|softsign|thresholdedRelu|shrink|softmax)\)/
 
-function warningsOf({ result, compiled, plan, batching }: TargetRun, at: number): AttributionWarning[] {
+function warningsOf(
+  { result, compiled, plan, batching, rules }: TargetRun,
+  at: number,
+): AttributionWarning[] {
   const warnings: AttributionWarning[] = []
   const silent = Object.values(result.attributions).every(tensor =>
     (rowsOf(tensor as Tensor, at, 1).data as Float32Array).every(value => value === 0),
@@ -80,12 +85,16 @@ function warningsOf({ result, compiled, plan, batching }: TargetRun, at: number)
       code: 'NOT_CONNECTED',
       message: `The target does not depend on "${name}"; its scores are zeros.`,
     })
-  // Operations that are linear are the same under every rule set; of activations a reader must know.
-  const others = plan.fallbacks.filter(name => activations.test(name))
+  // Operations that are linear are the same for rectifiers' rule sets; of activations a reader must know.
+  const isOfRectifiers = rules?.name === 'guided' || rules?.name === 'deconvolution'
+  const others = isOfRectifiers ? plan.fallbacks.filter(name => activations.test(name)) : plan.fallbacks
+  const listed = `${others.slice(0, 5).join(', ')}${others.length > 5 ? ' …' : ''}`
   if (others.length > 0)
     warnings.push({
       code: 'RULE_FALLBACK',
-      message: `The rule says nothing of ${others.length} activations, which kept their derivative: ${others.slice(0, 5).join(', ')}${others.length > 5 ? ' …' : ''}.`,
+      message: isOfRectifiers
+        ? `The rule says nothing of ${others.length} activations, which kept their derivative: ${listed}.`
+        : `The rule holds in part, or not at all, for ${others.length} operations, and what they share out need not add up: ${listed}.`,
     })
   if (batching.notice) warnings.push(batching.notice)
   return warnings

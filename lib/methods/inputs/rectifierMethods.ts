@@ -5,7 +5,7 @@ import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMeth
 /** A backward pass in which rectifiers have a rule of their own. */
 abstract class RectifierMethod extends GradientMethod {
   protected abstract readonly name: string
-  protected abstract readonly rules: string
+  protected abstract readonly rules: 'guided' | 'deconvolution'
 
   constructor(model: Model, options: Record<string, never> = {}) {
     super(model)
@@ -19,7 +19,7 @@ abstract class RectifierMethod extends GradientMethod {
       samples: 1,
       statistic: 'mean',
       seed: 0,
-      rules: this.rules,
+      rules: { name: this.rules },
     }
   }
   override identity(): MethodIdentity {

@@ -15,12 +15,7 @@ namespace {
 constexpr double kAgainstDual = 1e-10;
 constexpr double kAgainstDifferences = 2e-6;  // of differences in double, best of three steps
 
-/// Operands that are differentiated, and where each stands among the case's own.
-struct Differentiated {
-  std::vector<HostTensor> inputs;
-  std::vector<bool> smooth;
-  Body body;
-};
+}  // namespace
 
 Differentiated differentiated(const OpCase& test) {
   Differentiated out;
@@ -44,6 +39,8 @@ Differentiated differentiated(const OpCase& test) {
   };
   return out;
 }
+
+namespace {
 
 /// The same function on dual numbers.
 Function onDuals(Function f) {

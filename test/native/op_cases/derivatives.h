@@ -1,7 +1,16 @@
 #pragma once
+#include "autodiff_support.h"
 #include "op_cases/op_case.h"
 
 namespace ascribe::test {
+
+/// A case in double as a function of the operands that are differentiated.
+struct Differentiated {
+  std::vector<HostTensor> inputs;
+  std::vector<bool> smooth;
+  Body body;
+};
+Differentiated differentiated(const OpCase& test);
 
 /// The op has a derivative: a rule, or a decomposition into ops that have.
 bool hasDerivative(const std::string& op);

@@ -8,6 +8,7 @@
 #include "op_cases/backends.h"
 #include "op_cases/derivatives.h"
 #include "op_cases/driver_support.h"
+#include "op_cases/rules.h"
 
 namespace ascribe::test {
 namespace {
@@ -48,6 +49,13 @@ void registerOpCaseTests() {
   for (const auto& [name, cases] : casesByOp()) {
     addTest("op_backends/" + name, [&cases = cases] { onEach(cases, checkBackends); });
     if (!hasDerivative(name)) continue;
+    for (const char* rules : {"deepLift", "lrp"})
+      if (findVjp(name, rules))
+        addTest("op_rules/" + std::string(rules) + " " + name, [&cases = cases, rules] {
+          onEach(cases, [rules](const OpCase& test) {
+            if (test.derivatives != Derivatives::Unchecked && test.derivatives != Derivatives::Refused) checkRules(test, rules);
+          });
+        });
     addTest("op_derivatives/" + name, [&cases = cases] {
       onEach(cases, [](const OpCase& test) {
         if (test.derivatives != Derivatives::Unchecked) checkDerivatives(test);

@@ -1,0 +1,202 @@
+#include "autodiff/rule_sets/relevance.h"
+
+/// DeepLIFT: what an output gains over the baseline's, shared out among what its operands gain. A cotangent is a
+/// multiplier here: cotangent times difference is contribution, and the contributions of a node's operands add up to
+/// that of its outputs wherever this says nothing else.
+/// Sources: Shrikumar, Greenside and Kundaje, "Learning important features through propagating activation differences"
+/// (2017), the rescale rule; two factors share their product as two players share a game (Shapley), which keeps the sum.
+namespace ascribe {
+namespace {
+using namespace calculus;
+
+/// Differences below this have the slope at the input instead of a quotient.
+constexpr double kLeast = 1e-10;
+
+bool moves(VjpContext& c, size_t i) { return c.wants(i); }
+Term twin(VjpContext& c, Term x) { return {&c.b, c.twin(x)}; }
+Term difference(VjpContext& c, Term x) { return x - twin(c, x); }
+
+/// Linear as long as what only chooses (a condition, indices) chooses alike for both.
+void linear(VjpContext& c) {
+  for (size_t i = 0; i < c.node().inputs.size(); ++i)
+    if (c.has(i) && !isFloating(c.b.dtype(c.input(i))) && c.twin(c.input(i)) != c.input(i)) c.fellBack();
+  c.delegate(findVjp(c.node().op->name));
+}
+
+Term valueOf(VjpContext& c, Term a, Term b) { return {&c.b, c.b.node(c.node().op->name, {a, b}, c.attributes())}; }
+
+/// `gain` of the output for what operand i gained, the slope where that is nothing.
+void quotient(VjpContext& c, size_t i, Term gain, Term slope) {
+  const Term gained = difference(c, operand(c, i));
+  const Term still = abs(gained) < kLeast;
+  const Term multiplier = gain / where(still, number(gained, 1), gained);
+  c.gradientReduced(i, where(still, slope, cotangent(c) * multiplier));
+}
+
+/// The derivative's cotangent of operand i before it is summed to the operand's shape.
+Term slopeOf(VjpContext& c, size_t i) {
+  const Shape whole = c.outputShape();
+  // Seen as large as the result, an operand has its slope element by element.
+  std::vector<ValueId> inputs;
+  for (size_t k = 0; k < c.node().inputs.size(); ++k) inputs.push_back(k == i ? expand(operand(c, k), whole).id : c.input(k));
+  const std::string op = c.node().op->name;
+  const Attributes attributes = c.attributes();
+  c.b.nodes(op, inputs, static_cast<int>(c.node().outputs.size()), attributes);
+  const NodeId node = static_cast<NodeId>(c.b.graph().nodes.size()) - 1;
+  std::vector<bool> wanted(inputs.size(), false);
+  wanted[i] = true;
+  VjpContext inner(c.b, node, {c.cotangent()}, wanted, std::vector<ParameterGradient>(inputs.size(), ParameterGradient::Summed), {}, c.facts());
+  findVjp(op)(inner);
+  const ValueId found = inner.gradients()[i];
+  return found == kNone ? zeros(cotangent(c), c.b.shape(c.cotangent())) : Term{&c.b, found};
+}
+
+/// An elementwise operation: of one operand that moves its share is all, of two the mean over both orders.
+void elementwise(VjpContext& c) {
+  const Term y = result(c);
+  if (c.node().inputs.size() == 2 && moves(c, 0) && moves(c, 1)) {
+    const Term a = operand(c, 0), b = operand(c, 1), before = twin(c, y);
+    const Term aAlone = valueOf(c, a, twin(c, b)), bAlone = valueOf(c, twin(c, a), b);
+    quotient(c, 0, ((y - bAlone) + (aAlone - before)) * 0.5, slopeOf(c, 0));
+    quotient(c, 1, ((y - aAlone) + (bAlone - before)) * 0.5, slopeOf(c, 1));
+    return;
+  }
+  for (size_t i = 0; i < c.node().inputs.size(); ++i)
+    if (moves(c, i)) quotient(c, i, difference(c, y), slopeOf(c, i));
+}
+
+/// The derivative at the mean of input and baseline, which is exact for products.
+void bilinear(VjpContext& c) {
+  size_t moving = 0;
+  for (size_t i = 0; i < c.node().inputs.size(); ++i) moving += moves(c, i);
+  if (moving < 2) return linear(c);
+  const std::string op = c.node().op->name;
+  const Attributes attributes = c.attributes();
+  std::vector<ValueId> middles;
+  std::vector<bool> wanted;
+  for (size_t i = 0; i < c.node().inputs.size(); ++i) {
+    const Term x{&c.b, c.input(i)};
+    middles.push_back(moves(c, i) ? ((x + twin(c, x)) * 0.5).id : c.input(i));
+    wanted.push_back(moves(c, i));
+  }
+  c.b.node(op, middles, attributes);
+  VjpContext inner(c.b, static_cast<NodeId>(c.b.graph().nodes.size()) - 1, {c.cotangent()}, wanted,
+                   std::vector<ParameterGradient>(wanted.size(), ParameterGradient::Summed), {}, c.facts());
+  findVjp(op)(inner);
+  for (size_t i = 0; i < wanted.size(); ++i)
+    if (wanted[i]) c.gradient(i, inner.gradients()[i]);
+}
+
+/// What a maximum gains is given to the elements that are greatest for the input and for the baseline.
+/// `place(g, x)` puts [K, ...y] to where the maxima of x are.
+template <class Place>
+void maximum(VjpContext& c, Place place) {
+  const Term x = operand(c, 0), y = result(c), g = cotangent(c), before = twin(c, y);
+  const Term greater = apply("max", y, before);
+  const Term contributions = place(g * (greater - before), x, y) + place(g * (y - greater), twin(c, x), before);
+  const Term gained = difference(c, x), still = abs(gained) < kLeast;
+  c.gradient(0, where(still, place(g, x, y), contributions / where(still, number(gained, 1), gained)));
+}
+void maxPool(VjpContext& c) {
+  const Attributes attributes = c.attributes();
+  maximum(c, [&](Term g, Term x, Term) -> Term {
+    const std::vector<ValueId> pooled = c.b.nodes("maxPool", {x}, 2, attributes);
+    return {&c.b, c.b.node("maxPoolGrad", {g, pooled[1], x})};
+  });
+}
+template <bool largest>
+void extremum(VjpContext& c) {
+  const Attributes how = pick(c.attributes(), {"axes", "keepDims"});
+  const auto place = [&](Term g, Term x, Term y) -> Term { return {&c.b, c.b.node("extremumGrad", {g, x, y}, how)}; };
+  if (largest) return maximum(c, place);
+  // The least of x is the greatest of -x: what it gains goes to the same two places.
+  const Term x = operand(c, 0), y = result(c), g = cotangent(c), before = twin(c, y);
+  const Term least = apply("min", y, before);
+  const Term contributions = place(g * (least - before), x, y) + place(g * (y - least), twin(c, x), before);
+  const Term gained = difference(c, x), still = abs(gained) < kLeast;
+  c.gradient(0, where(still, place(g, x, y), contributions / where(still, number(gained, 1), gained)));
+}
+void globalMaxPool(VjpContext& c) {
+  std::vector<int64_t> axes;
+  for (int i = 2; i < c.shape(0).rank(); ++i) axes.push_back(i);
+  const Attributes how{{"axes", axes}, {"keepDims", int64_t{1}}};
+  maximum(c, [&](Term g, Term x, Term y) -> Term { return {&c.b, c.b.node("extremumGrad", {g, x, y}, how)}; });
+}
+
+/// Of each row its mean is taken, as the softmax itself takes a constant of its operand; this does not keep the sum.
+void softmax(VjpContext& c) {
+  elementwise(c);
+  const Term multiplied{&c.b, c.gradients()[0]};
+  const int rank = c.outputShape().rank();
+  const int64_t axis = normaliseAxis(c.attributes().integer("axis"), rank) + 1;
+  c.gradient(0, multiplied - mean(multiplied, {axis}));
+  c.fellBack();
+}
+
+/// What a norm is made of, each part under its own rule.
+template <bool centre>
+void rowNorm(VjpContext& c) {
+  const Term x = operand(c, 0);
+  std::vector<int64_t> axes;
+  for (int64_t axis = normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank()); axis < c.shape(0).rank(); ++axis) axes.push_back(axis);
+  const Term centred = centre ? x - mean(x, axes) : x;
+  Term y = centred / sqrt(mean(centred * centred, axes) + c.attributes().real("epsilon"));
+  if (c.has(1)) y = y * operand(c, 1);
+  if (c.has(2)) y = y + operand(c, 2);
+  const ValueId out[] = {y};
+  c.differentiate(out);
+}
+void groupNorm(VjpContext& c) {
+  const Term x = operand(c, 0);
+  const Shape shape = c.shape(0);
+  if (shape.count() == 0) return linear(c);
+  const int64_t given = c.attributes().integer("groups"), groups = given == 0 ? shape[1] : given;
+  const Term parted = reshape(x, Shape{shape[0], groups, shape.count() / (shape[0] * groups)});
+  const Term centred = parted - mean(parted, {2});
+  Term y = reshape(centred / sqrt(mean(centred * centred, {2}) + c.attributes().real("epsilon")), shape);
+  if (c.has(1)) y = y * perChannel(operand(c, 1), shape.rank());
+  if (c.has(2)) y = y + perChannel(operand(c, 2), shape.rank());
+  const ValueId out[] = {y};
+  c.differentiate(out);
+}
+
+/// Linear in x as long as the statistics stay.
+void batchNorm(VjpContext& c) {
+  bool others = false;
+  for (size_t i = 1; i < 5; ++i) others = others || moves(c, i);
+  if (!others) return linear(c);
+  const int rank = c.outputShape().rank();
+  const auto wide = [&](size_t i) { return perChannel(operand(c, i), rank); };
+  const Term deviation = perChannel(sqrt(operand(c, 4) + c.attributes().real("epsilon")), rank);
+  const ValueId out[] = {(operand(c, 0) - wide(3)) / deviation * wide(1) + wide(2)};
+  c.differentiate(out);
+}
+
+const bool registered = [] {
+  const auto put = [](std::string_view op, VjpRule body) { RegisterVjp(op, body, "deepLift"); };
+  for (const char* name : relevance::kLinear) put(name, linear);
+  put("where", linear);
+  for (const char* name : {"mul", "matMul", "conv", "convTranspose"}) put(name, bilinear);
+  for (const char* name : {"div", "pow", "min", "max", "prelu", "abs", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+                           "tanh", "asinh", "acosh", "atanh", "erf", "sigmoid", "relu", "softplus", "softsign", "silu", "hardSwish", "mish", "leakyRelu", "elu", "celu",
+                           "selu", "thresholdedRelu", "hardSigmoid", "gelu", "clip"})
+    put(name, elementwise);
+  put("maxPool", maxPool);
+  put("globalMaxPool", globalMaxPool);
+  put("reduceMax", extremum<true>);
+  put("reduceMin", extremum<false>);
+  put("softmax", softmax);
+  put("batchNorm", batchNorm);
+  put("layerNorm", rowNorm<true>);
+  put("rmsNorm", rowNorm<false>);
+  put("groupNorm", groupNorm);
+  for (const char* name : {"attention", "recurrent"})
+    put(name, [](VjpContext& c) {
+      const Node node = c.node();
+      c.differentiate(findDecomposition(node.op->name)(c.b, node));
+    });
+  return true;
+}();
+
+}  // namespace
+}  // namespace ascribe
