@@ -1,35 +1,11 @@
 import test from 'ava'
 import { GraphBuilder, type Value } from '#lib/graph/builder.js'
-import { createTensor, type Tensor } from '#lib/index.js'
+import { createTensor } from '#lib/index.js'
 import { native, settle } from '#lib/native.js'
-import type { CompileOptions, GraphDescription, NativeTensor } from '#typings/addon.js'
+import type { NativeTensor } from '#typings/addon.js'
+import { parametersOf, runGraph as run } from '../oracles/runGraph.js'
 
 /** What the graph language can say beyond a forward pass, end to end through the addon. */
-
-const parameters = (entries: Record<string, Tensor<'f32'>>) => {
-  const list = Object.entries(entries)
-  return native().createParameters(
-    list.map(([name, { shape, data }]) => ({
-      name,
-      storage: native().storageFromBuffer(new Uint8Array(data.slice().buffer)),
-      offset: 0,
-      bytes: data.byteLength,
-      dtype: 'f32' as const,
-      shape: [...shape],
-    })),
-  )
-}
-
-async function run(
-  graph: GraphDescription,
-  inputs: Record<string, Tensor>,
-  weights: Record<string, Tensor<'f32'>> = {},
-  options: CompileOptions = {},
-) {
-  const plan = await settle(() => native().createGraph(graph).compile(parameters(weights), options))
-  const { outputs } = await settle(() => plan.run(inputs as Record<string, NativeTensor>, {}))
-  return outputs.map(({ shape, data }) => ({ shape, data: Array.from(data as Float32Array, Number) }))
-}
 
 const f32 = (shape: number[], data: number[]) => createTensor('f32', shape, data)
 const ones = (graph: GraphBuilder, shape: number[]): Value =>
@@ -141,7 +117,7 @@ test('plans of mutable parameters read what was written since', async t => {
   const graph = new GraphBuilder()
   const x = graph.input('x', 'f32', [2])
   const w = graph.parameter('w', 'f32', [2])
-  const store = parameters({ w: f32([2], [1, 2]) })
+  const store = parametersOf({ w: f32([2], [1, 2]) })
   const plan = await settle(() =>
     native()
       .createGraph(graph.build([graph.apply('mul', [x, w])]))
@@ -163,7 +139,7 @@ test('a state is carried from run to run, and lengths vary within the capacity o
   const total = graph.state('total', 'f32', [2])
   const sum = graph.apply('add', [total, graph.apply('sum', [x], { axes: [0], keepDims: 0 })])
   const native_ = native().createGraph(graph.build([graph.apply('assignState', [total, sum])]))
-  const plan = await settle(() => native_.compile(parameters({}), { sizes: { T: 4 }, runLengths: ['T'] }))
+  const plan = await settle(() => native_.compile(parametersOf({}), { sizes: { T: 4 }, runLengths: ['T'] }))
   const session = native_.session({})
   const feed = async (rows: number[]) => {
     const length = rows.length / 2

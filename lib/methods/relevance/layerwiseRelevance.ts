@@ -20,6 +20,24 @@ const presets = {
 
 export type RelevancePreset = keyof typeof presets
 
+const rules = [
+  'epsilon',
+  'gamma',
+  'alphaBeta',
+  'zPlus',
+  'captumAlpha1Beta0',
+  'wSquare',
+  'flat',
+  'box',
+] as const
+const ruleOf = (layer: string) =>
+  ({
+    kind: 'choice',
+    choices: ['preset', ...rules],
+    default: 'preset',
+    description: `The rule of ${layer}, where it is not the preset's.`,
+  }) as const
+
 export const layerwiseRelevanceOptions = {
   preset: {
     kind: 'choice',
@@ -27,6 +45,9 @@ export const layerwiseRelevanceOptions = {
     default: 'epsilon' as RelevancePreset,
     description: 'Which rule which layer follows.',
   },
+  first: ruleOf('the first layer with weights'),
+  convolution: ruleOf('convolutions'),
+  dense: ruleOf('matrix products'),
   epsilon: {
     kind: 'number',
     default: 1e-9,
@@ -101,21 +122,23 @@ export class LayerwiseRelevance extends GradientMethod {
     this.options = resolveOptions(layerwiseRelevanceOptions, others)
     this.#low = boundOf('low', low)
     this.#high = boundOf('high', high)
-    const { alpha, beta, preset } = this.options
+    const { alpha, beta } = this.options
     if (Math.abs(alpha - beta - 1) > 1e-9)
       throw new AscribeError('OPTION_RANGE', `alpha is ${alpha} and beta ${beta}; alpha - beta must be 1`)
-    const isBox = presets[preset].first === 'box'
+    const isBox = Object.values(this.#rules()).includes('box')
     if (isBox && (this.#low.length === 0 || this.#high.length === 0))
-      throw new AscribeError(
-        'OPTION_RANGE',
-        `The preset ${preset} needs low and high, the bounds of the pixels`,
-        {
-          hint: 'For pixels from 0 to 1 normalised with mean and deviation these are (0 - mean) / deviation and (1 - mean) / deviation of each channel.',
-        },
-      )
+      throw new AscribeError('OPTION_RANGE', 'The box rule needs low and high, the bounds of the pixels', {
+        hint: 'For pixels from 0 to 1 normalised with mean and deviation these are (0 - mean) / deviation and (1 - mean) / deviation of each channel.',
+      })
+  }
+  /** The preset's rules, and what was said otherwise. */
+  #rules(): Record<'first' | 'convolution' | 'dense', string> {
+    const { preset, first, convolution, dense } = this.options
+    const given = Object.entries({ first, convolution, dense }).filter(([, rule]) => rule !== 'preset')
+    return { ...presets[preset], ...Object.fromEntries(given) }
   }
   override recipe(): Recipe {
-    const { preset, ...numbers } = this.options
+    const { preset: _, ...numbers } = this.options
     return {
       quantity: 'gradient',
       points: Float64Array.of(1),
@@ -126,7 +149,7 @@ export class LayerwiseRelevance extends GradientMethod {
       rules: {
         name: 'lrp',
         startsFromValue: true,
-        options: { ...presets[preset], ...numbers, low: this.#low, high: this.#high },
+        options: { ...numbers, ...this.#rules(), low: this.#low, high: this.#high },
       },
     }
   }

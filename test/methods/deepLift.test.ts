@@ -1,0 +1,130 @@
+import test from 'ava'
+import { createTensor, DeepLift, IntegratedGradients, loadModel, Target } from '#lib/index.js'
+import { floats, integers, type NodeGiven, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { exampleA, exampleB, inputA, inputB } from '../oracles/workedModels.js'
+
+const target = Target.regression()
+const numbers = (values: ArrayLike<number>) => Array.from(values)
+const close = (actual: ArrayLike<number>, expected: number[], tolerance: number) =>
+  numbers(actual).length === expected.length &&
+  expected.every((value, at) => Math.abs(actual[at]! - value) <= tolerance * Math.max(1, Math.abs(value)))
+
+test('example A: one hidden layer, where it is integrated gradients without its error', async t => {
+  const attribution = await new DeepLift(await exampleA()).attribute(inputA(), { target })
+  t.true(close(attribution.scores().data as Float32Array, [1.65, 0.225, 0.775], 1e-6))
+  t.deepEqual(attribution.warnings, [])
+  t.true(Math.abs(attribution.checks.completeness![0]!.delta) < 1e-6)
+})
+
+test('example B: two hidden layers', async t => {
+  const attribution = await new DeepLift(await exampleB()).attribute(inputB(), { target })
+  t.true(close(attribution.scores().data as Float32Array, [-2.12307692, -3.57692308], 5e-7))
+})
+
+test('a baseline of another value, several at once, and several targets', async t => {
+  const model = await exampleB()
+  const method = new DeepLift(model)
+  const baseline = createTensor('f32', [1, 2], Float32Array.of(0.5, -1))
+  const alone = await method.attribute(inputB(), { target, baseline })
+  const [difference] = alone.checks.completeness!
+  const at = async (x: Float32Array) =>
+    (await model.run(createTensor('f32', [1, 2], x))).outputs.y!.data[0] as number
+  const change = (await at(Float32Array.of(1, 2))) - (await at(Float32Array.of(0.5, -1)))
+  t.true(Math.abs(difference!.difference - change) < 1e-6)
+  t.true(Math.abs(difference!.delta) < 1e-6)
+  const other = createTensor('f32', [1, 2], Float32Array.of(-1, 0.25))
+  const batch = await method.attributeBatch([inputB(), other], { target, baseline })
+  t.true(close(batch[0]!.scores().data as Float32Array, numbers(alone.scores().data as Float32Array), 1e-6))
+  t.true(Math.abs(batch[1]!.checks.completeness![0]!.delta) < 1e-6)
+})
+
+/** Layers of a transformer and more, of which all but a softmax keep the sum. */
+const block = (nodes: NodeGiven[], features = 6) =>
+  loadModel(
+    writeModel({
+      opset: 20,
+      nodes: [...nodes, { op: 'MatMul', inputs: ['h', 'v'], outputs: ['y'] }],
+      tensors: [
+        floats('w', [features, features], at => Math.sin(at * 1.7)),
+        floats('u', [features, features], at => Math.cos(at * 0.9)),
+        floats('v', [features, 1], at => Math.cos(at * 1.1)),
+        floats('one', [], () => 1),
+        floats('s', [features], at => 1 + 0.1 * at),
+        integers('last', [-1]),
+      ],
+      inputs: [valueInfo('x', ['N', features])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+const dense: NodeGiven = { op: 'MatMul', inputs: ['x', 'w'], outputs: ['z'] }
+const x = createTensor('f32', [1, 6], Float32Array.of(1, -0.5, 2, 0.3, -1.2, 0.8))
+const baseline = createTensor('f32', [1, 6], Float32Array.of(0.2, 0.1, -0.4, 0.5, 1, -1))
+
+const complete: [string, NodeGiven[]][] = [
+  ...['Gelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 'Relu', 'Abs', 'Mish'].map(
+    (op): [string, NodeGiven[]] => [op, [dense, { op, inputs: ['z'], outputs: ['h'] }]],
+  ),
+  [
+    'a gate',
+    [
+      dense,
+      { op: 'MatMul', inputs: ['x', 'u'], outputs: ['q'] },
+      { op: 'Sigmoid', inputs: ['q'], outputs: ['g'] },
+      { op: 'Mul', inputs: ['z', 'g'], outputs: ['h'] },
+    ],
+  ],
+  [
+    'a quotient of two and a maximum of two',
+    [
+      dense,
+      { op: 'MatMul', inputs: ['x', 'u'], outputs: ['q'] },
+      { op: 'Exp', inputs: ['q'], outputs: ['e'] },
+      { op: 'Add', inputs: ['e', 'one'], outputs: ['d'] },
+      { op: 'Div', inputs: ['z', 'd'], outputs: ['r'] },
+      { op: 'Max', inputs: ['r', 'q'], outputs: ['h'] },
+    ],
+  ],
+  [
+    'a norm',
+    [dense, { op: 'LayerNormalization', inputs: ['z', 's'], outputs: ['h'], attributes: { axis: -1 } }],
+  ],
+]
+
+for (const [name, nodes] of complete)
+  test(`contributions through ${name} add up`, async t => {
+    const attribution = await new DeepLift(await block(nodes)).attribute(x, { target, baseline })
+    const { delta, difference } = attribution.checks.completeness![0]!
+    t.true(Math.abs(difference) > 0.01)
+    t.true(Math.abs(delta) <= 2e-6 * Math.max(1, Math.abs(difference)), `${delta} of ${difference}`)
+    t.deepEqual(attribution.warnings, [])
+  })
+
+test('a softmax inside does not keep the sum, and the result says so', async t => {
+  const model = await block([
+    dense,
+    { op: 'Softmax', inputs: ['z'], outputs: ['p'], attributes: { axis: -1 } },
+    { op: 'Mul', inputs: ['p', 'x'], outputs: ['h'] },
+  ])
+  const { warnings } = await new DeepLift(model).attribute(x, { target, baseline })
+  t.deepEqual(
+    warnings.map(({ code }) => code),
+    ['RULE_FALLBACK'],
+  )
+  t.regex(warnings[0]!.message, /softmax/)
+})
+
+test('for one hidden layer it is what integrated gradients tend to', async t => {
+  const model = await block([dense, { op: 'Relu', inputs: ['z'], outputs: ['h'] }])
+  const lifted = await new DeepLift(model).attribute(x, { target, baseline })
+  const integrated = await new IntegratedGradients(model, {
+    steps: 20_000,
+    rule: 'riemann_middle',
+  }).attribute(x, { target, baseline })
+  t.true(close(lifted.scores().data as Float32Array, numbers(integrated.scores().data as Float32Array), 2e-4))
+})
+
+test('at the baseline every score is 0', async t => {
+  const model = await block([dense, { op: 'Gelu', inputs: ['z'], outputs: ['h'] }])
+  const attribution = await new DeepLift(model).attribute(x, { target, baseline: x })
+  t.true(numbers(attribution.scores().data as Float32Array).every(value => value === 0))
+})
