@@ -50,7 +50,7 @@ export {
 } from './data/tensor.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
 export { type ClassName, type Score, Target, type TargetOptions } from './graph/target.js'
-export { DeepLift } from './methods/inputs/deepLift.js'
+export { DeepLift, type DeepLiftOptions } from './methods/inputs/deepLift.js'
 export type {
   AttributeOptions,
   Baseline,

@@ -201,6 +201,7 @@ type WithAttributes = {
     convolution?: string
     dense?: string
     bias?: string
+    softmax?: string
     epsilon?: number
     gamma?: number
     alpha?: number

@@ -1,6 +1,7 @@
 import { AscribeError } from '../errors.js'
 import type { Model } from '../model/model.js'
 import { biasedOption } from './inputs/biasedOption.js'
+import { deepLiftOptions } from './inputs/deepLift.js'
 import type { GradientMethod } from './inputs/gradientMethod.js'
 import { integratedGradientsOptions } from './inputs/integratedGradients.js'
 import { saliencyOptions } from './inputs/saliency.js'
@@ -114,11 +115,11 @@ export const methods: readonly MethodEntry[] = [
       'What the target gains over a baseline, shared out by what each activation gained: adds up to the change of the output.',
     source: 'Shrikumar, Greenside and Kundaje 2017, rescale rule',
     requires: ['gradients'],
-    options: {},
+    options: deepLiftOptions,
     wraps: false,
     load: async () => {
       const { DeepLift } = await import('./inputs/deepLift.js')
-      return (model, options) => new DeepLift(model, options as Record<string, never>)
+      return (model, options) => new DeepLift(model, options)
     },
   },
   {

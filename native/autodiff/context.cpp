@@ -5,7 +5,7 @@
 namespace ascribe {
 
 VjpContext::VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotangents, std::vector<bool> wanted,
-                       std::vector<ParameterGradient> modes, Recompute recompute, const RuleFacts& facts)
+                       std::vector<ParameterGradient> modes, Recompute recompute, RuleFacts& facts)
     : b(builder),
       nodeId_(node),
       node_(builder.graph().nodes[static_cast<size_t>(node)]),

@@ -120,11 +120,11 @@ void Walk::pair(NodeId begin, NodeId end) {
     bool differs = false;
     for (ValueId& id : inputs) {
       const auto found = facts_.twins.find(id);
-      if (id == kNone || found == facts_.twins.end()) continue;
+      if (id == kNone || found == facts_.twins.end() || found->second == id) continue;
       id = found->second;
       differs = true;
     }
-    if (!differs || node.op->name == "vjp") continue;
+    if (!differs || node.op->name == "vjp" || facts_.twins.contains(node.outputs[0])) continue;
     if (node.op->name == "customDerivative")
       throw Error("DERIVATIVE_UNSUPPORTED", label(graph_, node) + ": an operation with a derivative of its own has none between two inputs");
     const std::vector<ValueId> outputs = b_.nodes(node.op->name, inputs, static_cast<int>(node.outputs.size()), node.attributes);

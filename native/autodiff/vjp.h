@@ -44,7 +44,7 @@ class VjpContext {
   using Recompute = std::function<std::vector<ValueId>(std::span<const ValueId> outputs)>;
 
   VjpContext(Builder& builder, NodeId node, std::vector<ValueId> cotangents, std::vector<bool> wanted,
-             std::vector<ParameterGradient> modes, Recompute recompute, const RuleFacts& facts);
+             std::vector<ParameterGradient> modes, Recompute recompute, RuleFacts& facts);
 
   Builder& b;
 
@@ -77,12 +77,15 @@ class VjpContext {
   /// Differentiates `outputs`, computed by nodes that this rule appended from the node's operands.
   void differentiate(std::span<const ValueId> outputs);
 
+  RuleFacts& facts() { return facts_; }
   const RuleFacts& facts() const { return facts_; }
   /// The value for the baseline; itself where it does not follow from a wanted value.
   ValueId twin(ValueId id) const {
     const auto found = facts_.twins.find(id);
     return found == facts_.twins.end() ? id : found->second;
   }
+  /// What a rule computed from input and baseline alike is the same for both.
+  void sameForBoth(ValueId id) { facts_.twins.emplace(id, id); }
   /// This node got less than the rule promises; told beside the fallbacks.
   void fellBack() { fellBack_ = true; }
   bool hasFallenBack() const { return fellBack_; }
@@ -104,7 +107,7 @@ class VjpContext {
   std::vector<bool> wanted_;
   std::vector<ParameterGradient> modes_;
   Recompute recompute_;
-  const RuleFacts& facts_;
+  RuleFacts& facts_;
   bool fellBack_ = false;
   std::vector<ValueId> gradients_;
   std::vector<bool> perExample_;

@@ -92,9 +92,9 @@ const bool registered = [] {
   // parameters: "summed" over the batch, "perExample" ([K, N, ...w]) or "factors" (the operands of the product)
   RegisterOp({.name = "vjp", .maxInputs = -1, .maxOutputs = -1,
               .attributes = {requiredInteger("outputs"), text("rules", "derivative"), text("parameters", "summed"), integer("paired", 0),
-                             // What the relevance rules go by: see autodiff/rule_sets/relevance.h.
+                             // What rule sets go by: autodiff/rule_sets/lrp.cpp and deep_lift.cpp.
                              text("first", "same"), text("convolution", "epsilon"), text("dense", "epsilon"), text("bias", "absorb"),
-                             real("epsilon", 1e-9), real("gamma", 0.25), real("alpha", 2), real("beta", 1), reals("low"), reals("high")},
+                             text("softmax", "rowMean"), real("epsilon", 1e-9), real("gamma", 0.25), real("alpha", 2), real("beta", 1), reals("low"), reals("high")},
               .infer = vjp});
   RegisterOp({.name = "if", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("thenBranch"), requiredText("elseBranch"), integer("selected", 0)}, .infer = controlFlow});
   RegisterOp({.name = "loop", .minInputs = 0, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("body"), requiredInteger("carried"), requiredInteger("captured"), integer("done", 0)}, .infer = controlFlow});

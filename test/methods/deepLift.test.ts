@@ -111,6 +111,10 @@ test('a softmax inside does not keep the sum, and the result says so', async t =
     ['RULE_FALLBACK'],
   )
   t.regex(warnings[0]!.message, /softmax/)
+  const exact = await new DeepLift(model, { softmax: 'exact' }).attribute(x, { target, baseline })
+  const { delta, difference } = exact.checks.completeness![0]!
+  t.true(Math.abs(delta) <= 2e-6 * Math.abs(difference), `${delta} of ${difference}`)
+  t.deepEqual(exact.warnings, [])
 })
 
 test('for one hidden layer it is what integrated gradients tend to', async t => {

@@ -1,6 +1,18 @@
 import type { Model } from '../../model/model.js'
-import { resolveOptions } from '../options.js'
+import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+
+export const deepLiftOptions = {
+  softmax: {
+    kind: 'choice',
+    choices: ['rowMean', 'exact'],
+    default: 'rowMean',
+    description:
+      'How a softmax inside the model shares out: by the published rule, which does not keep the sum, or by its parts, which does.',
+  },
+} as const
+
+export type DeepLiftOptions = Given<typeof deepLiftOptions>
 
 /**
  * DeepLIFT with the rescale rule: what the target gains over its value for the baseline, shared out among the inputs
@@ -9,16 +21,19 @@ import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMeth
  * Scores have the shape of the input and add up to f(input) - f(baseline), which the result carries as
  * `checks.completeness`. Two values that are multiplied (attention, gates) share their product as two players share a
  * game, half for each order. A softmax inside the model follows the published rule (the mean of its row taken off),
- * which does not keep the sum: the warning RULE_FALLBACK names it. Explain logits, which is the default. The input and
- * its baseline go through the model together: two forward and two backward passes.
+ * which does not keep the sum: the warning RULE_FALLBACK names it. `softmax: 'exact'` goes by its parts (exponentials
+ * over their sum) and keeps it; for transformers it is the one to use. The input and its baseline go through the model
+ * together, which costs two forward and two backward passes.
  *
  * Source: Shrikumar, Greenside and Kundaje, "Learning important features through propagating activation differences"
  * (ICML 2017), sections 3.3 and 3.5.1.
  */
 export class DeepLift extends GradientMethod {
-  constructor(model: Model, options: Record<string, never> = {}) {
+  readonly options: Resolved<typeof deepLiftOptions>
+
+  constructor(model: Model, options: DeepLiftOptions = {}) {
     super(model)
-    resolveOptions({}, options)
+    this.options = resolveOptions(deepLiftOptions, options)
   }
   override recipe(): Recipe {
     return {
@@ -29,10 +44,10 @@ export class DeepLift extends GradientMethod {
       samples: 1,
       statistic: 'mean',
       seed: 0,
-      rules: { name: 'deepLift', compares: true },
+      rules: { name: 'deepLift', compares: true, options: this.options },
     }
   }
   override identity(): MethodIdentity {
-    return { name: 'DeepLift', options: {} }
+    return { name: 'DeepLift', options: this.options }
   }
 }

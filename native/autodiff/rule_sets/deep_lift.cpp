@@ -123,8 +123,21 @@ void globalMaxPool(VjpContext& c) {
   maximum(c, [&](Term g, Term x, Term y) -> Term { return {&c.b, c.b.node("extremumGrad", {g, x, y}, how)}; });
 }
 
+/// By its parts, exp(x) over their sum: exact. What is taken from x against overflow must be the same for both.
+void softmaxByParts(VjpContext& c) {
+  const Term x = operand(c, 0);
+  const int64_t axis = normaliseAxis(c.attributes().integer("axis"), c.outputShape().rank());
+  const auto most = [&](Term of) { return apply("reduceMax", of, {{"axes", std::vector<int64_t>{axis}}, {"keepDims", int64_t{1}}}); };
+  const Term shift = apply("max", most(x), most(twin(c, x)));
+  c.sameForBoth(shift);
+  const Term power = exp(x - apply("stopGradient", shift));
+  const ValueId out[] = {power / sum(power, {axis})};
+  c.differentiate(out);
+}
+
 /// Of each row its mean is taken, as the softmax itself takes a constant of its operand; this does not keep the sum.
 void softmax(VjpContext& c) {
+  if (c.facts().options.text("softmax") == "exact") return softmaxByParts(c);
   elementwise(c);
   const Term multiplied{&c.b, c.gradients()[0]};
   const int rank = c.outputShape().rank();
