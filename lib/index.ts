@@ -80,6 +80,12 @@ export { pointingGame, relevanceMass, type ScorePart } from './metrics/localisat
 export { centreGaussianMap, sobelMap, uniformMap } from './metrics/nullMaps.js'
 export { withShuffledParameters } from './metrics/shuffledParameters.js'
 export { classify } from './model/classify.js'
+export {
+  type DerivativeOptions,
+  hessianVectorProduct,
+  jacobianVectorProduct,
+  vectorJacobianProduct,
+} from './model/derivatives.js'
 export { type LoadModelOptions, loadModel } from './model/loadModel.js'
 export {
   type BatchAxis,

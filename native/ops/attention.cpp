@@ -1,4 +1,5 @@
 #include "ops/rules.h"
+#include "runtime/error.h"
 
 namespace ascribe {
 namespace {
@@ -62,7 +63,7 @@ void vjp(InferContext& c) {
     c.require(c.dtype(i) == c.dtype(static_cast<int>(outputs) + i), "a seed differs from its output in its element type");
   for (int64_t i = 0; i < outputs; ++i)
     if (c.shape(static_cast<int>(outputs + i)) != prepend(cotangents, c.shape(static_cast<int>(i))))
-      c.fail("seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));
+      throw Error("INPUT_SHAPE", "seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));
   // The examples of "perExample" are taken to be those of the first output. Where they are others, and for the two
   // outputs a wanted value that "factors" asks for, expansion sets the types right; only ranks matter until then.
   const std::string& parameters = c.attributes().text("parameters");

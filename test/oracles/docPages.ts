@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { describeRange } from '#lib/cli/methodFlags.js'
 import { operators } from '#lib/frontends/onnx/table/index.js'
 import { errorCodes, methods } from '#lib/index.js'
+import type { OptionSchema } from '#lib/methods/options.js'
+import { layerwiseRelevanceOptions } from '#lib/methods/relevance/layerwiseRelevance.js'
 import { native } from '#lib/native.js'
 import { conformance } from './conformance.js'
 import { importGiven } from './importOnnx.js'
@@ -40,6 +42,58 @@ export function errorsPage(): string {
     '',
   ].join('\n')
 }
+
+const optionRow = (name: string, option: OptionSchema[string]): string =>
+  `| \`${name}\` | ${cell(describeRange(option))} | ${option.default ?? 'off'} | ${cell(option.description)} |`
+
+function relevanceSection(): string[] {
+  return [
+    '## Layer-wise relevance propagation',
+    '',
+    'Third parties claim patents on this technique in some countries. It is therefore in no default, not among the methods of',
+    'the command line, and behind an import of its own; whether you may use it is for you to find out.',
+    '',
+    '```ts',
+    "import { AttnLrp, LayerwiseRelevance } from 'ascribe/relevance'",
+    '',
+    "const relevance = new LayerwiseRelevance(model, { preset: 'epsilonPlusFlat' })",
+    '```',
+    '',
+    "`LayerwiseRelevance` hands the target's value back from layer to layer, each sharing what it gets among its inputs in",
+    'proportion to what they added (Bach et al. 2015; Montavon et al. 2019). A matrix product and the addition of its bias are',
+    'one layer. Presets: `epsilon`, `gamma`, `alphaBeta`, `zPlus`, `wSquare`, `flat` in every layer; `captumAlpha1Beta0` as',
+    'that library has it; and the composites `epsilonPlusFlat`, `epsilonAlphaBetaFlat` and `epsilonGammaBox`, whose exact form is',
+    '[unconfirmed]. `low` and `high` bound the pixels for the box rule (after preprocessing: one number, or one a channel).',
+    'Relevance adds up to the value but for what biases absorb and what epsilon takes; with `epsilon` in every layer of a deep',
+    'network of ReLUs it is the input times the gradient.',
+    '',
+    '| option | values | default | what it does |',
+    '|---|---|---|---|',
+    ...Object.entries(layerwiseRelevanceOptions).map(([name, option]) => optionRow(name, option)),
+    '',
+    '`AttnLrp`, for transformers: a value times a gradient in which activations pass back what they gave for what they got, two',
+    'factors that both depend on the input have half each, and the scale of a norm is a constant (Achtibat et al. 2024). No options.',
+    '',
+  ]
+}
+
+const derivativesSection = [
+  '## Derivatives',
+  '',
+  '`vectorJacobianProduct(model, inputs, cotangents, of)`, `jacobianVectorProduct(model, inputs, tangents, outputs)` and',
+  '`hessianVectorProduct(model, inputs, target, vectors, of)` give products with the first and second derivative of any model,',
+  'in inputs, layers and weights by name, mixed ones among them. All are exact: a backward pass is a graph like any other and',
+  "is differentiated again. `{ precision: 'f64' }` computes in double precision.",
+  '',
+  '```ts',
+  "import { createTensor, hessianVectorProduct, jacobianVectorProduct } from 'ascribe'",
+  '',
+  'const change = await jacobianVectorProduct(model, { x }, { x: direction }) // of every output',
+  "const curvature = await hessianVectorProduct(model, { x }, 'golden retriever', { x: direction })",
+  "const mixed = await hessianVectorProduct(model, { x }, 207, { x: direction }, ['conv1.weight'])",
+  '```',
+  '',
+]
 
 /** docs/methods.md */
 export function methodsPage(): string {
@@ -84,6 +138,8 @@ export function methodsPage(): string {
     '```',
     '',
     ...sections,
+    ...relevanceSection(),
+    ...derivativesSection,
   ].join('\n')
 }
 
