@@ -41,6 +41,11 @@ export { type PreprocessingPreset, preprocessingPresets } from './data/preproces
 export { type ReadImageOptions, readImage } from './data/readImage.js'
 export type { ResampleFilter } from './data/resample.js'
 export {
+  type ReadSafetensorsOptions,
+  readSafetensors,
+  writeSafetensors,
+} from './data/safetensors.js'
+export {
   createTensor,
   type DType,
   type Tensor,

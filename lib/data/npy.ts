@@ -1,6 +1,7 @@
 import { endianness } from 'node:os'
 import { AscribeError } from '../errors.js'
 import { readFileBounded, writeFileAtomically } from './files.js'
+import { halfToNumber } from './halves.js'
 import { parseNpyHeader } from './npyHeader.js'
 import {
   arrayConstructors,
@@ -152,16 +153,6 @@ function fromFortranOrder(tensor: Tensor): Tensor {
     }
   }
   return createTensor(tensor.dtype, shape, result)
-}
-
-/** IEEE 754 half precision, from its bits. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
 const descriptors: Record<DType, string> = {

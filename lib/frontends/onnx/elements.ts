@@ -1,4 +1,5 @@
 import type { DTypeName, TensorData } from '#typings/addon.js'
+import { bfloatToNumber, halfToNumber } from '../../data/halves.js'
 import { elementType } from './dataTypes.js'
 import type { TensorProto } from './generated/onnx_pb.js'
 
@@ -7,24 +8,6 @@ export interface Known {
   readonly dtype: DTypeName
   readonly shape: readonly number[]
   readonly data: TensorData
-}
-
-const bits = new DataView(new ArrayBuffer(4))
-
-/** An IEEE half as a number. */
-function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1
-  const exponent = (half >> 10) & 31
-  const fraction = half & 1023
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
-}
-
-/** A bfloat16 is the upper half of a float. */
-function bfloatToNumber(upper: number): number {
-  bits.setUint32(0, upper * 65536)
-  return bits.getFloat32(0)
 }
 
 /** The dimensions of a tensor as numbers; the native scan has checked that they are not negative. */
