@@ -79,6 +79,15 @@ export {
   VarGrad,
   type VarGradOptions,
 } from './methods/inputs/smoothGrad.js'
+export {
+  type CamOptions,
+  GradCam,
+  GradCamElementwise,
+  GradCamPlusPlus,
+  HiResCam,
+  LayerCam,
+  XGradCam,
+} from './methods/layers/cam.js'
 export { type Capability, findMethod, type MethodEntry, methods } from './methods/registry.js'
 export { bootstrapInterval, type Interval, wilsonInterval } from './metrics/intervals.js'
 export { pointingGame, relevanceMass, type ScorePart } from './metrics/localisation.js'

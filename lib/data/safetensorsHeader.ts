@@ -1,5 +1,5 @@
 import { AscribeError } from '../errors.js'
-import { maximumRank } from './tensor.js'
+import { elementCount, maximumRank } from './tensor.js'
 
 /** One tensor of a safetensors file: its element type as the file names it, and where its bytes lie behind the header. */
 export interface SafetensorsEntry {
@@ -112,7 +112,12 @@ function entryOf(
     throw corrupt(`${what} has no pair of offsets`)
   const [begin, end] = offsets as [number, number]
   if (begin > end || end > size) throw corrupt(`${what} lies from byte ${begin} to ${end} of ${size}`)
-  const count = shape.reduce((product: number, dim: number) => product * dim, 1)
+  let count = 0
+  try {
+    count = elementCount(shape, name)
+  } catch (cause) {
+    throw corrupt((cause as Error).message)
+  }
   if (count * bytes !== end - begin)
     throw corrupt(
       `${what} of shape [${shape}] and ${dtype} needs ${count * bytes} bytes, and has ${end - begin}`,

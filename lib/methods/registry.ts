@@ -6,6 +6,7 @@ import type { GradientMethod } from './inputs/gradientMethod.js'
 import { integratedGradientsOptions } from './inputs/integratedGradients.js'
 import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
+import { camOptions } from './layers/cam.js'
 import type { OptionSchema } from './options.js'
 
 /** What a model must offer. */
@@ -43,6 +44,43 @@ const rectifier = async (name: 'GuidedBackprop' | 'Deconvolution'): Promise<Crea
   const module = await import('./inputs/rectifierMethods.js')
   return (model, options) => new module[name](model, options as Record<string, never>)
 }
+
+const cams = {
+  GradCam: [
+    'Channels of a layer weighed by the mean of their gradient: a coarse map.',
+    'Selvaraju et al. 2017, equations 1 and 2',
+  ],
+  GradCamPlusPlus: [
+    'Grad-CAM with gradients weighed by place before they are summed; published codes differ [unconfirmed].',
+    'Chattopadhay et al. 2018, equation 19',
+  ],
+  HiResCam: ['Gradient times activation of a layer, place by place.', 'Draelos and Carin 2020'],
+  GradCamElementwise: [
+    'Gradient times activation of a layer, positive elements alone.',
+    'pytorch-grad-cam, after HiResCAM',
+  ],
+  LayerCam: ['Positive gradients times activations of a layer.', 'Jiang et al. 2021, equation 6'],
+  XGradCam: [
+    'Channels of a layer weighed by their gradient where they are active.',
+    'Fu et al. 2020, equation 9',
+  ],
+} as const
+
+const camEntries = Object.entries(cams).map(
+  ([name, [summary, source]]): MethodEntry => ({
+    name,
+    role: 'attribute',
+    summary: `${summary} The layer is the last of maps unless it is named; for transformers it must be.`,
+    source,
+    requires: ['gradients'],
+    options: camOptions,
+    wraps: false,
+    load: async () => {
+      const module = await import('./layers/cam.js')
+      return (model, options) => new module[name as keyof typeof cams](model, options)
+    },
+  }),
+)
 
 /** Every method, in the order in which they are listed. */
 export const methods: readonly MethodEntry[] = [
@@ -122,6 +160,7 @@ export const methods: readonly MethodEntry[] = [
       return (model, options) => new DeepLift(model, options)
     },
   },
+  ...camEntries,
   {
     name: 'SmoothGrad',
     role: 'attribute',

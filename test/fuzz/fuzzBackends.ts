@@ -59,7 +59,7 @@ class Network {
   }
   real = () => (this.random.below(20001) - 10000) / 10000
 
-  then(op: string, value: Value, shape: number[]): void {
+  follow(op: string, value: Value, shape: number[]): void {
     this.steps.push(`${op} [${shape}]`)
     this.value = value
     this.shape = shape
@@ -94,16 +94,16 @@ class Network {
     const isKinked = this.random.below(3) === 0
     this.hasKinks ||= isKinked
     const op = isKinked ? this.random.pick([...kinked]) : this.random.pick([...smooth])
-    this.then(op, this.graph.apply(op, [this.value]), this.shape)
+    this.follow(op, this.graph.apply(op, [this.value]), this.shape)
   }
   residual(): void {
     const branch = this.graph.apply('mul', [this.graph.apply('tanh', [this.value]), this.value])
-    this.then('residual', this.graph.apply('add', [this.value, branch]), this.shape)
+    this.follow('residual', this.graph.apply('add', [this.value, branch]), this.shape)
   }
   scaled(): void {
     const scale = this.weights([this.shape.at(-1)!], 1)
     const op = this.random.pick(['add', 'sub', 'mul'] as const)
-    this.then(op, this.graph.apply(op, [this.value, scale]), this.shape)
+    this.follow(op, this.graph.apply(op, [this.value, scale]), this.shape)
   }
   convolution(): void {
     const [n, c, h, w] = this.shape as [number, number, number, number]
@@ -124,7 +124,7 @@ class Network {
       pads: [pad, pad, pad, pad],
       group: isDepthwise ? c : 1,
     })
-    this.then(`conv ${kernel}${isDepthwise ? ' depthwise' : ''} stride ${stride}`, y, [
+    this.follow(`conv ${kernel}${isDepthwise ? ' depthwise' : ''} stride ${stride}`, y, [
       n,
       out,
       size(h),
@@ -137,7 +137,8 @@ class Network {
     if (this.random.below(2)) {
       const groups = c % 2 === 0 ? this.random.pick([1, 2]) : 1
       const y = this.graph.apply('groupNorm', [this.value, scale, shift], { groups, epsilon: 0.1 })
-      return this.then('groupNorm', y, this.shape)
+      this.follow('groupNorm', y, this.shape)
+      return
     }
     const variance = this.graph.constant(
       'f32',
@@ -145,7 +146,7 @@ class Network {
       Float32Array.from({ length: c }, () => 1.5 + this.real()),
     )
     const y = this.graph.apply('batchNorm', [this.value, scale, shift, this.weights([c], 4), variance])
-    this.then('batchNorm', y, this.shape)
+    this.follow('batchNorm', y, this.shape)
   }
   pool(): void {
     const [n, c, h, w] = this.shape as [number, number, number, number]
@@ -153,7 +154,7 @@ class Network {
     const op = this.random.pick(['maxPool', 'averagePool'] as const)
     this.hasKinks ||= op === 'maxPool'
     const y = this.graph.apply(op, [this.value], { kernel: [2, 2], strides: [2, 2] })
-    this.then(op, y, [n, c, Math.floor(h / 2), Math.floor(w / 2)])
+    this.follow(op, y, [n, c, Math.floor(h / 2), Math.floor(w / 2)])
   }
   resize(): void {
     const [n, c, h, w] = this.shape as [number, number, number, number]
@@ -162,7 +163,7 @@ class Network {
     const y = this.graph.apply('resize', [this.value, undefined, this.graph.integers(shape)], {
       mode: 'linear',
     })
-    this.then('resize', y, shape)
+    this.follow('resize', y, shape)
   }
   rows(): void {
     const [n, c, h, w] = this.shape as [number, number, number, number]
@@ -170,29 +171,30 @@ class Network {
       [n, c, h * w],
       [n, c * h * w],
     ])
-    this.then('reshape', this.graph.apply('reshape', [this.value, this.graph.integers(shape)]), shape)
+    this.follow('reshape', this.graph.apply('reshape', [this.value, this.graph.integers(shape)]), shape)
   }
   channels(): void {
     const [n, c, h, w] = this.shape as [number, number, number, number]
     if (c > 1 && this.random.below(2)) {
       const ends = [0, c - 1, 1].map(value => this.graph.integers([value]))
-      return this.then('slice', this.graph.apply('slice', [this.value, ...ends]), [n, c - 1, h, w])
+      this.follow('slice', this.graph.apply('slice', [this.value, ...ends]), [n, c - 1, h, w])
+      return
     }
     const twice = this.graph.apply('concat', [this.value, this.graph.apply('sin', [this.value])], { axis: 1 })
-    this.then('concat', twice, [n, 2 * c, h, w])
+    this.follow('concat', twice, [n, 2 * c, h, w])
   }
   padded(): void {
     const [n, c, h, w] = this.shape as [number, number, number, number]
     const mode = this.random.pick(['constant', 'reflect', 'edge'] as const)
     if (h < 2 || w < 2) return
     const pads = this.graph.integers([0, 0, 1, 0, 0, 0, 1, 1])
-    this.then(`pad ${mode}`, this.graph.apply('pad', [this.value, pads], { mode }), [n, c, h + 2, w + 1])
+    this.follow(`pad ${mode}`, this.graph.apply('pad', [this.value, pads], { mode }), [n, c, h + 2, w + 1])
   }
   product(): void {
     const width = this.shape.at(-1)!
     const out = this.random.pick([1, 5, 8, 16, 33])
     const y = this.graph.apply('matMul', [this.value, this.weights([width, out], width)])
-    this.then('matMul', y, [...this.shape.slice(0, -1), out])
+    this.follow('matMul', y, [...this.shape.slice(0, -1), out])
   }
   normRows(): void {
     const width = this.shape.at(-1)!
@@ -200,11 +202,11 @@ class Network {
     if (width < 4) return
     const op = this.random.pick(['layerNorm', 'rmsNorm'] as const)
     const y = this.graph.apply(op, [this.value, this.weights([width], 1)], { axis: -1, epsilon: 0.1 })
-    this.then(op, y, this.shape)
+    this.follow(op, y, this.shape)
   }
   softmax(): void {
     const op = this.random.pick(['softmax', 'logSoftmax'] as const)
-    this.then(op, this.graph.apply(op, [this.value], { axis: -1 }), this.shape)
+    this.follow(op, this.graph.apply(op, [this.value], { axis: -1 }), this.shape)
   }
   attention(): void {
     const width = this.shape.at(-1)!
@@ -220,15 +222,19 @@ class Network {
       scale: 1 / Math.sqrt(width),
       causal: this.random.below(2),
     })
-    this.then('attention', this.graph.apply('squeeze', [read], { axes: [1] }), this.shape)
+    this.follow('attention', this.graph.apply('squeeze', [read], { axes: [1] }), this.shape)
   }
   transposed(): void {
     const [n, t, d] = this.shape as [number, number, number]
-    this.then('transpose', this.graph.apply('transpose', [this.value], { permutation: [0, 2, 1] }), [n, d, t])
+    this.follow('transpose', this.graph.apply('transpose', [this.value], { permutation: [0, 2, 1] }), [
+      n,
+      d,
+      t,
+    ])
   }
   mean(): void {
     const [n, , d] = this.shape as [number, number, number]
-    this.then('mean', this.graph.apply('mean', [this.value], { axes: [1], keepDims: 0 }), [n, d])
+    this.follow('mean', this.graph.apply('mean', [this.value], { axes: [1], keepDims: 0 }), [n, d])
   }
 
   /** y, Jᵀ u and J v. */

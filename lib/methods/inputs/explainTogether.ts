@@ -11,7 +11,7 @@ import { concatenate, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { AttributeOptions } from './gradientMethod.js'
-import { baselineName, chooseChunk, gradientPlan, standInName } from './gradientPlan.js'
+import { baselineName, type Combination, chooseChunk, gradientPlan, standInName } from './gradientPlan.js'
 import type { Choice, Example, TargetRun } from './gradientResult.js'
 
 /** The numbers of one run that the native loop needs and the method decides. */
@@ -25,6 +25,8 @@ export interface Recipe {
   noise?: { sigma: number } | { fractionOfRange: number }
   /** Another rule set than the true derivative. */
   rules?: RuleSet
+  /** What is made of a value and its gradient, inside the plan. */
+  combination?: Combination
 }
 
 /** Runs the native loop, perhaps more than once (tolerance). */
@@ -187,6 +189,7 @@ interface Course {
   options: AttributeOptions
   ensemble: Ensemble
   rules: RuleSet | undefined
+  combination: Combination | undefined
 }
 
 async function explainInChunks(course: Course, chunk: number, batching: Batching): Promise<TargetRun> {
@@ -202,6 +205,7 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
     batching,
     course.rules,
     signal,
+    course.combination,
   )
   // Now: the model may be disposed of while the job runs.
   const described = plan.describe()
@@ -272,7 +276,16 @@ export async function explainTogether(
   const choices: Choice[] = []
   for (const example of examples) choices.push(await choose(model, example, target, signal))
   const [first] = examples as [Example]
-  const course = { model, target, examples, choices, options, ensemble, rules: recipe.rules }
+  const course = {
+    model,
+    target,
+    examples,
+    choices,
+    options,
+    ensemble,
+    rules: recipe.rules,
+    combination: recipe.combination,
+  }
   let { chunk, batching } = await chooseChunk(
     model,
     target,
@@ -282,6 +295,7 @@ export async function explainTogether(
     options.chunk,
     recipe.rules,
     signal,
+    recipe.combination,
   )
   for (;;) {
     try {

@@ -4,11 +4,17 @@ import { type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { Target } from '../../graph/target.js'
 import type { Model, ModelInputs } from '../../model/model.js'
-import { prepareInput } from '../../model/prepareInput.js'
+import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
 import { explainedValues } from './explainedValues.js'
 import { areAlike, type Ensemble, explainTogether, type Recipe } from './explainTogether.js'
-import { type Example, gradientResult, type MethodIdentity, type TargetRun } from './gradientResult.js'
+import {
+  type Example,
+  gradientResult,
+  type MethodIdentity,
+  type Present,
+  type TargetRun,
+} from './gradientResult.js'
 
 export type { MethodIdentity, Recipe }
 
@@ -90,6 +96,17 @@ export abstract class GradientMethod {
       this.recipe().noise === undefined
     )
   }
+  /** How scores of an explained value stand in the result. */
+  protected get present(): Present | undefined {
+    return undefined
+  }
+  /** What a call explains where it does not say. */
+  protected async chooseExplained(
+    _prepared: PreparedInput,
+    options: AttributeOptions,
+  ): Promise<AttributeOptions> {
+    return options
+  }
   /** What an example costs depends on its result, so that examples do not go through the loop side by side. */
   protected get judgesResults(): boolean {
     return false
@@ -149,7 +166,8 @@ export abstract class GradientMethod {
 
   async #example(input: Explained, options: AttributeOptions): Promise<Example> {
     const prepared = await prepareInput(this.model, input)
-    return { prepared, explained: await explainedValues(this.model, prepared, options) }
+    const chosen = await this.chooseExplained(prepared, options)
+    return { prepared, explained: await explainedValues(this.model, prepared, chosen) }
   }
 
   async #explain(examples: readonly Example[], options: AttributeOptions): Promise<Attribution[]> {
@@ -169,7 +187,7 @@ export abstract class GradientMethod {
       )
     return Promise.all(
       examples.map((example, at) =>
-        gradientResult(this.model, this.identity(), example, runs, at, isList, this.complete),
+        gradientResult(this.model, this.identity(), example, runs, at, isList, this.complete, this.present),
       ),
     )
   }

@@ -15,6 +15,13 @@ export const standInName = (layer: string): string => `ascribe.layer.${layer}`
 /** Name of the plan's input that holds the baseline of a value, where the rules compare with one. */
 export const baselineName = (name: string): string => `ascribe.baseline.${name}`
 
+/** Something of the shape of a value, made of the value [N, …] and its gradient. */
+export interface Combination {
+  /** Tells combinations apart. */
+  readonly name: string
+  readonly of: (builder: GraphBuilder, value: Value, gradient: Value, rank: number) => Value
+}
+
 /** A compiled forward and backward pass of `chunk` examples. */
 export interface GradientPlan {
   plan: NativePlan
@@ -53,6 +60,7 @@ export async function gradientPlan(
   batching: Batching,
   rules?: RuleSet,
   signal?: AbortSignal,
+  combination?: Combination,
 ): Promise<GradientPlan> {
   const chunked = Object.entries(example).map(([name, tensor]): [string, Tensor] => [
     name,
@@ -99,17 +107,22 @@ export async function gradientPlan(
     rules === undefined ? {} : { rules: rules.name, ...rules.options },
     baselines,
   )
+  const results =
+    combination === undefined
+      ? gradients
+      : gradients.map((gradient, at) => {
+          // One cotangent: its axis goes, and comes back.
+          const own = builder.apply('squeeze', [gradient], { axes: [0] })
+          const { shape } = explained.tensors[explained.names[at]!]!
+          const combined = combination.of(builder, wanted[at]!, own, shape.length)
+          return builder.apply('unsqueeze', [combined], { axes: [0] })
+        })
   const shapes =
     explained.areLayers || rules?.compares
       ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
       : []
-  const key = `gradient ${JSON.stringify(rules ?? '')} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
-  const plan = await model.plan(
-    key,
-    () => builder.build([...gradients, compiled.objective]),
-    { sizes },
-    signal,
-  )
+  const key = `gradient ${JSON.stringify(rules ?? '')} ${combination?.name ?? ''} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
+  const plan = await model.plan(key, () => builder.build([...results, compiled.objective]), { sizes }, signal)
   return { plan, target: compiled, chunk }
 }
 
@@ -126,6 +139,7 @@ export async function chooseChunk(
   requested: number | undefined,
   rules?: RuleSet,
   signal?: AbortSignal,
+  combination?: Combination,
 ): Promise<{ chunk: number; batching: Batching }> {
   const { batchAxis, graph, inputs } = model
   const wanted = Math.min(requested ?? greatestChunk, Math.max(points, 1))
@@ -134,7 +148,17 @@ export async function chooseChunk(
   const batching = await batchingOf(model, example, signal)
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
-  const { plan } = await gradientPlan(model, target, explained, example, 1, batching, rules, signal)
+  const { plan } = await gradientPlan(
+    model,
+    target,
+    explained,
+    example,
+    1,
+    batching,
+    rules,
+    signal,
+    combination,
+  )
   const { arenaBytes, scratchBytes } = plan.describe()
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the

@@ -1,7 +1,7 @@
 import type { EnsembleResult, PlanDescription } from '#typings/addon.js'
 import { Attribution } from '../../attribution/attribution.js'
 import type { AttributionWarning, Completeness, OutputEntry } from '../../attribution/types.js'
-import { unitShape } from '../../attribution/units.js'
+import { type Units, unitShape } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
 import type { CompiledTarget } from '../../graph/compileTarget.js'
 import type { RuleSet } from '../../graph/ruleSet.js'
@@ -129,6 +129,21 @@ const distinct = (warnings: readonly AttributionWarning[]): AttributionWarning[]
   ...new Map(warnings.map(warning => [`${warning.code} ${warning.message}`, warning])).values(),
 ]
 
+/** What one explained value's scores become in the result: its units, and the scores of each target. */
+export type Present = (
+  name: string,
+  units: Units,
+  rows: readonly Float32Array[],
+  prepared: PreparedInput,
+) => { name: string; units: Units; rows: readonly Float32Array[]; showsPicture: boolean }
+
+const asTheyAre: Present = (name, units, rows, prepared) => ({
+  name,
+  units,
+  rows,
+  showsPicture: prepared.pictureInput === name,
+})
+
 /**
  * The envelope of one example's scores.
  *
@@ -144,6 +159,7 @@ export async function gradientResult(
   at: number,
   several: boolean,
   complete: boolean,
+  present: Present = asTheyAre,
 ): Promise<Attribution> {
   const { prepared, explained } = example
   const targets = runs.map(run => describeTarget(model, run, at))
@@ -174,21 +190,22 @@ export async function gradientResult(
     environment: environmentOf(runs),
     inputs: explained.names.map(name => {
       const planned = explained.areLayers ? standInName(name) : name
-      const units = explained.units[name]!
-      const rows = runs.map(
+      const computed = runs.map(
         run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
       )
+      const shown = present(name, explained.units[name]!, computed, prepared)
+      const { units, rows } = shown
       const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
       for (const [i, row] of rows.entries()) data.set(row, i * row.length)
       return {
-        name,
+        name: shown.name,
         units,
         scores: {
           dtype: 'f32' as const,
           shape: several ? [runs.length, ...unitShape(units)] : unitShape(units),
           data,
         },
-        ...(prepared.picture && prepared.pictureInput === name ? { picture: prepared.picture } : {}),
+        ...(prepared.picture && shown.showsPicture ? { picture: prepared.picture } : {}),
       }
     }),
   })

@@ -53,12 +53,39 @@ std::vector<ValueId> batchNormTrainGrad(Builder& b, const Node& node) {
   return {normalisedGradient(g * perChannel(scale, rank), x, axes, node.attributes.real("epsilon"), true)};
 }
 
+/// Sums over neighbouring channels, `before` to `after` of each, of a tensor whose channels are counted from the end.
+Term overNeighbours(Term x, int channelAxis, int64_t before, int64_t after) {
+  Builder& b = *x.builder;
+  const Shape shape = b.shape(x);
+  std::vector<int64_t> pads(static_cast<size_t>(2 * shape.rank()), 0);
+  pads[static_cast<size_t>(channelAxis)] = before;
+  pads[static_cast<size_t>(shape.rank() + channelAxis)] = after;
+  const Term wide{&b, b.node("pad", {x, b.integers(pads)})};
+  Term sum{&b, kNone};
+  for (int64_t i = 0; i <= before + after; ++i) {
+    const Term part{&b, b.node("slice", {wide, b.integers({i}), b.integers({i + shape[channelAxis]}), b.integers({channelAxis})})};
+    sum = i == 0 ? part : sum + part;
+  }
+  return sum;
+}
+
+/// g s^-b - 2 a b / size · x · (sums over those whose neighbour a channel is of g x s^(-b-1)).
+std::vector<ValueId> lrnGrad(Builder& b, const Node& node) {
+  const Term g{&b, node.inputs[0]}, x{&b, node.inputs[1]};
+  const int64_t size = node.attributes.integer("size"), before = (size - 1) / 2, after = size / 2;
+  const double alpha = node.attributes.real("alpha") / static_cast<double>(size), beta = node.attributes.real("beta");
+  const Term scale = overNeighbours(x * x, 1, before, after) * alpha + node.attributes.real("bias");
+  const Term shared = g * (x * pow(scale, number(x, -beta - 1)));
+  return {g * pow(scale, number(x, -beta)) - 2 * alpha * beta * (x * overNeighbours(shared, 2, after, before))};
+}
+
 const bool registered = [] {
   RegisterDecomposition{"softmaxGrad", softmaxGrad};
   RegisterDecomposition{"logSoftmaxGrad", logSoftmaxGrad};
   RegisterDecomposition{"layerNormGrad", layerNormGrad<true>};
   RegisterDecomposition{"rmsNormGrad", layerNormGrad<false>};
   RegisterDecomposition{"groupNormGrad", groupNormGrad};
+  RegisterDecomposition{"lrnGrad", lrnGrad};
   RegisterDecomposition{"batchNormTrainGrad", batchNormTrainGrad};
   return true;
 }();

@@ -1,0 +1,182 @@
+import test from 'ava'
+import {
+  type CamOptions,
+  createTensor,
+  GradCam,
+  GradCamElementwise,
+  GradCamPlusPlus,
+  type GradientMethod,
+  HiResCam,
+  LayerCam,
+  loadModel,
+  type Model,
+  Target,
+  XGradCam,
+} from '#lib/index.js'
+import { floats, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+
+const target = Target.regression()
+const numbers = (values: ArrayLike<number>) => Array.from(values)
+const close = (actual: ArrayLike<number>, expected: number[], tolerance = 1e-6) =>
+  actual.length === expected.length &&
+  expected.every((value, at) => Math.abs(actual[at]! - value) <= tolerance)
+
+/** Example C: activations are the input, gradients these constants. */
+const exampleC = () =>
+  loadModel(
+    writeModel({
+      opset: 17,
+      nodes: [
+        { op: 'Relu', inputs: ['x'], outputs: ['a'] },
+        { op: 'Mul', inputs: ['a', 'g'], outputs: ['m'] },
+        { op: 'ReduceSum', inputs: ['m', 'axes'], outputs: ['s'], attributes: { keepdims: 0 } },
+        { op: 'Unsqueeze', inputs: ['s', 'one'], outputs: ['y'] },
+      ],
+      tensors: [
+        tensor('g', [1, 2, 2, 2], Float32Array.of(0.5, -0.25, 0, 0.25, -1, 0.5, 0.25, 0)),
+        tensor('axes', [3], BigInt64Array.of(1n, 2n, 3n)),
+        tensor('one', [1], BigInt64Array.of(1n)),
+      ],
+      inputs: [valueInfo('x', ['N', 2, 2, 2])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+const a = createTensor('f32', [1, 2, 2, 2], Float32Array.of(1, 2, 0, 1, 0, 1, 3, 1))
+
+type Method = new (model: Model, options?: CamOptions) => GradientMethod
+const expected: [string, Method, number[]][] = [
+  ['Grad-CAM', GradCam, [0.125, 0.1875, -0.1875, 0.0625]],
+  ['Grad-CAM++', GradCamPlusPlus, [0.20833276, 0.60469924, 0.56410113, 0.39636647]],
+  ['HiResCAM', HiResCam, [0.5, 0, 0.75, 0.25]],
+  ['element-wise', GradCamElementwise, [0.5, 0.5, 0.75, 0.25]],
+  ['LayerCAM', LayerCam, [0.5, 0.5, 0.75, 0.25]],
+  ['XGrad-CAM', XGradCam, [0.0625, 0.375, 0.75, 0.3125]],
+]
+for (const [name, Class, map] of expected)
+  test(`example C: ${name}`, async t => {
+    const model = await exampleC()
+    const signed = await new Class(model, { relu: false }).attribute(a, { target, layer: 'a' })
+    t.true(close(signed.scores().data as Float32Array, map), `${signed.scores().data}`)
+    const positive = await new Class(model).attribute(a, { target, layer: 'a' })
+    t.true(
+      close(
+        positive.scores().data as Float32Array,
+        map.map(value => Math.max(0, value)),
+      ),
+    )
+    t.deepEqual(positive.inputs[0]!.units, {
+      kind: 'grid',
+      layout: 'HW',
+      channels: 1,
+      height: 2,
+      width: 2,
+      placement: null,
+    })
+  })
+
+/** Convolution, ReLU, mean over places, linear head: what CAM was made for. */
+const network = () =>
+  loadModel(
+    writeModel({
+      opset: 17,
+      nodes: [
+        { op: 'Conv', inputs: ['x', 'w', 'b'], outputs: ['z'], attributes: { pads: [1, 1, 1, 1] } },
+        { op: 'Relu', inputs: ['z'], outputs: ['maps'] },
+        { op: 'GlobalAveragePool', inputs: ['maps'], outputs: ['p'] },
+        { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
+        { op: 'Gemm', inputs: ['f', 'v', 'c'], outputs: ['y'] },
+      ],
+      tensors: [
+        floats('w', [4, 3, 3, 3], at => Math.sin(at * 1.7)),
+        floats('b', [4], at => 0.1 * at),
+        floats('v', [4, 5], at => Math.cos(at * 1.1)),
+        floats('c', [5], at => 0.2 * at - 0.3),
+      ],
+      inputs: [valueInfo('x', ['N', 3, 6, 5])],
+      outputs: [valueInfo('y', ['N', 5])],
+    }),
+  )
+const picture = (phase: number) =>
+  createTensor(
+    'f32',
+    [1, 3, 6, 5],
+    Float32Array.from({ length: 90 }, (_, at) => Math.sin(0.7 * at + phase)),
+  )
+
+test('with a mean and a linear head: Grad-CAM and HiResCAM are one, and add up to the logit less its bias', async t => {
+  const model = await network()
+  const options = { target: 3 }
+  const [one, two] = [new GradCam(model, { relu: false }), new HiResCam(model, { relu: false })]
+  const map = (await one.attribute(picture(0.3), options)).scores().data as Float32Array
+  const other = (await two.attribute(picture(0.3), options)).scores().data as Float32Array
+  t.true(close(map, numbers(other)))
+  const logit = (await model.run(picture(0.3))).outputs.y!.data[3] as number
+  t.true(Math.abs(map.reduce((x, y) => x + y, 0) - (logit - (0.2 * 3 - 0.3))) < 2e-6)
+  // CAM itself: the head's weights on the maps, over the number of places.
+  const maps = (await model.run(picture(0.3), { outputs: ['maps'] })).outputs.maps!.data as Float32Array
+  const cam = Array.from({ length: 30 }, (_, place) =>
+    [0, 1, 2, 3].reduce(
+      (sum, channel) =>
+        sum + (Math.fround(Math.cos((channel * 5 + 3) * 1.1)) * maps[channel * 30 + place]!) / 30,
+      0,
+    ),
+  )
+  t.true(close(map, cam))
+})
+
+test('the last maps are the default; batches and several targets are each alone', async t => {
+  const model = await network()
+  const method = new LayerCam(model)
+  const pictures = [picture(0), picture(1), picture(2)]
+  const together = await method.attributeBatch(pictures, { target: [1, 4] })
+  for (const [at, input] of pictures.entries()) {
+    t.is(together[at]!.inputs[0]!.name, 'maps')
+    t.deepEqual(together[at]!.scores().shape, [2, 6, 5])
+    const alone = await method.attribute(input, { target: 4 })
+    t.true(
+      close(
+        together[at]!.slice(1).scores().data as Float32Array,
+        numbers(alone.scores().data as Float32Array),
+      ),
+    )
+  }
+})
+
+test('tokens of a square picture, the class token left out', async t => {
+  const model = await loadModel(
+    writeModel({
+      opset: 17,
+      nodes: [
+        { op: 'Relu', inputs: ['x'], outputs: ['tokens'] },
+        { op: 'ReduceMean', inputs: ['tokens'], outputs: ['m'], attributes: { axes: [1], keepdims: 0 } },
+        { op: 'MatMul', inputs: ['m', 'v'], outputs: ['y'] },
+      ],
+      tensors: [floats('v', [3, 1], at => at - 0.5)],
+      inputs: [valueInfo('x', ['N', 10, 3])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+  const x = createTensor(
+    'f32',
+    [1, 10, 3],
+    Float32Array.from({ length: 30 }, (_, at) => at % 7),
+  )
+  const attribution = await new HiResCam(model, { relu: false }).attribute(x, { target, layer: 'tokens' })
+  t.deepEqual(attribution.scores().shape, [3, 3])
+  const wanted = Array.from({ length: 9 }, (_, place) =>
+    [0, 1, 2].reduce((sum, k) => sum + (((place + 1) * 3 + k) % 7) * (k - 0.5) * 0.1, 0),
+  )
+  t.true(close(attribution.scores().data as Float32Array, wanted))
+  await t.throwsAsync(new GradCam(model).attribute(x, { target }), { code: 'LAYER_NOT_FOUND' })
+})
+
+test('what is no layer of maps is refused by name', async t => {
+  const model = await network()
+  const method = new GradCam(model)
+  await t.throwsAsync(method.attribute(picture(0), { target: 1, layer: 'f' }), { code: 'LAYER_NOT_FOUND' })
+  await t.throwsAsync(method.attribute(picture(0), { target: 1, layer: 'none' }), { code: 'LAYER_NOT_FOUND' })
+  await t.throwsAsync(method.attribute(picture(0), { target: 1, inputs: ['x'] }), { code: 'OPTION_RANGE' })
+  await t.throwsAsync(method.attribute(picture(0), { target: 1, layer: ['maps', 'z'] }), {
+    code: 'OPTION_RANGE',
+  })
+})
