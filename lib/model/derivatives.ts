@@ -4,6 +4,7 @@ import { AscribeError } from '../errors.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
 import { classInput, compileTarget } from '../graph/compileTarget.js'
 import { classIndex, Target } from '../graph/target.js'
+import { targetKey } from '../graph/targetKey.js'
 import { expectObject } from '../validate.js'
 import { bindSizes } from './bindSizes.js'
 import type { Model, ModelInputs } from './model.js'
@@ -213,5 +214,5 @@ export async function hessianVectorProduct(
     seeds,
     of.map(name => around.value(name)),
   )
-  return around.run(`hvp ${JSON.stringify([description, wanted.options])}`, byName(of, products), options)
+  return around.run(`hvp ${targetKey(wanted)}`, byName(of, products), options)
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_map>
 
 #include "autodiff/vjp.h"
 #include "graph/inline.h"
@@ -20,6 +21,8 @@ class Opening {
 
   /// The removed node's output `id` is `value` from now on. The id stays, and with it name, pin and readers.
   void define(ValueId id, ValueId value) {
+    // What another output took over is known by that output's id from then on.
+    if (const auto taken = renamed_.find(value); taken != renamed_.end()) value = taken->second;
     const NodeId producer = graph_.value(value).producer;
     const bool fresh = producer >= static_cast<NodeId>(first_) && std::find(defined_.begin(), defined_.end(), value) == defined_.end() &&
                        std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end();
@@ -36,6 +39,7 @@ class Opening {
     graph_.value(id).producer = graph_.value(value).producer;
     graph_.value(id).type = graph_.type(value);
     graph_.value(value).producer = -1;
+    renamed_.emplace(value, id);
     defined_.push_back(id);
   }
 
@@ -69,6 +73,7 @@ class Opening {
   std::vector<Node> rest_;
   std::vector<ValueType> types_;
   std::vector<ValueId> defined_;
+  std::unordered_map<ValueId, ValueId> renamed_;
 
  public:
   const Node node;
@@ -102,6 +107,12 @@ void expandVjp(Graph& graph, size_t n, ExpandResult& out) {
   request.ruleSet = node.attributes.text("rules");
   request.ruleOptions = node.attributes;
   request.parameters = modeOf(node);
+  // Whoever writes a seed may not know what the output is computed in.
+  for (size_t i = 0; i < request.seeds.size(); ++i) {
+    const DType dtype = graph.type(request.outputs[i]).dtype;
+    if (graph.type(request.seeds[i]).dtype != dtype)
+      request.seeds[i] = Builder(graph).node("cast", {request.seeds[i]}, {{"to", std::string(nameOf(dtype))}, {"keepPrecision", int64_t{0}}});
+  }
   VjpResult result = vjp(graph, request);
   out.fallbacks.insert(out.fallbacks.end(), result.fallbacks.begin(), result.fallbacks.end());
 

@@ -60,7 +60,7 @@ void vjp(InferContext& c) {
   c.require(wanted > 0 && wanted <= c.outputCount(), "outputs, seeds and wanted values do not add up");
   const int64_t cotangents = c.shape(static_cast<int>(outputs)).rank() ? c.shape(static_cast<int>(outputs))[0] : 0;
   for (int i = 0; i < outputs; ++i)
-    c.require(c.dtype(i) == c.dtype(static_cast<int>(outputs) + i), "a seed differs from its output in its element type");
+    c.require(isFloating(c.dtype(i)) == isFloating(c.dtype(static_cast<int>(outputs) + i)), "a seed differs from its output in its element type");
   for (int64_t i = 0; i < outputs; ++i)
     if (c.shape(static_cast<int>(outputs + i)) != prepend(cotangents, c.shape(static_cast<int>(i))))
       throw Error("INPUT_SHAPE", "seed " + std::to_string(i) + " has shape " + c.shape(static_cast<int>(outputs + i)).text() + ", expected [K," + c.shape(static_cast<int>(i)).text().substr(1));

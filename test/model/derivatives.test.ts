@@ -10,7 +10,7 @@ import {
   type Tensor,
   vectorJacobianProduct,
 } from '#lib/index.js'
-import { floats, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { floats, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { runGraph } from '../oracles/runGraph.js'
 
 /** Two outputs of a network with a smooth and a kinked layer, and a weight by name. */
@@ -154,5 +154,70 @@ test('the second-order example: how integrated gradients change with the weights
     data.forEach((value, index) => {
       t.true(Math.abs(value - expected[which]![index]!) <= 5.1e-10, `${value}`)
     })
+  })
+})
+
+test('values whose gradients are one and the same each get it', async t => {
+  const model = await loadModel(
+    writeModel({
+      nodes: [
+        { op: 'Add', inputs: ['a', 'b'], outputs: ['s'] },
+        { op: 'Tanh', inputs: ['s'], outputs: ['y'] },
+      ],
+      inputs: [valueInfo('a', ['N', 2]), valueInfo('b', ['N', 2])],
+      outputs: [valueInfo('y', ['N', 2])],
+    }),
+  )
+  const row = (...values: number[]) => createTensor('f32', [1, 2], Float32Array.from(values))
+  const found = await vectorJacobianProduct(model, { a: row(0.1, 0.2), b: row(0.3, 0.4) }, { y: row(1, 1) }, [
+    'a',
+    'b',
+    's',
+    'a',
+  ])
+  const expected = [0.4, 0.6].map(sum => 1 - Math.tanh(sum) ** 2)
+  for (const name of ['a', 'b', 's'])
+    numbers(found[name]).forEach((value, at) => {
+      t.true(Math.abs(value - expected[at]!) < 1e-6, `${name} ${at}: ${value}`)
+    })
+})
+
+test('two expressions are two targets', async t => {
+  const model = await network()
+  const scaled = (factor: number) =>
+    Target.expression('scaled', (graph, outputs) =>
+      graph.apply('sum', [graph.apply('mul', [outputs.get('q')!, graph.scalar(factor)])], {
+        axes: [1],
+        keepDims: 0,
+      }),
+    )
+  const vector = wave([2, 3], 2)
+  const once = await hessianVectorProduct(model, x, scaled(1), { x: vector }, undefined, double)
+  const twice = await hessianVectorProduct(model, x, scaled(2), { x: vector }, undefined, double)
+  numbers(once.x).forEach((value, at) => {
+    t.true(Math.abs(2 * value - numbers(twice.x)[at]!) <= 1e-12 * Math.max(1, Math.abs(value)))
+  })
+})
+
+test('models of double precision have derivatives too', async t => {
+  const model = await loadModel(
+    writeModel({
+      nodes: [
+        { op: 'Tanh', inputs: ['x'], outputs: ['h'] },
+        { op: 'MatMul', inputs: ['h', 'v'], outputs: ['y'] },
+      ],
+      tensors: [tensor('v', [2, 1], Float64Array.of(1, 2))],
+      inputs: [valueInfo('x', ['N', 2], 11)],
+      outputs: [valueInfo('y', ['N', 1], 11)],
+    }),
+  )
+  const at = f64([1, 2], [0.5, -1])
+  const slopes = [0.5, -1].map((value, index) => (index + 1) * (1 - Math.tanh(value) ** 2))
+  const forward = await jacobianVectorProduct(model, at, { x: f64([1, 2], [1, 1]) }, undefined, double)
+  t.true(Math.abs(numbers(forward.y)[0]! - slopes[0]! - slopes[1]!) < 1e-14)
+  const second = await hessianVectorProduct(model, at, Target.regression(), { x: f64([1, 2], [1, 1]) })
+  numbers(second.x).forEach((value, index) => {
+    const expected = -2 * Math.tanh([0.5, -1][index]!) * slopes[index]!
+    t.true(Math.abs(value - expected) < 1e-6, `${value}`)
   })
 })

@@ -61,7 +61,10 @@ function baselineRows(examples: readonly Example[], name: string): NativeTensor 
   const rows = examples.map(({ explained }) => {
     const like = explained.tensors[name]!
     const baseline = filled(explained.baselines[name], like, name)
-    return { ...baseline, dtype: like.dtype } as Tensor
+    if (baseline.dtype === like.dtype) return baseline
+    const data = new (like.data.constructor as Float64ArrayConstructor)(baseline.data.length)
+    data.set(baseline.data as Float32Array)
+    return { dtype: like.dtype, shape: baseline.shape, data } as Tensor
   })
   return concatenate(rows) as NativeTensor
 }

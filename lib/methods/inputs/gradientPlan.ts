@@ -4,6 +4,7 @@ import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
 import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
+import { targetKey } from '../../graph/targetKey.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
@@ -34,21 +35,6 @@ export interface GradientPlan {
 const defaultChunkBytes = 256 << 20
 /** More examples than this fill no kernel better. */
 const greatestChunk = 32
-
-/** A key for targets: expressions are told apart by identity. */
-const expressionKeys = new WeakMap<object, number>()
-let expressions = 0
-function targetKey(target: Target): string {
-  const { description } = target
-  if (description.kind === 'top' || description.kind === 'class')
-    return `class ${JSON.stringify(target.options)}`
-  if (description.kind === 'expression' || description.kind === 'mask') {
-    const key = expressionKeys.get(target) ?? ++expressions
-    expressionKeys.set(target, key)
-    return `${description.kind} ${key}`
-  }
-  return JSON.stringify([description, target.options])
-}
 
 /** Compiles the pass for a chunk size; the model keeps plans by size. */
 export async function gradientPlan(
