@@ -118,10 +118,11 @@ void Walk::pair(NodeId begin, NodeId end) {
     const Node node = graph_.nodes[static_cast<size_t>(n)];  // a copy: nodes are appended
     std::vector<ValueId> inputs = node.inputs;
     bool differs = false;
-    for (ValueId& id : inputs) {
-      const auto found = facts_.twins.find(id);
-      if (id == kNone || found == facts_.twins.end() || found->second == id) continue;
-      id = found->second;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const auto found = facts_.twins.find(inputs[i]);
+      // Input and baseline have one shape.
+      if (inputs[i] == kNone || !flows(node, i) || found == facts_.twins.end() || found->second == inputs[i]) continue;
+      inputs[i] = found->second;
       differs = true;
     }
     if (!differs || node.op->name == "vjp" || facts_.twins.contains(node.outputs[0])) continue;

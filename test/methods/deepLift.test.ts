@@ -1,6 +1,6 @@
 import test from 'ava'
-import { createTensor, DeepLift, IntegratedGradients, loadModel, Target } from '#lib/index.js'
-import { floats, integers, type NodeGiven, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { createTensor, DeepLift, IntegratedGradients, loadModel, Target, type Tensor } from '#lib/index.js'
+import { floats, integers, type NodeGiven, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { exampleA, exampleB, inputA, inputB } from '../oracles/workedModels.js'
 
 const target = Target.regression()
@@ -131,4 +131,78 @@ test('at the baseline every score is 0', async t => {
   const model = await block([dense, { op: 'Gelu', inputs: ['z'], outputs: ['h'] }])
   const attribution = await new DeepLift(model).attribute(x, { target, baseline: x })
   t.true(numbers(attribution.scores().data as Float32Array).every(value => value === 0))
+})
+
+test('what is masked with minus infinity has no part in a softmax', async t => {
+  const model = await loadModel(
+    writeModel({
+      opset: 20,
+      nodes: [
+        { op: 'Add', inputs: ['x', 'mask'], outputs: ['z'] },
+        { op: 'Softmax', inputs: ['z'], outputs: ['p'], attributes: { axis: -1 } },
+        { op: 'MatMul', inputs: ['p', 'v'], outputs: ['y'] },
+      ],
+      tensors: [
+        floats('mask', [6], at => (at < 4 ? 0 : Number.NEGATIVE_INFINITY)),
+        floats('v', [6, 1], at => Math.cos(at * 1.1)),
+      ],
+      inputs: [valueInfo('x', ['N', 6])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+  const exact = await new DeepLift(model, { softmax: 'exact' }).attribute(x, { target, baseline })
+  t.deepEqual(numbers(exact.scores().data as Float32Array).slice(4), [0, 0])
+  t.true(Math.abs(exact.checks.completeness![0]!.delta) < 2e-6)
+  const published = await new DeepLift(model).attribute(x, { target, baseline })
+  t.true(numbers(published.scores().data as Float32Array).every(Number.isFinite))
+})
+
+test('a mask that is made from the input, which no multiplier reaches, is reported', async t => {
+  const model = await block([
+    dense,
+    { op: 'Greater', inputs: ['z', 'one'], outputs: ['c'] },
+    { op: 'Cast', inputs: ['c'], outputs: ['mask'], attributes: { to: 1 } },
+    { op: 'Mul', inputs: ['z', 'mask'], outputs: ['h'] },
+  ])
+  const { warnings, checks } = await new DeepLift(model).attribute(x, { target, baseline })
+  t.true(Math.abs(checks.completeness![0]!.delta) > 0.01)
+  t.deepEqual(
+    warnings.map(({ code }) => code),
+    ['RULE_FALLBACK'],
+  )
+})
+
+test('a shape that is read from the input is the same for the baseline', async t => {
+  const model = await block([
+    dense,
+    { op: 'Shape', inputs: ['z'], outputs: ['shape'] },
+    { op: 'Reshape', inputs: ['z', 'shape'], outputs: ['r'] },
+    { op: 'Tanh', inputs: ['r'], outputs: ['h'] },
+  ])
+  const { warnings, checks } = await new DeepLift(model).attribute(x, { target, baseline })
+  t.deepEqual(warnings, [])
+  t.true(Math.abs(checks.completeness![0]!.delta) < 2e-6)
+})
+
+test('models of double precision, with baselines of either', async t => {
+  const model = await loadModel(
+    writeModel({
+      nodes: [
+        { op: 'Tanh', inputs: ['x'], outputs: ['h'] },
+        { op: 'MatMul', inputs: ['h', 'v'], outputs: ['y'] },
+      ],
+      tensors: [tensor('v', [2, 1], Float64Array.of(1, 2))],
+      inputs: [valueInfo('x', ['N', 2], 11)],
+      outputs: [valueInfo('y', ['N', 1], 11)],
+    }),
+  )
+  const at = createTensor('f64', [1, 2], Float64Array.of(0.5, -1))
+  const scores = async (from: number | Tensor) =>
+    numbers(
+      (await new DeepLift(model).attribute(at, { target, baseline: from })).scores().data as Float32Array,
+    )
+  const parts = [0.5, -1].map((value, index) => (index + 1) * (Math.tanh(value) - Math.tanh(0.25)))
+  t.true(close(await scores(0.25), parts, 1e-6))
+  t.true(close(await scores(createTensor('f64', [1, 2], Float64Array.of(0.25, 0.25))), parts, 1e-6))
+  t.true(close(await scores(createTensor('f32', [1, 2], Float32Array.of(0.25, 0.25))), parts, 1e-6))
 })

@@ -14,12 +14,16 @@ constexpr double kLeast = 1e-10;
 
 bool moves(VjpContext& c, size_t i) { return c.wants(i); }
 Term twin(VjpContext& c, Term x) { return {&c.b, c.twin(x)}; }
-Term difference(VjpContext& c, Term x) { return x - twin(c, x); }
+/// Nothing where both are the same: what is masked is infinite for input and baseline alike.
+Term minus(Term a, Term b) { return where(apply("equal", a, b), number(a, 0), a - b); }
+Term difference(VjpContext& c, Term x) { return minus(x, twin(c, x)); }
 
-/// Linear as long as what only chooses (a condition, indices) chooses alike for both.
+/// Linear as long as what no multiplier reaches (a condition, indices, a mask made from them, a value that gradients
+/// stop at) is alike for both.
 void linear(VjpContext& c) {
+  const uint32_t notRead = c.node().op->shapeOnly | c.node().op->hostOperands;
   for (size_t i = 0; i < c.node().inputs.size(); ++i)
-    if (c.has(i) && !isFloating(c.b.dtype(c.input(i))) && c.twin(c.input(i)) != c.input(i)) c.fellBack();
+    if (c.has(i) && !moves(c, i) && !(i < 32 && (notRead >> i & 1u)) && c.twin(c.input(i)) != c.input(i)) c.fellBack();
   c.delegate(findVjp(c.node().op->name));
 }
 
@@ -57,8 +61,8 @@ void elementwise(VjpContext& c) {
   if (c.node().inputs.size() == 2 && moves(c, 0) && moves(c, 1)) {
     const Term a = operand(c, 0), b = operand(c, 1), before = twin(c, y);
     const Term aAlone = valueOf(c, a, twin(c, b)), bAlone = valueOf(c, twin(c, a), b);
-    quotient(c, 0, ((y - bAlone) + (aAlone - before)) * 0.5, slopeOf(c, 0));
-    quotient(c, 1, ((y - aAlone) + (bAlone - before)) * 0.5, slopeOf(c, 1));
+    quotient(c, 0, (minus(y, bAlone) + minus(aAlone, before)) * 0.5, slopeOf(c, 0));
+    quotient(c, 1, (minus(y, aAlone) + minus(bAlone, before)) * 0.5, slopeOf(c, 1));
     return;
   }
   for (size_t i = 0; i < c.node().inputs.size(); ++i)
@@ -93,7 +97,7 @@ template <class Place>
 void maximum(VjpContext& c, Place place) {
   const Term x = operand(c, 0), y = result(c), g = cotangent(c), before = twin(c, y);
   const Term greater = apply("max", y, before);
-  const Term contributions = place(g * (greater - before), x, y) + place(g * (y - greater), twin(c, x), before);
+  const Term contributions = place(g * minus(greater, before), x, y) + place(g * minus(y, greater), twin(c, x), before);
   const Term gained = difference(c, x), still = abs(gained) < kLeast;
   c.gradient(0, where(still, place(g, x, y), contributions / where(still, number(gained, 1), gained)));
 }
@@ -112,7 +116,7 @@ void extremum(VjpContext& c) {
   // The least of x is the greatest of -x: what it gains goes to the same two places.
   const Term x = operand(c, 0), y = result(c), g = cotangent(c), before = twin(c, y);
   const Term least = apply("min", y, before);
-  const Term contributions = place(g * (least - before), x, y) + place(g * (y - least), twin(c, x), before);
+  const Term contributions = place(g * minus(least, before), x, y) + place(g * minus(y, least), twin(c, x), before);
   const Term gained = difference(c, x), still = abs(gained) < kLeast;
   c.gradient(0, where(still, place(g, x, y), contributions / where(still, number(gained, 1), gained)));
 }
