@@ -151,3 +151,40 @@ test('relevance is in no default: another import, no entry among the methods', t
   const required = createRequire(import.meta.url)('ascribe/relevance') as object
   t.true('LayerwiseRelevance' in required)
 })
+
+test('an addend that makes more rows of a product is no bias of it', async t => {
+  const graph = new GraphBuilder()
+  const x = graph.input('x', 'f32', [1, 2])
+  const product = graph.apply('matMul', [x, constant(graph, [2, 2], [1, 2, -1, 1])])
+  const rows = graph.apply('add', [product, constant(graph, [3, 2], [1, 2, 3, 4, 5, 6])])
+  const y = graph.apply('sum', [rows], { axes: [0, 1], keepDims: 0 })
+  const value = graph.apply('unsqueeze', [y], { axes: [0] })
+  const [relevance] = graph.vjp([y], [value], [x], { rules: 'lrp', epsilon: 1e-9 })
+  const [gradient] = graph.vjp([y], [constant(graph, [1], [1])], [x])
+  const [found, slope] = await runGraph(graph.build([relevance!, gradient!]), {
+    x: createTensor('f32', [1, 2], Float32Array.of(2, 0.5)),
+  })
+  t.true(close(found!.data, [2 * slope!.data[0]!, 0.5 * slope!.data[1]!]))
+})
+
+for (const moves of ['the bias', 'the picture and the bias'])
+  test(`a convolution of which ${moves} follow from the input`, async t => {
+    const graph = new GraphBuilder()
+    const x = graph.input('x', 'f32', [2])
+    const bias = graph.apply('mul', [x, constant(graph, [2], [3, -2])])
+    const picture =
+      moves === 'the bias'
+        ? constant(graph, [1, 1, 2], [1, 2])
+        : graph.apply('reshape', [x, graph.integers([1, 1, 2])])
+    const y = graph.apply('sum', [graph.apply('conv', [picture, constant(graph, [2, 1, 1], [1, 2]), bias])], {
+      axes: [0, 1, 2],
+      keepDims: 0,
+    })
+    const value = graph.apply('unsqueeze', [y], { axes: [0] })
+    const [relevance] = graph.vjp([y], [value], [x], { rules: 'lrp', epsilon: 1e-9 })
+    const [gradient] = graph.vjp([y], [constant(graph, [1], [1])], [x])
+    const [found, slope] = await runGraph(graph.build([relevance!, gradient!]), {
+      x: createTensor('f32', [2], Float32Array.of(2, 0.5)),
+    })
+    t.true(close(found!.data, [2 * slope!.data[0]!, 0.5 * slope!.data[1]!]), `${found!.data}`)
+  })

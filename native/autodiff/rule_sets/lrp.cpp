@@ -24,6 +24,8 @@ std::optional<NodeId> biasAdd(VjpContext& c, ValueId product) {
   const ValueId other = reader.inputs[reader.inputs[0] == product ? 1 : 0];
   const ValueKind kind = c.b.graph().value(other).kind;
   if (other == product || (kind != ValueKind::Parameter && kind != ValueKind::Constant)) return std::nullopt;
+  // One that spreads the product over more rows is no bias of it.
+  if (c.b.shape(reader.outputs[0]) != c.b.shape(product)) return std::nullopt;
   return readers->second[0];
 }
 bool isProduct(const VjpContext& c, ValueId id) {
@@ -146,7 +148,17 @@ void halves(VjpContext& c) {
     if (c.wants(i)) c.gradient(i, operand(c, i) * layer.adjoint(i, s));
 }
 
+/// A bias that moves has its share as an operand of a sum.
+void withMovingBias(VjpContext& c) {
+  const Attributes attributes = c.attributes();
+  const std::string op = c.node().op->name;
+  const Term product{&c.b, c.b.node(op, {c.input(0), c.input(1)}, attributes)};
+  const ValueId out[] = {product + perChannel(operand(c, 2), c.outputShape().rank())};
+  c.differentiate(out);
+}
+
 void weighted(VjpContext& c) {
+  if (c.wants(2)) return withMovingBias(c);
   if (c.wants(0) && c.wants(1)) return halves(c);
   const Layer layer(c);
   const Attributes& options = c.facts().options;
