@@ -100,6 +100,15 @@ void nonMaxSuppression(const KernelArguments& k, const Node& node) {
   k.outputs[1].as<int64_t>()[0] = found;
 }
 
+/// What is no number comes last, and is one value, as numpy has it: the order must be one.
+template <class T>
+bool comesBefore(const T& a, const T& b) {
+  if constexpr (isFloat<T>) {
+    if (isnan(a) || isnan(b)) return !isnan(a);
+  }
+  return a < b;
+}
+
 void unique(const KernelArguments& k, const Node& node) {
   const bool sorted = node.attributes.integer("sorted") != 0;
   const int64_t count = k.inputs[0].shape[0], width = k.inputs[0].shape[1];
@@ -107,7 +116,7 @@ void unique(const KernelArguments& k, const Node& node) {
     using T = decltype(zero);
     const T* x = k.inputs[0].as<T>();
     const auto before = [&](int64_t a, int64_t b) {
-      return std::lexicographical_compare(x + a * width, x + (a + 1) * width, x + b * width, x + (b + 1) * width);
+      return std::lexicographical_compare(x + a * width, x + (a + 1) * width, x + b * width, x + (b + 1) * width, comesBefore<T>);
     };
     std::vector<int64_t> order(static_cast<size_t>(count));
     std::iota(order.begin(), order.end(), int64_t{0});
