@@ -2,10 +2,17 @@ import test from 'ava'
 import { PlanCache } from '#lib/model/planCache.js'
 import type { NativePlan } from '#typings/addon.js'
 
-function plan(bytes: number) {
+const megabyte = 1 << 20
+
+function plan(megabytes: number, nodes = 0) {
   const state = { disposed: 0 }
   const native = {
-    describe: () => ({ arenaBytes: bytes, weightBytes: 0, scratchBytes: 0 }),
+    describe: () => ({
+      arenaBytes: megabytes * megabyte,
+      weightBytes: 0,
+      scratchBytes: 0,
+      nodes: Array.from({ length: nodes }),
+    }),
     dispose: () => {
       state.disposed++
     },
@@ -16,7 +23,7 @@ function plan(bytes: number) {
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 test('the least recently used plans leave once the bound is passed, without being disposed', async t => {
-  const cache = new PlanCache(100)
+  const cache = new PlanCache(100 * megabyte)
   const plans = { a: plan(40), b: plan(40), c: plan(40) }
   for (const [key, { native }] of Object.entries(plans)) {
     if (key === 'c') await cache.get('a', () => Promise.reject(new Error('a is there')))
@@ -30,7 +37,7 @@ test('the least recently used plans leave once the bound is passed, without bein
 })
 
 test('a plan that is compiled after the cache was cleared counts for nothing', async t => {
-  const cache = new PlanCache(100)
+  const cache = new PlanCache(100 * megabyte)
   const late = plan(90)
   let finish = (_: NativePlan) => {}
   const promise = cache.get('late', () => new Promise(resolve => (finish = resolve)))
@@ -45,14 +52,14 @@ test('a plan that is compiled after the cache was cleared counts for nothing', a
 })
 
 test('a failed compile is tried again', async t => {
-  const cache = new PlanCache(100)
+  const cache = new PlanCache(100 * megabyte)
   await t.throwsAsync(cache.get('a', () => Promise.reject(new Error('no'))))
   const a = plan(1)
   t.is(await cache.get('a', async () => a.native), a.native)
 })
 
 test('dispose frees every plan, also one that is still being compiled', async t => {
-  const cache = new PlanCache(100)
+  const cache = new PlanCache(100 * megabyte)
   const ready = plan(1)
   const late = plan(1)
   let finish = (_: NativePlan) => {}
@@ -64,4 +71,12 @@ test('dispose frees every plan, also one that is still being compiled', async t 
   await turn()
   t.is(ready.state.disposed, 1)
   t.is(late.state.disposed, 1)
+})
+
+test('plans of next to no buffers leave too: a model in stages compiles one for every count', async t => {
+  const cache = new PlanCache(100 * megabyte)
+  for (let count = 0; count < 500; count++) await cache.get(`${count}`, async () => plan(0, 300).native)
+  await turn()
+  const again = plan(0)
+  t.is(await cache.get('0', async () => again.native), again.native)
 })
