@@ -15,10 +15,12 @@ export const bits: OperatorTable = {
   BitwiseOr: node => node.apply('bitwiseOr', [node.input(0), node.input(1)]),
   BitwiseXor: node => node.apply('bitwiseXor', [node.input(0), node.input(1)]),
   BitwiseNot: node => node.apply('bitwiseNot', [node.input(0)]),
-  BitShift: node =>
-    node.apply('bitShift', [node.input(0), node.input(1)], {
-      direction:
-        node.attributes.text<string>('direction', '', ['LEFT', 'RIGHT']) === 'LEFT' ? 'left' : 'right',
-    }),
+  BitShift: node => {
+    if (!node.attributes.has('direction')) node.invalid('direction is missing')
+    const direction = node.attributes.text<string>('direction', '', ['LEFT', 'RIGHT'])
+    return node.apply('bitShift', [node.input(0), node.input(1)], {
+      direction: direction === 'LEFT' ? 'left' : 'right',
+    })
+  },
   BitCast: bitCast,
 }

@@ -217,6 +217,9 @@ function affineGrid(node: OnnxNode): Value {
   return node.define(result, dtype, rank)
 }
 
+/** Taps of a deformable kernel, whose places are constants of the graph. */
+const mostTaps = 1 << 20
+
 /** A convolution whose taps are read beside their places, between the pixels. */
 function deformableConvolution(node: OnnxNode): Value {
   const [x, weights, offsets] = [node.input(0), node.input(1), node.input(2)]
@@ -228,6 +231,13 @@ function deformableConvolution(node: OnnxNode): Value {
   const list = (name: string, usual: number[]) => node.attributes.integers(name) ?? usual
   const [strides, dilations] = [list('strides', [1, 1]), list('dilations', [1, 1])]
   const pads = list('pads', [0, 0, 0, 0])
+  const isPositive = (size: number) => size > 0
+  if (![...kernel, ...strides, ...dilations].every(isPositive) || kernel[0]! * kernel[1]! > mostTaps)
+    node.invalid(
+      `its kernel is ${kernel.join(' by ')}, strides ${strides.join(', ')}, dilations ${dilations.join(', ')}`,
+    )
+  if (strides.length !== 2 || dilations.length !== 2 || pads.length !== 4)
+    node.invalid('strides, dilations or pads have not one value an axis')
   const groups = node.attributes.integer('group', 1)
   const offsetGroups = node.attributes.integer('offset_group', 1)
   if (groups <= 0 || offsetGroups <= 0) node.invalid('a group is not positive')

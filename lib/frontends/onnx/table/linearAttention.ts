@@ -13,12 +13,18 @@ interface Steps {
 }
 
 /** One step of the recurrence: the state before it gives the state after it, and what is read. */
-function stepGraph(steps: (keyof Steps)[], isDelta: boolean, groups: number, scale: number | undefined) {
+function stepGraph(
+  steps: (keyof Steps)[],
+  dtype: 'f32' | 'f64',
+  isDelta: boolean,
+  groups: number,
+  scale: number | undefined,
+) {
   const g = new GraphBuilder()
   const trip = g.input('trip', 'i64', [])
   const goesOn = g.input('goesOn', 'bool', [])
-  const before = g.input('state', 'f32', [])
-  const inputs = new Map(steps.map(name => [name, g.input(name, 'f32', [])] as const))
+  const before = g.input('state', dtype, [])
+  const inputs = new Map(steps.map(name => [name, g.input(name, dtype, [])] as const))
   const at = (name: keyof Steps) => g.apply('gather', [inputs.get(name)!, trip], { axis: 2 })
   const row = (value: Value) => g.apply('unsqueeze', [value], { axes: [2] })
   const column = (value: Value) => g.apply('unsqueeze', [value], { axes: [3] })
@@ -55,9 +61,9 @@ function stepGraph(steps: (keyof Steps)[], isDelta: boolean, groups: number, sca
   const factor =
     scale === undefined
       ? g.apply('reciprocal', [
-          g.apply('sqrt', [g.apply('cast', [g.apply('squeeze', [size], { axes: [0] })], { to: 'f32' })]),
+          g.apply('sqrt', [g.apply('cast', [g.apply('squeeze', [size], { axes: [0] })], { to: dtype })]),
         ])
-      : g.scalar(scale)
+      : g.constant(dtype, [], dtype === 'f64' ? Float64Array.of(scale) : Float32Array.of(scale))
   return g.build([goesOn, state, g.apply('mul', [flat, factor])])
 }
 
@@ -105,7 +111,13 @@ function linearAttention(node: OnnxNode): Value[] {
         ),
       ])
   const key = `${node.source.label}.step`
-  node.graph.subgraphs[key] = stepGraph(names, isDelta, heads / keyHeads, given === 0 ? undefined : given)
+  node.graph.subgraphs[key] = stepGraph(
+    names,
+    node.dtype(values.queries) === 'f64' ? 'f64' : 'f32',
+    isDelta,
+    heads / keyHeads,
+    given === 0 ? undefined : given,
+  )
   const [after, read] = node.applyMany(
     'loop',
     [lengthOf(node, values.queries, 2), undefined, state, ...names.map(name => values[name]!)],

@@ -7,12 +7,17 @@ function kernelOf(node: OnnxNode): number[] {
   return node.attributes.integers('kernel_shape') ?? node.invalid('kernel_shape is missing')
 }
 
+function normOf(node: OnnxNode): number {
+  const p = node.attributes.integer('p', 2)
+  return p >= 1 ? p : node.invalid(`p is ${p}, expected 1 or more`)
+}
+
 /** (sum of |x|^p over windows)^(1/p), the sum as an average with the padding counted, times the window's size. */
 function lpPool(node: OnnxNode): Value {
   const x = node.input(0)
   const kernel = kernelOf(node)
   if (flag(node, 'ceil_mode') === 1) node.unsupported('ceil_mode')
-  const p = node.attributes.integer('p', 2)
+  const p = normOf(node)
   const powers = node.apply('pow', [node.apply('abs', [x]), node.scalar(p, x)])
   const mean = node.apply('averagePool', [powers], { kernel, ...windowOf(node), countIncludePad: 1 })
   const size = kernel.reduce((product, length) => product * length, 1)
@@ -93,7 +98,7 @@ export const pooling: OperatorTable = {
   MaxUnpool: maxUnpool,
   GlobalLpPool: node => {
     const x = node.input(0)
-    const p = node.attributes.integer('p', 2)
+    const p = normOf(node)
     const axes = Array.from({ length: node.requireRank(x) - 2 }, (_, axis) => axis + 2)
     const powers = node.apply('pow', [node.apply('abs', [x]), node.scalar(p, x)])
     return node.apply('pow', [node.apply('sum', [powers], { axes }), node.scalar(1 / p, x)])

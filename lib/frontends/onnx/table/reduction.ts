@@ -63,7 +63,13 @@ function logSumExp(node: OnnxNode): Value {
   const kept = { ...reduction, keepDims: 1 }
   const operands = (value: Value) => operandsOf(node, value, 18)
   const shift = node.apply('stopGradient', [node.apply('reduceMax', operands(x), kept)])
-  const total = node.apply('sum', operands(node.apply('exp', [node.apply('sub', [x, shift])])), kept)
+  const powers = operands(node.apply('exp', [node.apply('sub', [x, shift])]))
+  if (reduction.keepDims === 0 && isComputed(node, 18)) {
+    // Axes that turn out to be none may mean that none goes: a squeeze without axes takes every one of length 1.
+    const sum = node.apply('sum', powers, reduction)
+    return node.apply('add', [node.apply('log', [sum]), node.apply('reshapeLike', [shift, sum])])
+  }
+  const total = node.apply('sum', powers, kept)
   const result = node.apply('add', [node.apply('log', [total]), shift])
   if (reduction.keepDims === 1) return result
   return node.apply('squeeze', operands(result), reduction.axes ? { axes: reduction.axes } : {})

@@ -42,6 +42,15 @@ function numbers(node: OnnxNode, index: number): number[] | undefined {
   return known && Array.from(known.data as ArrayLike<number | bigint>, Number)
 }
 
+/** `axes` counted from the front. */
+function placesOf(node: OnnxNode, axes: readonly number[], rank: number): number[] {
+  const places = axes.map(axis => (axis < 0 ? axis + rank : axis))
+  const isWrong = places.some((axis, at) => axis < 0 || axis >= rank || places.indexOf(axis) !== at)
+  return isWrong
+    ? node.invalid(`axes are ${axes.join(', ')}, expected different ones of a tensor of rank ${rank}`)
+    : places
+}
+
 /** `axes` (operator set 18) names the axes that scales or sizes are for; the others stay as they are. */
 function overAllAxes(
   node: OnnxNode,
@@ -51,7 +60,7 @@ function overAllAxes(
   isSizes: boolean,
 ): Value {
   const rank = node.requireRank(x)
-  const positions = axes.map(axis => (axis < 0 ? axis + rank : axis))
+  const positions = placesOf(node, axes, rank)
   const parts: Operand[] = Array.from({ length: rank }, (_, axis) => {
     const at = positions.indexOf(axis)
     if (at >= 0) return node.apply('slice', [given, node.graph.integers([at]), node.graph.integers([at + 1])])
@@ -66,7 +75,7 @@ function regionOverAllAxes(node: OnnxNode, x: Value, axes: readonly number[] | u
   const region = node.cast(node.host(1), 'f32')
   if (axes === undefined) return region
   const rank = node.requireRank(x)
-  const positions = axes.map(axis => (axis < 0 ? axis + rank : axis))
+  const positions = placesOf(node, axes, rank)
   const bound = (first: number, usual: number) =>
     Array.from({ length: rank }, (_, axis) => {
       const at = positions.indexOf(axis)

@@ -13,6 +13,8 @@ const places = (node: OnnxNode, x: Value): Value => {
 }
 
 function compress(node: OnnxNode): Value {
+  const rank = node.rank(node.input(1))
+  if (rank !== undefined && rank !== 1) node.invalid(`its condition has rank ${rank}, expected 1`)
   const chosen = node.apply('reshape', [places(node, node.input(1)), node.graph.integers([-1])])
   const x = node.input(0)
   if (node.attributes.has('axis'))

@@ -16,6 +16,13 @@ function turns(node: OnnxNode, rows: Value, columns: Value, n: Value, dtype: DTy
   return [node.cast(node.apply('cos', [angle]), dtype), node.cast(node.apply('sin', [angle]), dtype)]
 }
 
+/** {@link hostScalar} of a number that counts something: where it is known, it is positive. */
+function hostCount(node: OnnxNode, index: number, what: string): Value {
+  const known = node.known(index)?.data[0]
+  if (known !== undefined && !(known > 0)) node.invalid(`${what} is ${known}, expected a positive number`)
+  return hostScalar(node, index)
+}
+
 interface Transform {
   /** Length of the transform, a scalar; undefined: that of the axis. */
   length: Value | undefined
@@ -109,7 +116,7 @@ function dft(node: OnnxNode): Value {
         ? hostScalar(node, 2)
         : (node.integer(2, 'axis') ?? -2)
   return transform(node, node.input(0), {
-    length: node.has(1) ? hostScalar(node, 1) : undefined,
+    length: node.has(1) ? hostCount(node, 1, 'dft_length') : undefined,
     axis,
     inverse: flag(node, 'inverse') === 1,
     onesided: flag(node, 'onesided') === 1,
@@ -119,10 +126,10 @@ function dft(node: OnnxNode): Value {
 /** Frames of a signal [B, length, 1 or 2], windowed, each transformed. */
 function stft(node: OnnxNode): Value {
   const x = node.input(0)
-  const step = hostScalar(node, 1)
+  const step = hostCount(node, 1, 'frame_step')
   const window = node.optional(2)
   const all = lengthOf(node, x, 1)
-  const size = node.has(3) ? hostScalar(node, 3) : window ? lengthOf(node, window, 0) : all
+  const size = node.has(3) ? hostCount(node, 3, 'frame_length') : window ? lengthOf(node, window, 0) : all
   const count = node.apply('add', [node.apply('div', [node.apply('sub', [all, size]), step]), node.number(1)])
   const begins = node.apply('mul', [counted(node, count), step])
   const index = node.apply('add', [
@@ -149,7 +156,7 @@ function melWeights(node: OnnxNode): Value {
   const real = (value: number) => node.graph.constant('f64', [], Float64Array.of(value))
   const scalar = (index: number) =>
     node.apply('reshape', [node.cast(node.host(index), 'f64'), node.graph.integers([])])
-  const [bins, length] = [hostScalar(node, 0), hostScalar(node, 1)]
+  const [bins, length] = [hostCount(node, 0, 'num_mel_bins'), hostCount(node, 1, 'dft_length')]
   const spectrum = node.apply('add', [node.apply('div', [length, node.number(2)]), node.number(1)])
   const mel = (hertz: Value) =>
     node.apply('mul', [
