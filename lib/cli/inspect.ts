@@ -73,10 +73,17 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
     `batch axis: ${batch[batchAxis.kind]()}${perPass}`,
     `operations: ${report.operations.map(({ op, count }) => `${op} ${count}`).join(', ')}`,
     `parameters: ${parameters.count} tensors, ${parameters.elements.toLocaleString('en')} elements, ${formatBytes(parameters.bytes)}`,
-    `plan${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,
+    ...(report.isStaged
+      ? ['shapes depend on data: it runs in stages; layers and plan are those of the first']
+      : []),
+    ...(plan
+      ? [
+          `plan${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,
+        ]
+      : []),
     ...(flags.layers ? ['', 'layers', ...report.layers.map(layer => `${value(layer)}  ${layer.op}`)] : []),
     ...(flags.parameters ? ['', 'parameters', ...parameters.list.map(value)] : []),
-    ...(plan.dump ? ['', plan.dump.split('\n').map(escapeTerminal).join('\n')] : []),
+    ...(plan?.dump ? ['', plan.dump.split('\n').map(escapeTerminal).join('\n')] : []),
   ]
   session.result(report, lines.join('\n'))
   return exitCodes.ok

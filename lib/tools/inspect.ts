@@ -1,10 +1,11 @@
-import type { LayerDescription, ParameterInfo, PlanDescription } from '#typings/addon.js'
+import type { GraphDescription, LayerDescription, ParameterInfo, PlanDescription } from '#typings/addon.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { OnnxMetadata } from '../frontends/onnx/metadata.js'
 import { batchingOf } from '../model/batching.js'
 import type { BatchAxis, Model, ModelValue } from '../model/model.js'
 import { rowsOf } from '../model/stack.js'
+import { nextStage } from '../model/stages.js'
 import { native, settle } from '../native.js'
 import { sampleInputs } from './sampleInputs.js'
 
@@ -33,6 +34,11 @@ export interface ModelReport {
   readonly sizes: Readonly<Record<string, number>>
   /** Operations of the graph language, most frequent first. */
   readonly operations: readonly { readonly op: string; readonly count: number }[]
+  /**
+   * Shapes depend on what the inputs hold, so that the model runs in stages: layers and plan are those of the first,
+   * and there are none where an input itself is waited for.
+   */
+  readonly isStaged: boolean
   /** Named values that are computed at run time, in order. */
   readonly layers: readonly LayerDescription[]
   readonly parameters: {
@@ -41,7 +47,7 @@ export interface ModelReport {
     readonly bytes: number
     readonly list: readonly ParameterInfo[]
   }
-  readonly plan: {
+  readonly plan?: {
     readonly device: string
     readonly arenaBytes: number
     readonly weightBytes: number
@@ -91,6 +97,29 @@ async function examplesPerPass(
   }
 }
 
+async function describeGraph(
+  model: Model,
+  graph: GraphDescription,
+  sizes: Readonly<Record<string, number>>,
+  options: InspectOptions,
+): Promise<Required<Pick<ModelReport, 'layers' | 'plan'>>> {
+  const layers = await settle(() => native().createGraph(graph).layers(sizes), options.signal)
+  const plan = await model.plan(`inspect ${JSON.stringify(sizes)}`, () => graph, { sizes }, options.signal)
+  const { nodes, arenaBytes, weightBytes, scratchBytes, device } = plan.describe()
+  return {
+    layers,
+    plan: {
+      device,
+      arenaBytes,
+      weightBytes,
+      scratchBytes,
+      gigaflops: nodes.reduce((sum, { flops }) => sum + flops, 0) / 1e9,
+      nodes,
+      ...(options.plan ? { dump: plan.dump() } : {}),
+    },
+  }
+}
+
 /**
  * Describes a model: inputs, outputs, batch axis, operations, layers with their shapes, parameters, and the plan that
  * would run it.
@@ -99,15 +128,9 @@ async function examplesPerPass(
  */
 export async function inspectModel(model: Model, options: InspectOptions = {}): Promise<ModelReport> {
   const sizes = plannedSizes(model, options.sizes)
-  const graph = native().createGraph(model.graph)
-  const layers = await settle(() => graph.layers(sizes), options.signal)
-  const plan = await model.plan(
-    `inspect ${JSON.stringify(sizes)}`,
-    () => model.graph,
-    { sizes },
-    options.signal,
-  )
-  const { nodes, arenaBytes, weightBytes, scratchBytes, device } = plan.describe()
+  const stage = nextStage(model.graph)
+  const graph = stage === undefined ? model.graph : stage.graph
+  const described = graph && (await describeGraph(model, graph, sizes, options))
   const list = model.parameters.list()
   const perPass = await examplesPerPass(model, sizes, options.signal)
   const counts = new Map<string, number>()
@@ -122,21 +145,14 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
     ...(perPass === undefined ? {} : { examplesPerPass: perPass }),
     sizes,
     operations: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
-    layers,
+    isStaged: stage !== undefined,
+    layers: described?.layers ?? [],
     parameters: {
       count: list.length,
       elements: list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
       bytes: list.reduce((sum, { bytes }) => sum + bytes, 0),
       list,
     },
-    plan: {
-      device,
-      arenaBytes,
-      weightBytes,
-      scratchBytes,
-      gigaflops: nodes.reduce((sum, { flops }) => sum + flops, 0) / 1e9,
-      nodes,
-      ...(options.plan ? { dump: plan.dump() } : {}),
-    },
+    ...(described ? { plan: described.plan } : {}),
   }
 }

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { createTensor, loadModel, methods, readNpy, writeNpy } from '#lib/index.js'
+import { valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { temporaryFolder } from '../oracles/temporaryFolder.js'
 import { runCli, scenes } from './runCli.js'
 
@@ -61,6 +62,43 @@ test.serial('inspect describes inputs, batch axis, parameters and plan', async t
   t.true(report.plan.arenaBytes > 4 * 16 * 64 * 64 * 4)
   t.true(report.plan.dump.split('\n').length >= report.plan.nodes.length)
   t.is((await runCli(['inspect', model, '--size', 'N=4'])).code, 2)
+})
+
+test.serial('inspect describes the first stage of a model whose shapes depend on data', async t => {
+  const folder = await temporaryFolder(t)
+  const path = join(folder, 'staged.onnx')
+  const nodes = [
+    { op: 'Relu', inputs: ['x'], outputs: ['r'] },
+    { op: 'NonZero', inputs: ['r'], outputs: ['y'] },
+  ]
+  await writeFile(
+    path,
+    writeModel({ nodes, inputs: [valueInfo('x', ['N', 4])], outputs: [valueInfo('y', [2, 'M'], 7)] }),
+  )
+  const { code, out } = await runCli(['inspect', path, '--json', '--plan'])
+  t.is(code, 0)
+  const report = JSON.parse(out)
+  t.true(report.isStaged)
+  t.true(report.layers.some(({ name }: { name: string }) => name === 'r'))
+  t.true(report.plan.nodes.length > 0)
+  t.regex((await runCli(['inspect', path])).out, /runs in stages/)
+})
+
+test.serial('inspect of a model whose input decides shapes', async t => {
+  const folder = await temporaryFolder(t)
+  const path = join(folder, 'reshaped.onnx')
+  const nodes = [{ op: 'Reshape', inputs: ['x', 'shape'], outputs: ['y'] }]
+  await writeFile(
+    path,
+    writeModel({
+      nodes,
+      inputs: [valueInfo('x', [4]), valueInfo('shape', [2], 7)],
+      outputs: [valueInfo('y')],
+    }),
+  )
+  const { code, out } = await runCli(['inspect', path, '--json'])
+  t.is(code, 0)
+  t.is(JSON.parse(out).plan, undefined)
 })
 
 test.serial('verify compares every value with ONNX Runtime, and tells where a model differs', async t => {
