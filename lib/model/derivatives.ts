@@ -3,6 +3,7 @@ import { validateTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
 import { classInput, compileTarget } from '../graph/compileTarget.js'
+import { onlyNeeded } from '../graph/onlyNeeded.js'
 import { classIndex, Target } from '../graph/target.js'
 import { targetKey } from '../graph/targetKey.js'
 import { expectObject } from '../validate.js'
@@ -62,7 +63,7 @@ class Around {
     const shapes = Object.entries(this.#given).map(([name, { dtype, shape }]) => [name, dtype, shape])
     const tensors = await this.model.runPlan(
       `${key} ${JSON.stringify([names, shapes, precision])}`,
-      () => this.builder.build(Object.values(results)),
+      () => onlyNeeded(this.builder.build(Object.values(results))),
       this.#given,
       {
         sizes: { ...bindSizes(this.model.inputs, this.inputs), 'ascribe.examples': this.#examples },

@@ -2,6 +2,7 @@ import type { NativePlan } from '#typings/addon.js'
 import type { Tensor } from '../../data/tensor.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
+import { onlyNeeded } from '../../graph/onlyNeeded.js'
 import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
@@ -108,7 +109,12 @@ export async function gradientPlan(
       ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
       : []
   const key = `gradient ${JSON.stringify(rules ?? '')} ${combination?.name ?? ''} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
-  const plan = await model.plan(key, () => builder.build([...results, compiled.objective]), { sizes }, signal)
+  const plan = await model.plan(
+    key,
+    () => onlyNeeded(builder.build([...results, compiled.objective])),
+    { sizes },
+    signal,
+  )
   return { plan, target: compiled, chunk }
 }
 
