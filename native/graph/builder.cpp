@@ -21,6 +21,8 @@ void settleOperands(const Graph& graph, Node& node) {
       throw Error("MODEL_INVALID", "its " + from.attribute + " must be known when the plan is compiled, but it is computed from data");
     node.inputs.resize(from.operand);
     if (!known) continue;
+    if ((known->dtype() != DType::I64 && known->dtype() != DType::I32) || known->shape().rank() > 1)
+      throw Error("MODEL_INVALID", "its " + from.attribute + " must be whole numbers, i64 or i32, of one axis at most");
     const std::vector<int64_t> values = known->integers();
     const auto spec = std::find_if(node.op->attributes.begin(), node.op->attributes.end(),
                                    [&](const AttributeSpec& s) { return s.name == from.attribute; });

@@ -67,6 +67,8 @@ void resize(InferContext& c) {
     for (int i = 0; i < x.rank(); ++i) {
       c.require(sizes[static_cast<size_t>(i)] > 0 && x[i] > 0, "a size is not positive");
       out.push(sizes[static_cast<size_t>(i)]);
+      // What is read for a pixel is as wide as a step is: scales that have nothing to do with sizes would read forever.
+      c.require(!scaled || std::abs(scales[static_cast<size_t>(i)] * static_cast<double>(x[i]) - static_cast<double>(out[i])) <= 1, "scales and sizes do not fit each other");
       if (!scaled) scales[static_cast<size_t>(i)] = static_cast<double>(out[i]) / static_cast<double>(x[i]);
     }
   }

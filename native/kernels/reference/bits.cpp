@@ -54,6 +54,9 @@ void bitwiseNot(const KernelArguments& k, const Node&) {
 void bitCast(const KernelArguments& k, const Node&) {
   const size_t bytes = static_cast<size_t>(k.outputs[0].count()) * sizeOf(k.outputs[0].dtype);
   if (bytes > 0) std::memcpy(k.outputs[0].data, k.inputs[0].data, bytes);
+  // A truth is 0 or 1, whatever the bits were.
+  if (k.outputs[0].dtype == DType::Bool)
+    for (size_t i = 0; i < bytes; ++i) k.outputs[0].as<uint8_t>()[i] = k.outputs[0].as<uint8_t>()[i] != 0;
 }
 bool any(const NodeSignature&) { return true; }
 
