@@ -10,7 +10,9 @@ import { parseArgs } from 'node:util'
 import {
   bootstrapInterval,
   centreGaussianMap,
+  DeepLift,
   type GradientMethod,
+  GuidedBackprop,
   InputXGradient,
   IntegratedGradients,
   type Model,
@@ -24,6 +26,7 @@ import {
   wilsonInterval,
   withShuffledParameters,
 } from '#lib/index.js'
+import { LayerwiseRelevance } from '#lib/relevance.js'
 import { heldOutScenes, type KnownScene, loadPair } from '../examples/quickstart/scenes.js'
 
 const { values: options } = parseArgs({
@@ -38,6 +41,9 @@ const methods: [string, (model: Model) => GradientMethod][] = [
   ['Saliency', model => new Saliency(model)],
   ['InputXGradient', model => new InputXGradient(model)],
   ['IntegratedGradients, 32 steps', model => new IntegratedGradients(model, { steps: 32 })],
+  ['DeepLift', model => new DeepLift(model)],
+  ['GuidedBackprop', model => new GuidedBackprop(model)],
+  ['LRP epsilonPlusFlat', model => new LayerwiseRelevance(model, { preset: 'epsilonPlusFlat' })],
   ['SmoothGrad of Saliency, 32', model => new SmoothGrad(signed(model), { samples: 32 })],
   ['SmoothGradSquared, 32', model => new SmoothGradSquared(signed(model), { samples: 32 })],
   [
