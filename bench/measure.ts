@@ -1,7 +1,7 @@
 import { type InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { createTensor, type Model, type Tensor } from '#lib/index.js'
 import type { GraphDescription } from '#typings/addon.js'
-import { gradientOf, relativeDistance } from '../test/oracles/gradientOf.js'
+import { gradientOf, logitsAt, relativeDistance } from '../test/oracles/gradientOf.js'
 import { replayGates } from '../test/oracles/replayGates.js'
 import { randomFloats } from './harness.js'
 
@@ -89,20 +89,19 @@ async function againstDifferences(
   const base = Float64Array.from(inputs[explained]!.data as Float32Array)
   const direction = randomFloats(base.length, 7)
   const expected = direction.reduce((sum, value, at) => sum + value * gradient[at]!, 0)
-  const logitAt = async (step: number): Promise<number> => {
-    const moved = createTensor(
-      'f64',
-      inputs[explained]!.shape,
-      base.map((value, at) => value + step * direction[at]!),
-    )
-    return (
-      await gradientOf(model, explained, { ...inputs, [explained]: moved as Tensor }, top, 'f64', graph)
-    ).logits[top]!
+  const moved = (step: number): Record<string, Tensor> => {
+    const there = base.map((value, at) => value + step * direction[at]!)
+    return { ...inputs, [explained]: createTensor('f64', inputs[explained]!.shape, there) as Tensor }
   }
-  const errors: number[] = []
-  for (const step of [1e-5, 1e-6, 1e-7])
-    errors.push(
-      Math.abs(((await logitAt(step)) - (await logitAt(-step))) / (2 * step) - expected) / Math.abs(expected),
-    )
+  const steps = [1e-5, 1e-6, 1e-7]
+  const logits = await logitsAt(
+    model,
+    steps.flatMap(step => [moved(step), moved(-step)]),
+    graph,
+  )
+  const errors = steps.map((step, at) => {
+    const [ahead, behind] = [logits[2 * at]![top]!, logits[2 * at + 1]![top]!]
+    return Math.abs((ahead - behind) / (2 * step) - expected) / Math.abs(expected)
+  })
   return Math.min(...errors)
 }

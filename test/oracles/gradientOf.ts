@@ -10,6 +10,38 @@ export interface ClassGradient {
   gradient: Float32Array | Float64Array
 }
 
+/** A graph, and the first output's logits (before its softmax) flattened. */
+function withLogits(model: Model, graph: GraphDescription) {
+  const builder = new GraphBuilder()
+  const values = builder.include(graph)
+  const first = model.output(values, model.outputs[0]!.name)!
+  // A saturated softmax loses the digits of 1 - p: what it is of is differentiated.
+  const last = builder.nodes.find(node => node.outputs.includes(first.index))
+  const behind = last?.op === 'softmax' ? new Value(builder, last.inputs[0]!) : first
+  return { builder, values, output: builder.apply('reshape', [behind, builder.integers([1, -1])]) }
+}
+
+/** Those logits in double precision at many inputs of the same shapes, by one plan. */
+export async function logitsAt(
+  model: Model,
+  points: readonly Readonly<Record<string, Tensor>>[],
+  graph: GraphDescription = model.graph,
+): Promise<Float64Array[]> {
+  const { builder, output } = withLogits(model, graph)
+  const plan = await settle(() =>
+    native()
+      .createGraph(builder.build([output]))
+      .compile(model.nativeParameters, { sizes: bindSizes(model.inputs, points[0]!), precision: 'f64' }),
+  )
+  const all: Float64Array[] = []
+  for (const point of points) {
+    const { outputs } = await settle(() => plan.run(point as Record<string, NativeTensor>, {}))
+    all.push(outputs[0]!.data as Float64Array)
+  }
+  plan.dispose()
+  return all
+}
+
 /**
  * The gradient of a logit in one input, straight from the graph language: in single precision by the fast kernels, in
  * double by the reference kernels.
@@ -24,13 +56,7 @@ export async function gradientOf(
   precision: 'f32' | 'f64',
   graph: GraphDescription = model.graph,
 ): Promise<ClassGradient> {
-  const builder = new GraphBuilder()
-  const values = builder.include(graph)
-  const first = model.output(values, model.outputs[0]!.name)!
-  // A saturated softmax loses the digits of 1 - p: what it is of is differentiated.
-  const last = builder.nodes.find(node => node.outputs.includes(first.index))
-  const behind = last?.op === 'softmax' ? new Value(builder, last.inputs[0]!) : first
-  const output = builder.apply('reshape', [behind, builder.integers([1, -1])])
+  const { builder, values, output } = withLogits(model, graph)
   const picked = builder.apply(
     'gather',
     [output, builder.constant('i64', [], BigInt64Array.of(BigInt(index)))],
