@@ -117,7 +117,17 @@ function summary(rows: readonly Row[]): string {
 const header = ['export', ...criteria.map(({ title }) => title), 'unreplayed', '']
 
 function markdown(rows: readonly Row[], versions: Record<string, string>, left: number): string {
-  const row = (list: readonly string[]) => `| ${list.join(' | ')} |`
+  const table = [
+    ['architecture', 'exporter', ...header.slice(1)],
+    ...rows.map(one => {
+      const [name, ...others] = cells(one)
+      const at = name!.lastIndexOf('-')
+      return [name!.slice(0, at), name!.slice(at + 1), ...others.map(cell => cell.replaceAll('|', '\\|'))]
+    }),
+  ]
+  const widths = table[0]!.map((_, at) => Math.max(3, ...table.map(row => row[at]!.length)))
+  const row = (list: readonly string[]) =>
+    `| ${list.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`
   const made = Object.entries({ ...versions, ...peers() }).map(([name, version]) => `${name} ${version}`)
   return `# Architectures with random weights
 
@@ -132,17 +142,10 @@ ${criteria
   })
   .join('\n')}
 
-Errors are relative. *Unreplayed* is the single gradient against the double one that chooses its own gates: no criterion,
+Errors are relative. _Unreplayed_ is the single gradient against the double one that chooses its own gates: no criterion,
 since a gate that lies on a kink may open in one precision and not in the other.
 
-${[row(['architecture', 'exporter', ...header.slice(1)]), row(['---', '---', ...header.slice(1).map(() => '---')])].join('\n')}
-${rows
-  .map(one => {
-    const [name, ...others] = cells(one)
-    const at = name!.lastIndexOf('-')
-    return row([name!.slice(0, at), name!.slice(at + 1), ...others.map(cell => cell.replaceAll('|', '\\|'))])
-  })
-  .join('\n')}
+${[table[0]!, widths.map(width => '-'.repeat(width)), ...table.slice(1)].map(row).join('\n')}
 `
 }
 
