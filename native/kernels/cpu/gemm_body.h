@@ -90,12 +90,12 @@ void packLines(float* panel, const void* source, int64_t stride, int64_t count, 
         const auto* line = from + i * stride + p;
         const V4 a = From::four(line), b = From::four(line + stride), c = From::four(line + 2 * stride),
                  d = From::four(line + 3 * stride);
-        const V4 ab0 = __builtin_shuffle(a, b, Vi4{0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, Vi4{2, 6, 3, 7});
-        const V4 cd0 = __builtin_shuffle(c, d, Vi4{0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, Vi4{2, 6, 3, 7});
-        store4(out + i, __builtin_shuffle(ab0, cd0, Vi4{0, 1, 4, 5}));
-        store4(out + Width + i, __builtin_shuffle(ab0, cd0, Vi4{2, 3, 6, 7}));
-        store4(out + 2 * Width + i, __builtin_shuffle(ab1, cd1, Vi4{0, 1, 4, 5}));
-        store4(out + 3 * Width + i, __builtin_shuffle(ab1, cd1, Vi4{2, 3, 6, 7}));
+        const V4 ab0 = shuffle<0, 4, 1, 5>(a, b), ab1 = shuffle<2, 6, 3, 7>(a, b);
+        const V4 cd0 = shuffle<0, 4, 1, 5>(c, d), cd1 = shuffle<2, 6, 3, 7>(c, d);
+        store4(out + i, shuffle<0, 1, 4, 5>(ab0, cd0));
+        store4(out + Width + i, shuffle<2, 3, 6, 7>(ab0, cd0));
+        store4(out + 2 * Width + i, shuffle<0, 1, 4, 5>(ab1, cd1));
+        store4(out + 3 * Width + i, shuffle<2, 3, 6, 7>(ab1, cd1));
       }
       for (; i < Width; ++i) {
         const V4 a = From::four(from + i * stride + p);

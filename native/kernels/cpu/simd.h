@@ -47,6 +47,15 @@ ASCRIBE_INLINE V4 load4(const float* p) {
   return v;
 }
 ASCRIBE_INLINE void store4(float* p, V4 v) { __builtin_memcpy(p, &v, sizeof v); }
+/// Four elements of two vectors, counted through both. GCC has clang's builtin from version 12 on.
+template <int A, int B, int C, int D>
+ASCRIBE_INLINE V4 shuffle(V4 x, V4 y) {
+#if defined(__clang__)
+  return __builtin_shufflevector(x, y, A, B, C, D);
+#else
+  return __builtin_shuffle(x, y, Vi4{A, B, C, D});
+#endif
+}
 ASCRIBE_INLINE Vf splat(float x) { return x - Vf{}; }
 ASCRIBE_INLINE Vi splatInt(int32_t x) { return x - Vi{}; }
 ASCRIBE_INLINE Vi bits(Vf v) { return reinterpret_cast<Vi>(v); }
