@@ -106,13 +106,6 @@ std::vector<ValueId> readIds(const Reader& reader, const char* key, size_t count
   return out;
 }
 
-/// Backward halves and what lowering makes: appended by the compiler with attributes that it has resolved, which their
-/// rules and kernels rely on. Nobody else has a use for them, so a description that holds one is refused.
-bool belongsToCompiler(const std::string& op) {
-  if (op == "stopGradient") return false;  // a function of the language, not a half of one
-  return op.ends_with("Grad") || op.ends_with("Gradient") || op == "fusedConv" || op == "reorder";
-}
-
 /// Unknown operations are gathered, so that one error lists all of them.
 void readNode(Graph& graph, Napi::Value description, uint32_t index, std::map<std::string, int>& unknown) {
   const Reader reader(description, "nodes[" + std::to_string(index) + "]");

@@ -114,4 +114,9 @@ void verify(Graph& graph) {
   throw Error("MODEL_INVALID", text);
 }
 
+bool belongsToCompiler(std::string_view op) {
+  if (op == "stopGradient") return false;  // a function of the language, not a half of one
+  return op.ends_with("Grad") || op.ends_with("Gradient") || op == "fusedConv" || op == "reorder";
+}
+
 }  // namespace ascribe

@@ -1,4 +1,6 @@
 #pragma once
+#include <string_view>
+
 #include "graph/graph.h"
 
 namespace ascribe {
@@ -9,5 +11,9 @@ void verifyNode(const Graph& graph, Node& node);
 /// Checks every node, that operands are defined before use, ids are in range, names are unique, outputs exist.
 /// All problems of one graph are reported in one error.
 void verify(Graph& graph);
+
+/// Backward halves and what lowering makes: appended by the compiler with attributes that it has resolved, which their
+/// rules and kernels rely on. Nobody else has a use for them, so a description that holds one is refused.
+bool belongsToCompiler(std::string_view op);
 
 }  // namespace ascribe
