@@ -158,7 +158,7 @@ void rowNormGrad(const KernelArguments& k, const Node& node) {
           const Wide<T> value = at<T>(g, q * count + row * rows.size + i);
           return scale.empty() ? value : value * at<T>(k.inputs[2], scale[static_cast<size_t>(i)]);
         };
-        const auto unit = [&](int64_t i) { return (at<T>(x, row * rows.size + i) - mean) * r; };
+        const auto unit = [&, mean = mean](int64_t i) { return (at<T>(x, row * rows.size + i) - mean) * r; };
         Wide<T> sum(0), weighted(0);
         for (int64_t i = 0; i < rows.size; ++i) {
           sum += scaled(i);
