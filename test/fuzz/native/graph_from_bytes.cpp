@@ -1,0 +1,243 @@
+#include "graph_from_bytes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "graph/half.h"
+#include "graph/op.h"
+#include "graph/verify.h"
+
+namespace ascribe::fuzz {
+namespace {
+
+constexpr int64_t kIntegers[] = {0, 1, -1, 2, -2, 3, 4, 5, 7, -3, -5, 8, 16, 64, 255, 1 << 20, int64_t{1} << 31, -(int64_t{1} << 31),
+                                 int64_t{1} << 40, -(int64_t{1} << 40), (int64_t{1} << 53) - 1, -(int64_t{1} << 53) + 1};
+constexpr double kReals[] = {0, 1, -1, 0.5, -0.5, 2, 3, 0.1, -0.0, 1e-30, 1e-45, 1e38, -1e38, 1e300, 1e19, -1e19, 0.999999,
+                             std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+const std::string kWords[] = {
+    "a", "b", "", "constant", "reflect", "edge", "wrap", "nearest", "linear", "cubic", "tanh", "none", "f32", "i64", "bool", "f64", "i32", "i8", "u8", "f16", "bf16",
+    "dual", "sameUpper", "sameLower", "valid", "explicit", "DCR", "CRD", "add", "mul", "max", "min", "halfPixel", "alignCorners", "pytorchHalfPixel",
+    "asymmetric", "halfPixelSymmetric", "floor", "ceil", "roundPreferFloor", "roundPreferCeil", "lstm", "gru", "rnn", "relu", "sigmoid tanh tanh",
+    "sigmoid tanh", "relu relu relu", "hardSigmoid", "softsign softplus", "leakyRelu", "summed", "perExample", "factors", "derivative", "guided",
+    "deconvolution", "x"};
+constexpr DType kDTypes[] = {DType::F32, DType::F32, DType::F32, DType::F32, DType::I64, DType::I64, DType::I32, DType::Bool,
+                             DType::F64, DType::I8,  DType::U8,  DType::F16, DType::BF16};
+constexpr int64_t kSizes[] = {1, 2, 3, 4, 5, 0, 8, 1, 2, 3, 6, 16, int64_t{1} << 40};
+/// Subgraphs inside subgraphs; the addon allows 16.
+constexpr int kMaximumDepth = 2;
+
+const std::vector<const OpSchema*>& operations() {
+  static const std::vector<const OpSchema*> list = [] {
+    std::vector<const OpSchema*> out;
+    for (const OpSchema* schema : allOps())
+      if (!belongsToCompiler(schema->name)) out.push_back(schema);
+    return out;
+  }();
+  return list;
+}
+
+int64_t integerFrom(Bytes& bytes) { return bytes.below(3) ? static_cast<int64_t>(bytes.below(8)) - 2 : bytes.pick(kIntegers); }
+double realFrom(Bytes& bytes) { return bytes.pick(kReals); }
+
+Attribute attributeFrom(Bytes& bytes, AttributeKind kind) {
+  // Another kind than the schema's: a whole number for a real is the usual case.
+  if (bytes.rarely(32)) kind = static_cast<AttributeKind>(bytes.below(5));
+  switch (kind) {
+    case AttributeKind::Integer: return integerFrom(bytes);
+    case AttributeKind::Real: return bytes.below(2) ? Attribute(realFrom(bytes)) : Attribute(integerFrom(bytes));
+    case AttributeKind::Text: return bytes.pick(kWords);
+    case AttributeKind::Integers: {
+      std::vector<int64_t> out(bytes.below(7));
+      for (int64_t& value : out) value = integerFrom(bytes);
+      return out;
+    }
+    default: {
+      std::vector<double> out(bytes.below(7));
+      for (double& value : out) value = realFrom(bytes);
+      return out;
+    }
+  }
+}
+
+Shape shapeFrom(Bytes& bytes, bool large) {
+  Shape shape;
+  for (size_t rank = bytes.below(bytes.rarely(16) ? 11 : 6); rank > 0; --rank) shape.push(std::min(bytes.pick(kSizes), large ? int64_t{1} << 40 : 16));
+  return shape;
+}
+
+/// At most so many elements lie in memory; only a shape without any may claim a large extent.
+Shape heldShapeFrom(Bytes& bytes) {
+  const Shape shape = shapeFrom(bytes, true);
+  if (std::count(shape.begin(), shape.end(), 0) == 0) {
+    int64_t count = 1;
+    for (int64_t dim : shape) count = std::min<int64_t>(count * std::min<int64_t>(dim, 4096), 4096);
+    if (count > 2048) return Shape{2, 3};
+  }
+  return shape;
+}
+
+class Writer {
+ public:
+  Writer(Bytes& bytes, Described& described, int depth) : bytes_(bytes), described_(described), depth_(depth) {}
+
+  Graph write() {
+    if (depth_ < kMaximumDepth && bytes_.rarely(4))
+      for (const char* name : {"a", "b"}) graph_.subgraphs[name] = std::make_shared<const Graph>(Writer(bytes_, described_, depth_ + 1).write());
+    for (size_t count = 1 + bytes_.below(4); count > 0; --count) leaf();
+    for (size_t count = bytes_.below(depth_ == 0 ? 9 : 4) + 1; count > 0; --count) {
+      if (bytes_.rarely(4)) leaf();
+      node();
+    }
+    for (size_t count = 1 + (bytes_.rarely(4) ? bytes_.below(4) : 0); count > 0; --count)
+      graph_.outputs.push_back(bytes_.below(4) ? static_cast<ValueId>(graph_.values.size() - 1) : any());
+    if (depth_ == 0 && bytes_.rarely(3)) differentiate();
+    if (bytes_.rarely(32)) graph_.value(any()).name = "v0";
+    return std::move(graph_);
+  }
+
+ private:
+  std::string fresh() const { return std::string(static_cast<size_t>(depth_), 's') + "v" + std::to_string(graph_.values.size()); }
+  ValueId any() { return static_cast<ValueId>(bytes_.below(graph_.values.size())); }
+
+  void leaf() {
+    const size_t kind = graph_.inputs.empty() ? 0 : bytes_.below(8);
+    const DType dtype = bytes_.pick(kDTypes);
+    if (kind < 3) return input(dtype);
+    if (kind < 6) {
+      // Shapes, axes and bounds are most constants that matter.
+      const bool numbers = bytes_.below(2) == 0;
+      const Shape shape = numbers ? Shape{static_cast<int64_t>(bytes_.below(6))} : heldShapeFrom(bytes_);
+      graph_.addConstant(tensorFromBytes(bytes_, numbers ? DType::I64 : dtype, shape, true));
+    } else if (kind == 6) {
+      HostTensor source = tensorFromBytes(bytes_, dtype, heldShapeFrom(bytes_), true);
+      const std::string name = "p" + fresh();
+      described_.parameters->add(name, source);
+      const ValueId id = graph_.addParameter(name, {});
+      // What the graph says a parameter is need not be what it is.
+      graph_.value(id).type = {bytes_.rarely(8) ? bytes_.pick(kDTypes) : dtype, bytes_.rarely(16) ? shapeFrom(bytes_, false) : source.shape()};
+    } else {
+      graph_.addState(fresh(), dtype, heldShapeFrom(bytes_));
+    }
+  }
+
+  void input(DType dtype) {
+    std::vector<DeclaredDim> dims;
+    for (int64_t size : heldShapeFrom(bytes_))
+      if (bytes_.rarely(5)) dims.push_back({-1, bytes_.below(2) ? "T" : "N"});
+      else dims.push_back({size, {}});
+    graph_.addInput(fresh(), dtype, std::move(dims));
+  }
+
+  void node() {
+    const OpSchema& schema = *bytes_.pick(operations());
+    int operands = schema.minInputs, outputs = schema.minOutputs;
+    if (schema.maxInputs != schema.minInputs) operands += static_cast<int>(bytes_.below(static_cast<size_t>(schema.maxInputs < 0 ? 5 : schema.maxInputs - schema.minInputs + 1)));
+    if (schema.maxOutputs != schema.minOutputs) outputs += static_cast<int>(bytes_.below(static_cast<size_t>(schema.maxOutputs < 0 ? 4 : schema.maxOutputs - schema.minOutputs + 1)));
+    if (bytes_.rarely(64)) operands = static_cast<int>(bytes_.below(8)), outputs = static_cast<int>(bytes_.below(4));
+    std::vector<ValueId> ids;
+    for (int i = 0; i < operands; ++i)
+      if (bytes_.below(3)) ids.push_back(recent());
+      else ids.push_back(i >= schema.minInputs && bytes_.below(2) ? kNone : any());
+    Attributes attributes;
+    for (const AttributeSpec& spec : schema.attributes)
+      if (spec.fallback ? bytes_.rarely(3) : !bytes_.rarely(64)) attributes.set(spec.name, attributeFrom(bytes_, spec.kind));
+    graph_.addNode(schema, std::move(ids), std::move(attributes), outputs, "n" + std::to_string(graph_.nodes.size()));
+    Node& made = graph_.nodes.back();
+    for (ValueId id : made.outputs) graph_.value(id).name = fresh() + "." + std::to_string(id);
+    // Written twice, or used before it is computed.
+    if (bytes_.rarely(64) && !made.outputs.empty()) {
+      const ValueId id = any();
+      if (graph_.value(id).kind == ValueKind::Result) made.outputs.back() = id;
+    }
+  }
+  /// One of the last values: chains of nodes rather than a row of them.
+  ValueId recent() {
+    const size_t back = bytes_.below(std::min<size_t>(4, graph_.values.size()));
+    return static_cast<ValueId>(graph_.values.size() - 1 - back);
+  }
+
+  /// d (last output) / d (some values), seeded with ones.
+  void differentiate() {
+    const ValueId output = graph_.outputs.back();
+    const DType dtype = bytes_.rarely(16) ? DType::F64 : DType::F32;
+    const ValueId one = graph_.addConstant(HostTensor::scalar(dtype, 1));
+    const ValueId cotangents = graph_.addNode(op("expand"), {one, graph_.addConstant(HostTensor::ofIntegers({static_cast<int64_t>(bytes_.below(3)) + 1}))}, {});
+    const ValueId seed = graph_.addNode(op("expandLike"), {cotangents, output}, {{"leading", int64_t{1}}});
+    std::vector<ValueId> operands{output, seed};
+    const size_t wanted = 1 + bytes_.below(3);
+    for (size_t i = 0; i < wanted; ++i) operands.push_back(bytes_.below(2) ? any() : graph_.inputs[bytes_.below(graph_.inputs.size())]);
+    static const std::string kRules[] = {"derivative", "derivative", "derivative", "guided", "deconvolution", "guidedBackprop", "x"};
+    static const std::string kParameters[] = {"summed", "summed", "perExample", "factors"};
+    const std::string& parameters = bytes_.pick(kParameters);
+    const ValueId first = graph_.addNode(op("vjp"), std::move(operands), {{"outputs", int64_t{1}}, {"rules", bytes_.pick(kRules)}, {"parameters", parameters}},
+                                         static_cast<int>(parameters == "factors" ? 2 * wanted : wanted), "vjp");
+    for (size_t i = 0; i < (parameters == "factors" ? 2 * wanted : wanted); ++i) graph_.outputs.push_back(first + static_cast<ValueId>(i));
+    // Once more: the derivatives of derivatives are other code.
+    if (depth_ == 0 && !twice_ && bytes_.rarely(3)) {
+      twice_ = true;
+      differentiate();
+    }
+  }
+
+  Bytes& bytes_;
+  Described& described_;
+  const int depth_;
+  bool twice_ = false;
+  Graph graph_;
+};
+
+void storeElement(void* data, DType dtype, int64_t index, Bytes& bytes, uint8_t pattern) {
+  // Most tensors are a pattern, so that few bytes make many elements; some elements are chosen.
+  const bool chosen = index < 8 && pattern % 4 == 0;
+  const double real = chosen ? realFrom(bytes) : std::sin(static_cast<double>(index * 7 + pattern)) * 2;
+  const int64_t whole = chosen ? (bytes.rarely(16) ? (bytes.below(2) ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max()) : integerFrom(bytes))
+                               : (index * (pattern | 1)) % 5 - (pattern & 1);
+  const auto put = [&](auto value) { std::memcpy(static_cast<char*>(data) + index * static_cast<int64_t>(sizeof value), &value, sizeof value); };
+  switch (dtype) {
+    case DType::F64: return put(real);
+    case DType::F32: return put(std::abs(real) > 1e38 && std::isfinite(real) ? 3e38f : static_cast<float>(real));
+    case DType::F16: return put(static_cast<uint16_t>(narrowF16(std::abs(real) > 1e38 && std::isfinite(real) ? 6e4f : static_cast<float>(real))));
+    case DType::BF16: return put(static_cast<uint16_t>(narrowBf16(std::abs(real) > 1e38 && std::isfinite(real) ? 3e38f : static_cast<float>(real))));
+    case DType::I64: return put(whole);
+    case DType::I32: return put(static_cast<int32_t>(whole));
+    // A mapped file's truth values are whatever bytes it holds.
+    case DType::Bool: return put(static_cast<uint8_t>(chosen ? whole : whole & 1));
+    default: return put(static_cast<uint8_t>(whole));
+  }
+}
+
+}  // namespace
+
+HostTensor tensorFromBytes(Bytes& bytes, DType dtype, const Shape& shape, bool anyAddress) {
+  const uint8_t pattern = bytes.next();
+  const auto count = shape.count();
+  // The bytes end where the allocation ends, so that a sanitizer sees each step beyond.
+  const size_t offset = anyAddress && bytes.rarely(4) ? 1 : 0;
+  std::shared_ptr<char[]> owner(new char[static_cast<size_t>(count) * sizeOf(dtype) + offset]);
+  for (int64_t i = 0; i < count; ++i) storeElement(owner.get() + offset, dtype, i, bytes, pattern);
+  return HostTensor(dtype, shape, owner.get() + offset, owner);
+}
+
+Described graphFromBytes(Bytes& bytes) {
+  Described out;
+  const uint8_t flags = bytes.next();
+  out.options.specialise.sizes = {{"N", static_cast<int64_t>(bytes.below(4))}, {"T", static_cast<int64_t>(bytes.below(5))}};
+  if (flags & 1) out.options.specialise.runLengths = {"T"};
+  if (flags & 1) out.runLengths = {{"T", static_cast<int64_t>(bytes.below(6))}};
+  if ((flags & 6) == 6) out.options.specialise.precision = DType::F64;
+  out.options.specialise.train = (flags & 24) == 24;
+  out.options.frozenParameters = (flags & 32) == 0;
+  if (flags & 64) out.options.backends = {"reference"};
+  out.options.device = "cpu";
+  out.graph = Writer(bytes, out, 0).write();
+  if (flags & 128) {
+    const Value& value = out.graph.values[bytes.below(out.graph.values.size())];
+    if (!value.name.empty()) out.options.pinned = {value.name};
+  }
+  return out;
+}
+
+}  // namespace ascribe::fuzz
