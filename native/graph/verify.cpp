@@ -50,9 +50,12 @@ void verifyNode(const Graph& graph, Node& node) {
                                      (schema.maxInputs < 0 ? " or more" : " to " + std::to_string(schema.maxInputs)));
   if (outputs < schema.minOutputs || (schema.maxOutputs >= 0 && outputs > schema.maxOutputs))
     throw Error("MODEL_INVALID", where(node) + "has " + std::to_string(outputs) + " outputs");
+  // Of any number of operands none may be left out, but for a loop's limit and condition.
+  const int optional = schema.name == "loop" ? 2 : 0;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId id = node.inputs[i];
-    if (id == kNone && static_cast<int>(i) < schema.minInputs)
+    const int at = static_cast<int>(i);
+    if (id == kNone && (at < schema.minInputs || (schema.maxInputs < 0 && at >= optional)))
       throw Error("MODEL_INVALID", where(node) + "operand " + std::to_string(i) + " is missing");
     if (id < kNone || id >= static_cast<ValueId>(graph.values.size()))
       throw Error("MODEL_INVALID", where(node) + "operand " + std::to_string(i) + " does not exist");
