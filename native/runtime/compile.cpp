@@ -27,7 +27,7 @@ void pinByName(Graph& graph, const std::vector<std::string>& names) {
   }
 }
 
-void attachParameters(Graph& graph, const Parameters& parameters, DType precision) {
+void attachParameters(Graph& graph, const Parameters& parameters) {
   for (Parameter& parameter : graph.parameters) {
     const Parameters::Entry entry = parameters.get(parameter.name);
     parameter.source = entry.source;
@@ -35,8 +35,11 @@ void attachParameters(Graph& graph, const Parameters& parameters, DType precisio
     if (!(entry.source.shape() == graph.shape(parameter.value)))
       throw Error("INPUT_SHAPE", "parameter " + parameter.name + " has shape " + entry.source.shape().text() + ", the graph expects " +
                                      graph.shape(parameter.value).text());
+    // Weights are widened and narrowed; a truth value or an index is not made of a weight.
+    const DType stored = entry.source.dtype(), wanted = graph.type(parameter.value).dtype;
+    if (stored != wanted && !(isFloating(stored) && isFloating(wanted)))
+      throw Error("INPUT_DTYPE", "parameter " + parameter.name + " is " + std::string(nameOf(stored)) + ", the graph expects " + std::string(nameOf(wanted)));
   }
-  (void)precision;
 }
 
 /// Frozen parameters become constants, except those whose gradient is wanted: these keep their identity until the
@@ -123,7 +126,7 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
 
   Graph graph = specialise(source, options.specialise);
   pinByName(graph, options.pinned);
-  attachParameters(graph, *parameters, options.specialise.precision);
+  attachParameters(graph, *parameters);
   removeDeadNodes(graph);
   if (options.frozenParameters) freeze(graph, false);
   inferAndFold(graph, options.specialise);
