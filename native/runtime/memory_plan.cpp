@@ -5,6 +5,7 @@
 
 #include "graph/layout.h"
 #include "graph/op.h"
+#include "runtime/error.h"
 
 namespace ascribe {
 
@@ -72,7 +73,13 @@ MemoryPlan planMemory(const Graph& graph) {
   std::vector<char> keep(graph.values.size(), 0);
   for (const Node& node : graph.nodes)
     if (node.op->view) roots.share(node.outputs[0], node.inputs[0]);
-    else if (isStateUpdate(node)) roots.share(node.outputs[0], node.inputs[0]);
+    else if (isStateUpdate(node)) {
+      roots.share(node.outputs[0], node.inputs[0]);
+      // Else a run would write into what its caller owns, or into a mapped file.
+      const Value& root = graph.value(roots.of(node.outputs[0]));
+      if (root.kind != ValueKind::State)
+        throw Error("MODEL_INVALID", "node " + node.name + " (" + node.op->name + ") writes into " + (root.name.empty() ? std::string("a value") : root.name) + ", which is no state");
+    }
 
   const auto touch = [&](ValueId id, size_t step) {
     Life& life = lives[static_cast<size_t>(roots.of(id))];

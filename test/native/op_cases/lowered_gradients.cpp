@@ -83,6 +83,8 @@ std::vector<HostTensor> runPlan(const GradientGraph& g, DType precision, std::ve
 }  // namespace
 
 void checkLoweredGradient(const OpCase& test) {
+  // A plan writes into states alone, and the operands of cases are none.
+  if (test.op == "assignState") return;
   GradientGraph g = gradientGraph(test);
   if (g.graph.outputs.empty()) return;
   verify(g.graph);
