@@ -158,6 +158,27 @@ void inferAtLengths(Graph& graph, const SpecialiseOptions& options, const std::m
   }
   inferRunLengths(graph, options);
 }
+
+/// Run lengths may only shorten what the plan has room for. A shape that grows as they shrink (what is missing to the
+/// full length, say), or no longer equals that of the value whose bytes it takes over, has none.
+void checkRoom(const Plan& plan, const Graph& graph) {
+  const auto refuse = [&](ValueId id) {
+    const std::string& name = graph.value(id).name;
+    throw Error("INPUT_SHAPE", "at these run lengths " + (name.empty() ? std::string("a value") : name) + " has the shape " + graph.shape(id).text() +
+                                   ", for which the plan has no room: its own is " + plan.graph().shape(id).text(),
+                "compile a plan for these sizes");
+  };
+  for (size_t i = 0; i < graph.values.size(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    if (graph.value(id).kind == ValueKind::Result && bytesOf(graph.type(id)) > bytesOf(plan.graph().type(id))) refuse(id);
+  }
+  for (const PlanStep& step : plan.steps())
+    for (const OperandRef& operand : step.inputs)
+      for (const OperandRef& result : step.outputs)
+        if (operand.place == OperandRef::Place::Arena && result.place == OperandRef::Place::Arena && operand.index == result.index &&
+            !(graph.shape(operand.value) == graph.shape(result.value)) && graph.shape(result.value).count() != 0 && graph.shape(operand.value).count() != 0)
+          refuse(result.value);
+}
 }  // namespace
 
 void Execution::bindInput(size_t index, const void* data, DType dtype, const Shape& shape) {
@@ -233,6 +254,7 @@ void Execution::start() {
   if (!plan_->options().frozenParameters) readParameters();
   if (s.ownGraph && s.madeFor != s.lengths) {
     inferAtLengths(*s.ownGraph, plan_->options().specialise, s.lengths);
+    checkRoom(*plan_, *s.ownGraph);
     const std::vector<std::string_view> backends = resolveBackends(plan_->options().backends, plan_->options().specialise.precision);
     s.ownKernels.resize(plan_->steps().size());
     for (size_t i = 0; i < plan_->steps().size(); ++i) {
