@@ -73,6 +73,41 @@ TEST(only_states_are_written) {
 
 namespace {
 
+/// What plans of one node with constant operands come to.
+HostTensor folded(std::string_view name, std::vector<HostTensor> operands, Attributes attributes) {
+  Graph graph;
+  std::vector<ValueId> ids;
+  for (HostTensor& operand : operands) ids.push_back(graph.addConstant(std::move(operand)));
+  graph.outputs = {graph.addNode(op(name), ids, std::move(attributes))};
+  verify(graph);
+  RunRequest request;
+  request.plan = plan(graph);
+  return run(std::move(request))[0];
+}
+
+}  // namespace
+
+TEST(numbers_beyond_an_integer_type_are_its_ends) {
+  const HostTensor five = HostTensor::scalar(DType::I32, 5);
+  EXPECT_EQ(folded("clip", {five}, {{"max", -1e19}}).integer(0), INT32_MIN);
+  EXPECT_EQ(folded("clip", {five}, {{"min", 1e19}}).integer(0), INT32_MAX);
+  EXPECT_EQ(folded("clip", {five}, {{"min", -1e19}, {"max", 1e19}}).integer(0), 5);
+  const HostTensor one = HostTensor::ofIntegers({1});
+  EXPECT_EQ(folded("constantOfShape", {one}, {{"value", 1e300}, {"dtype", std::string("i64")}}).integer(0), INT64_MAX);
+  EXPECT_EQ(folded("constantOfShape", {one}, {{"value", -3.0}, {"dtype", std::string("u8")}}).integer(0), 0);
+  EXPECT_EQ(folded("constantOfShape", {one}, {{"value", 0.5}, {"dtype", std::string("bool")}}).integer(0), 1);
+  // The overshoot of cubic weights.
+  HostTensor bytes(DType::U8, Shape{1, 1, 4});
+  static_cast<uint8_t*>(bytes.mutableData())[1] = static_cast<uint8_t*>(bytes.mutableData())[2] = 255;
+  HostTensor scales(DType::F32, Shape{3});
+  for (int i : {0, 1, 2}) static_cast<float*>(scales.mutableData())[i] = i < 2 ? 1 : 2;
+  const HostTensor resized = folded("resize", {bytes, scales}, {{"mode", std::string("cubic")}});
+  EXPECT_EQ(resized.integer(0), 0);
+  EXPECT_EQ(resized.integer(3), 255);
+}
+
+namespace {
+
 /// x [T] -> what f makes of it, planned for T = 4.
 template <class Body>
 std::shared_ptr<const Plan> ofRunLength(Body&& body) {

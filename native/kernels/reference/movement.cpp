@@ -184,9 +184,9 @@ void constantOfShape(const KernelArguments& k, const Node& node) {
   const double value = node.attributes.real("value");
   const auto fill = [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(k.outputs[0].as<T>(), k.outputs[0].count(), static_cast<T>(value));
+    std::fill_n(k.outputs[0].as<T>(), k.outputs[0].count(), saturated<T>(value));
   };
-  if (k.outputs[0].dtype == DType::Bool) fill(uint8_t{});
+  if (k.outputs[0].dtype == DType::Bool) std::fill_n(k.outputs[0].as<uint8_t>(), k.outputs[0].count(), static_cast<uint8_t>(value != 0));
   else onNumeric(k.outputs[0].dtype, fill);
 }
 bool fillable(const NodeSignature& s) { return s.outputs[0].dtype == DType::Bool || numericType(s.outputs[0].dtype); }

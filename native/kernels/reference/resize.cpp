@@ -126,7 +126,7 @@ void resize(const KernelArguments& k, const Node& node) {
       } else {
         double sum = 0;
         terms(axes, x, y, i, 0, 0, 1, [&](int64_t from, double weight) { sum += static_cast<double>(k.inputs[0].as<T>()[from]) * weight; });
-        k.outputs[0].as<T>()[i] = static_cast<T>(sum);
+        k.outputs[0].as<T>()[i] = saturated<T>(sum);
       }
     }
   });

@@ -34,6 +34,18 @@ constexpr bool isFloat = !std::is_integral_v<T>;
 template <class T>
 T narrow(Wide<T> value) { return static_cast<T>(value); }
 
+/// The nearest number that T holds, NaN as 0: converting one out of an integer's range is undefined.
+template <class T>
+T saturated(double value) {
+  if constexpr (std::is_integral_v<T>) {
+    constexpr T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+    if (!(value > static_cast<double>(low))) return std::isnan(value) ? T{0} : low;
+    return value < static_cast<double>(high) ? static_cast<T>(value) : high;
+  } else {
+    return T(value);
+  }
+}
+
 template <class W>
 W plus(W a, W b) {
   if constexpr (std::is_integral_v<W>) return static_cast<W>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));

@@ -47,8 +47,8 @@ void clip(const KernelArguments& k, const Node& node) {
       for (int64_t i = 0; i < n; ++i) {
         const auto value = static_cast<double>(x[i]);
         y[i] = x[i];
-        if (value < f.low) y[i] = static_cast<T>(f.low);
-        if (static_cast<double>(y[i]) > f.high) y[i] = static_cast<T>(f.high);
+        if (value < f.low) y[i] = saturated<T>(f.low);
+        if (static_cast<double>(y[i]) > f.high) y[i] = saturated<T>(f.high);
       }
     }
   });
