@@ -46,7 +46,8 @@ void oneMirroredGroup(const IsaKernels& isa, const ConvShape& s, int64_t group, 
                       std::byte* scratch) {
   const GemmKernels& kernels = packed ? packed->front().kernels() : *isa.gemm;
   const ConvShape m = mirrored(s);
-  const float* weights = w + group * s.outPerGroup() * s.depth();
+  // Of packed weights no source is kept.
+  const float* weights = packed ? nullptr : w + group * s.outPerGroup() * s.depth();
   const Im2col patches(m, g + group * s.outPerGroup() * s.outPlane());
   const auto packWeights = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
     packMirrored(s, weights, panels, kernels.rowTile, first, count, depthBegin, depth);
@@ -99,7 +100,7 @@ void stridedGroup(const IsaKernels& isa, const ConvShape& s, int64_t group, cons
                   const PackedConvWeights* packed, float* dx, int threads, std::byte* scratch) {
   const GemmKernels& kernels = packed ? packed->front().kernels() : *isa.gemm;
   const int64_t depth = s.depth(), rowsAtOnce = blockRows(s), rowCount = s.out[0] * s.out[1];
-  const MatrixSource weights{w + group * s.outPerGroup() * depth, depth, true, DType::F32};
+  const MatrixSource weights{packed ? nullptr : w + group * s.outPerGroup() * depth, depth, true, DType::F32};
   auto* columns = reinterpret_cast<float*>(scratch);
   std::byte* room = scratch + alignedBytes(static_cast<size_t>(depth * rowsAtOnce * s.out[2]) * 4);
   for (int64_t n = 0; n < s.batch; ++n)

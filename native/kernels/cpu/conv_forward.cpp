@@ -15,7 +15,8 @@ void oneGroup(const IsaKernels& isa, const ConvShape& s, int64_t group, const fl
               std::byte* scratch) {
   const GemmKernels& kernels = packed ? packed->front().kernels() : *isa.gemm;
   const int64_t firstOut = group * s.outPerGroup(), depth = s.depth();
-  const MatrixSource weights{w + firstOut * depth, depth, false, DType::F32};
+  // Of packed weights no source is kept.
+  const MatrixSource weights{packed ? nullptr : w + firstOut * depth, depth, false, DType::F32};
   const Im2col patches(s, x + group * s.inPerGroup() * s.inPlane());
   const auto packWeights = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t blockDepth) {
     packPanels(kernels, Side::A, weights, panels, first, count, depthBegin, blockDepth);
