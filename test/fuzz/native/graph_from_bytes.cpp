@@ -9,6 +9,7 @@
 #include "graph/half.h"
 #include "graph/op.h"
 #include "graph/verify.h"
+#include "op_cases/op_case.h"
 
 namespace ascribe::fuzz {
 namespace {
@@ -34,6 +35,20 @@ const std::vector<const OpSchema*>& operations() {
     std::vector<const OpSchema*> out;
     for (const OpSchema* schema : allOps())
       if (!belongsToCompiler(schema->name)) out.push_back(schema);
+    return out;
+  }();
+  return list;
+}
+
+struct Case {
+  const test::OpCase* source;
+  std::vector<HostTensor> operands;
+};
+const std::vector<Case>& cases() {
+  static const std::vector<Case> list = [] {
+    std::vector<Case> out;
+    for (const test::OpCase& source : test::opCases())
+      if (!source.timed && !belongsToCompiler(source.op)) out.push_back({&source, test::operandsOf(source)});
     return out;
   }();
   return list;
@@ -131,7 +146,55 @@ class Writer {
     graph_.addInput(fresh(), dtype, std::move(dims));
   }
 
+  /// An operand of a case: as it is, changed a little, or something else of the graph.
+  ValueId operandOf(const test::OpCase& source, size_t i, const HostTensor& tensor) {
+    const test::Operand& operand = source.operands[i];
+    switch (bytes_.below(16)) {
+      case 13: return any();
+      case 14: return recent();
+      case 15: {
+        Shape shape = tensor.shape();
+        if (shape.rank() > 0 && bytes_.below(2)) shape[static_cast<int>(bytes_.below(static_cast<size_t>(shape.rank())))] = std::min<int64_t>(bytes_.pick(kSizes), 16);
+        const DType dtype = bytes_.below(2) ? tensor.dtype() : bytes_.pick(kDTypes);
+        return graph_.addConstant(tensorFromBytes(bytes_, dtype, shape, true));
+      }
+      default: break;
+    }
+    if (operand.absent) return kNone;
+    const size_t kind = (op(source.op).hostOperands >> i & 1) || operand.constant ? 7 : bytes_.below(8);
+    if (kind == 7) return graph_.addConstant(tensor);
+    if (kind == 6) {
+      const std::string name = "p" + fresh();
+      described_.parameters->add(name, tensor);
+      const ValueId id = graph_.addParameter(name, {});
+      graph_.value(id).type = {tensor.dtype(), tensor.shape()};
+      return id;
+    }
+    std::vector<DeclaredDim> dims;
+    const int64_t t = described_.options.specialise.sizes.at("T");
+    for (int64_t size : tensor.shape())
+      if (size == t && bytes_.rarely(2)) dims.push_back({-1, "T"});
+      else dims.push_back({size, {}});
+    return graph_.addInput(fresh(), tensor.dtype(), std::move(dims));
+  }
+
+  /// One of the op cases that the native tests compute: the window of a convolution is nothing to find by chance.
+  void caseNode() {
+    const std::vector<Case>& list = cases();
+    const Case& chosen = list[(bytes_.next() * 256U + bytes_.next()) % list.size()];
+    std::vector<ValueId> ids;
+    for (size_t i = 0; i < chosen.operands.size(); ++i) ids.push_back(operandOf(*chosen.source, i, chosen.operands[i]));
+    Attributes attributes;
+    for (const AttributeSpec& spec : op(chosen.source->op).attributes) {
+      const Attribute* given = chosen.source->attributes.find(spec.name);
+      if (bytes_.rarely(16)) attributes.set(spec.name, attributeFrom(bytes_, spec.kind));
+      else if (given != nullptr) attributes.set(spec.name, *given);
+    }
+    add(op(chosen.source->op), std::move(ids), std::move(attributes), chosen.source->outputs);
+  }
+
   void node() {
+    if (bytes_.rarely(3)) return caseNode();
     const OpSchema& schema = *bytes_.pick(operations());
     int operands = schema.minInputs, outputs = schema.minOutputs;
     if (schema.maxInputs != schema.minInputs) operands += static_cast<int>(bytes_.below(static_cast<size_t>(schema.maxInputs < 0 ? 5 : schema.maxInputs - schema.minInputs + 1)));
@@ -144,6 +207,9 @@ class Writer {
     Attributes attributes;
     for (const AttributeSpec& spec : schema.attributes)
       if (spec.fallback ? bytes_.rarely(3) : !bytes_.rarely(64)) attributes.set(spec.name, attributeFrom(bytes_, spec.kind));
+    add(schema, std::move(ids), std::move(attributes), outputs);
+  }
+  void add(const OpSchema& schema, std::vector<ValueId> ids, Attributes attributes, int outputs) {
     graph_.addNode(schema, std::move(ids), std::move(attributes), outputs, "n" + std::to_string(graph_.nodes.size()));
     Node& made = graph_.nodes.back();
     for (ValueId id : made.outputs) graph_.value(id).name = fresh() + "." + std::to_string(id);

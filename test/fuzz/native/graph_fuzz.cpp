@@ -87,6 +87,17 @@ class Untouched {
   std::vector<std::pair<HostTensor, std::vector<char>>> watched_;
 };
 
+/// To read a finding: ASCRIBE_FUZZ_SHOW=1 build/fuzz/cmake/fuzz_graph FILE
+bool isShown() {
+  static const bool shown = std::getenv("ASCRIBE_FUZZ_SHOW") != nullptr;
+  return shown;
+}
+
+int outcome(const char* what, const char* detail = "") {
+  if (isShown()) std::fprintf(stderr, "outcome: %s %s\n", what, detail);
+  return 0;
+}
+
 void show(const Graph& graph, const std::string& name) {
   std::fprintf(stderr, "%s: inputs", name.c_str());
   for (ValueId id : graph.inputs) {
@@ -123,13 +134,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes bytes(data, size);
   try {
     Described described = graphFromBytes(bytes);
-    // To read a finding: ASCRIBE_FUZZ_SHOW=1 build/fuzz/cmake/fuzz_graph FILE
-    static const bool shown = std::getenv("ASCRIBE_FUZZ_SHOW") != nullptr;
-    if (shown) show(described.graph, "graph");
+    if (isShown()) show(described.graph, "graph");
     verifyAll(described.graph);
     const auto plan = compile(described.graph, described.parameters, described.options);
     auto request = requestFor(described, plan, bytes);
-    if (!request) return 0;
+    if (!request) return outcome("too costly to run");
     if (!described.graph.states.empty() && !bytes.rarely(16))
       request->session = std::make_shared<Session>(described.graph, described.options.specialise.sizes, plan->device());
     Untouched untouched;
@@ -139,9 +148,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (input) untouched.add(*input);
     run(std::move(*request));
     untouched.check();
+    return outcome("ran");
   } catch (const Error& error) {
     expectCode(error, {"BACKEND_UNAVAILABLE", "DERIVATIVE_UNSUPPORTED", "INPUT_DTYPE", "INPUT_MISSING", "INPUT_SHAPE", "INPUT_VALUE",
                        "LAYER_NOT_FOUND", "MODEL_CAPABILITY", "MODEL_INVALID", "MODEL_UNSUPPORTED_OP", "NOT_FINITE", "OPTION_RANGE", "OPTION_UNKNOWN", "OUT_OF_MEMORY_BUDGET"});
+    return outcome(error.code(), error.what());
   }
-  return 0;
 }

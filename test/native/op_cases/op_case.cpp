@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <type_traits>
 
 #include "graph/builder.h"
 #include "graph/convert.h"
@@ -29,7 +31,11 @@ class Draw {
 
 template <class T>
 void store(HostTensor& out, const std::vector<double>& values) {
-  std::transform(values.begin(), values.end(), static_cast<T*>(out.mutableData()), [](double v) { return static_cast<T>(v); });
+  std::transform(values.begin(), values.end(), static_cast<T*>(out.mutableData()), [](double v) {
+    // The largest integer is no double, and its neighbour is out of range.
+    if (std::is_same_v<T, int64_t> && v >= 0x1p63) return std::numeric_limits<T>::max();
+    return static_cast<T>(v);
+  });
 }
 
 HostTensor tensorOf(DType dtype, const Shape& shape, const std::vector<double>& values) {

@@ -43,7 +43,7 @@ std::vector<OpCase> reductionCases() {
       for (const auto& [note, which] : axes) {
         const Attributes how{{"axes", which}, {"keepDims", keep}};
         Shape reduced{2};
-        const auto drops = [&](int64_t axis) {
+        const auto drops = [&which = which](int64_t axis) {
           for (const int64_t a : which)
             if (a == axis || a + 3 == axis) return true;
           return which.empty();
