@@ -109,10 +109,13 @@ std::unique_ptr<Kernel> kernelFor(const Graph& graph, const Node& node, std::spa
   }
   for (ValueId id : node.outputs) outputs.push_back(graph.type(id));
   std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, outputs, constants}, backends);
-  if (!kernel)
-    throw Error("BACKEND_UNAVAILABLE", "no kernel takes node " + node.name + " (" + node.op->name + " of " +
-                                           std::string(nameOf(outputs[0].dtype)) + outputs[0].shape.text() + ")",
-                "leave the `backends` option at its default");
+  if (!kernel) {
+    // The reference takes whatever the language means, so what it refuses is the model's fault: a logical and of floats.
+    const bool isChosen = std::find(backends.begin(), backends.end(), "reference") == backends.end();
+    throw Error(isChosen ? "BACKEND_UNAVAILABLE" : "MODEL_UNSUPPORTED_OP",
+                "no kernel takes node " + node.name + " (" + node.op->name + " of " + std::string(nameOf(outputs[0].dtype)) + outputs[0].shape.text() + ")",
+                isChosen ? "leave the `backends` option at its default" : "");
+  }
   return kernel;
 }
 

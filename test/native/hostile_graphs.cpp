@@ -71,6 +71,16 @@ TEST(only_states_are_written) {
   }
 }
 
+TEST(what_no_kernel_takes_is_the_models_fault_or_the_choice_of_backends) {
+  Graph graph;
+  const ValueId x = graph.addInput("x", DType::F32, Shape{2});
+  graph.outputs = {Builder(graph).node("and", {x, x})};
+  EXPECT_THROWS_CODE(plan(graph), "MODEL_UNSUPPORTED_OP");
+  CompileOptions options;
+  options.backends = {"cpu"};
+  EXPECT_THROWS_CODE(plan(graph, std::make_shared<Parameters>(), options), "BACKEND_UNAVAILABLE");
+}
+
 namespace {
 
 /// What plans of one node with constant operands come to.

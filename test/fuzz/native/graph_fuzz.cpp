@@ -139,7 +139,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     expectSame(results, runOnce());
     return outcome("ran");
   } catch (const Error& error) {
-    expectCode(error, {"BACKEND_UNAVAILABLE", "DERIVATIVE_UNSUPPORTED", "INPUT_DTYPE", "INPUT_MISSING", "INPUT_SHAPE", "INPUT_VALUE",
+    expectCode(error, {"DERIVATIVE_UNSUPPORTED", "INPUT_DTYPE", "INPUT_MISSING", "INPUT_SHAPE", "INPUT_VALUE",
                        "LAYER_NOT_FOUND", "MODEL_CAPABILITY", "MODEL_INVALID", "MODEL_UNSUPPORTED_OP", "NOT_FINITE", "OPTION_RANGE", "OPTION_UNKNOWN", "OUT_OF_MEMORY_BUDGET"});
     return outcome(error.code(), error.what());
   }
