@@ -156,13 +156,19 @@ void inlineForward(Graph& graph, size_t n) {
 ExpandResult expandDerivatives(Graph& graph) {
   ExpandResult result;
   // What is put in a node's place stands at its index, and is looked at again: in order, inner ones come first.
+  const auto expandFrom = [&](size_t n) {
+    while (n < graph.nodes.size())
+      if (graph.nodes[n].op->name == "vjp") expandVjp(graph, n, result);
+      else ++n;
+  };
+  expandFrom(0);
   for (size_t n = 0; n < graph.nodes.size();) {
-    if (graph.nodes[n].op->name == "vjp") expandVjp(graph, n, result);
-    else ++n;
-  }
-  for (size_t n = 0; n < graph.nodes.size();) {
-    if (graph.nodes[n].op->name == "customDerivative") inlineForward(graph, n);
-    else ++n;
+    if (graph.nodes[n].op->name == "customDerivative") {
+      inlineForward(graph, n);
+      expandFrom(n);  // a body may hold derivatives of its own
+    } else {
+      ++n;
+    }
   }
   std::sort(result.fallbacks.begin(), result.fallbacks.end());
   result.fallbacks.erase(std::unique(result.fallbacks.begin(), result.fallbacks.end()), result.fallbacks.end());

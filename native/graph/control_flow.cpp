@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/convert.h"
+#include "graph/inline.h"
 #include "graph/op.h"
 #include "runtime/error.h"
 
@@ -94,7 +95,7 @@ ControlFlow::Spliced ControlFlow::splice(const Node& node, std::string_view attr
       copy.outputs.push_back(to);
       if (!name.empty() && names_.insert(name).second) graph_.value(to).name = name;
     }
-    for (const char* subgraph : {"thenBranch", "elseBranch", "body", "forward", "backward"})
+    for (const char* subgraph : kSubgraphAttributes)
       if (copy.attributes.has(subgraph)) copy.attributes.set(subgraph, prefix + copy.attributes.text(subgraph));
     out.nodes.push_back(std::move(copy));
   }

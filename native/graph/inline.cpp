@@ -21,8 +21,10 @@ Graph typed(const Graph& graph, const Graph& body, std::span<const ValueId> oper
   if (options.precision != DType::F32)
     for (HostTensor& constant : out.constants)
       if (isFloating(constant.dtype())) constant = convert(constant, options.precision);
-  for (Value& v : out.values)
+  for (Value& v : out.values) {
     if (v.kind == ValueKind::Constant) v.type.dtype = out.constants[static_cast<size_t>(v.storage)].dtype();
+    if (v.kind == ValueKind::Parameter && isFloating(v.type.dtype) && options.precision != DType::F32) v.type.dtype = options.precision;
+  }
   for (size_t i = 0; i < operands.size(); ++i) out.value(out.inputs[i]).type = graph.type(operands[i]);
   inferAndFold(out, options);
   return out;
@@ -33,7 +35,24 @@ ValueId outer(Graph& graph, const Graph& body, const Value& v) {
   if (v.kind != ValueKind::Parameter) throw Error("MODEL_INVALID", "a subgraph uses " + v.name + ", which is not its own");
   const auto same = std::find_if(graph.parameters.begin(), graph.parameters.end(), [&](const Parameter& p) { return p.name == v.name; });
   if (same != graph.parameters.end()) return same->value;
-  return graph.addParameter(v.name, body.parameters[static_cast<size_t>(v.storage)].source);
+  // Its bytes come from the plan's parameters.
+  const ValueId id = graph.addParameter(v.name, {});
+  graph.value(id).type = v.type;
+  return id;
+}
+
+/// Moves the body's own subgraphs into the graph, which may have others of the same names; returns what stands before
+/// the names now.
+std::string adoptSubgraphs(Graph& graph, const Graph& body) {
+  if (body.subgraphs.empty()) return {};
+  std::string prefix;
+  const auto isTaken = [&](const auto& entry) { return graph.subgraphs.contains(prefix + entry.first); };
+  for (size_t n = graph.subgraphs.size();; ++n) {
+    prefix = "inlined" + std::to_string(n) + "/";
+    if (std::none_of(body.subgraphs.begin(), body.subgraphs.end(), isTaken)) break;
+  }
+  for (const auto& [name, subgraph] : body.subgraphs) graph.subgraphs.emplace(prefix + name, subgraph);
+  return prefix;
 }
 
 }  // namespace
@@ -42,7 +61,7 @@ std::vector<ValueId> inlineGraph(Graph& graph, const Graph& source, std::span<co
   if (source.inputs.size() != operands.size())
     throw Error("MODEL_INVALID", "a subgraph takes " + std::to_string(source.inputs.size()) + " inputs and is given " + std::to_string(operands.size()));
   const Graph body = typed(graph, source, operands);
-  for (const auto& [name, subgraph] : body.subgraphs) graph.subgraphs.emplace(name, subgraph);
+  const std::string prefix = adoptSubgraphs(graph, body);
   std::vector<ValueId> mapped(body.values.size(), kNone);
   for (size_t i = 0; i < operands.size(); ++i) mapped[static_cast<size_t>(body.inputs[i])] = operands[i];
   const auto map = [&](ValueId id) {
@@ -54,7 +73,10 @@ std::vector<ValueId> inlineGraph(Graph& graph, const Graph& source, std::span<co
   for (const Node& node : body.nodes) {
     std::vector<ValueId> inputs;
     for (ValueId id : node.inputs) inputs.push_back(map(id));
-    const ValueId first = graph.addNode(*node.op, std::move(inputs), node.attributes, static_cast<int>(node.outputs.size()), node.name);
+    Attributes attributes = node.attributes;
+    for (const char* subgraph : kSubgraphAttributes)
+      if (attributes.has(subgraph)) attributes.set(subgraph, prefix + attributes.text(subgraph));
+    const ValueId first = graph.addNode(*node.op, std::move(inputs), std::move(attributes), static_cast<int>(node.outputs.size()), node.name);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       mapped[static_cast<size_t>(node.outputs[i])] = first + static_cast<ValueId>(i);
       graph.value(first + static_cast<ValueId>(i)).type = body.type(node.outputs[i]);

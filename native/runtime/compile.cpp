@@ -27,8 +27,9 @@ void pinByName(Graph& graph, const std::vector<std::string>& names) {
   }
 }
 
-void attachParameters(Graph& graph, const Parameters& parameters) {
-  for (Parameter& parameter : graph.parameters) {
+/// The graph's parameters from the given one on.
+void attachParameters(Graph& graph, const Parameters& parameters, size_t first = 0) {
+  for (Parameter& parameter : std::span(graph.parameters).subspan(first)) {
     const Parameters::Entry entry = parameters.get(parameter.name);
     parameter.source = entry.source;
     parameter.version = entry.version;
@@ -136,7 +137,10 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   const PassContext context{options.specialise, options.frozenParameters, backends, channelLayout(backends)};
   runPasses(graph, raisingPasses(), context, options.withoutPasses);
 
+  const size_t attached = graph.parameters.size();
   ExpandResult expanded = expandDerivatives(graph);
+  // Bodies of custom derivatives may have brought weights that nothing else uses.
+  attachParameters(graph, *parameters, attached);
   plan->fallbacks_ = std::move(expanded.fallbacks);
   plan->unconnected_ = std::move(expanded.unconnected);
   if (options.frozenParameters) freeze(graph, true);

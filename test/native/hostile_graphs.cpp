@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstring>
 
 #include "device_support.h"
@@ -159,4 +160,85 @@ TEST(run_lengths_that_are_no_longer_equal_share_no_bytes) {
   EXPECT_EQ(runAt(sum, 3, 3)[0].shape().count(), 3);
   // Broadcasting would read what the sum has overwritten.
   EXPECT_THROWS_CODE(runAt(sum, 1, 3), "INPUT_SHAPE");
+}
+
+namespace {
+
+/// A body of one node over its operands and, where asked, a parameter or a body of its own.
+template <class Body>
+std::shared_ptr<const Graph> bodyOf(size_t inputs, Body&& write) {
+  Graph body;
+  std::vector<ValueId> ids;
+  for (size_t i = 0; i < inputs; ++i) ids.push_back(body.addInput("in" + std::to_string(i), DType::F32, Shape{}));
+  body.outputs = {write(body, ids)};
+  verify(body);
+  return std::make_shared<const Graph>(std::move(body));
+}
+
+const Attributes kCustom{{"forward", std::string("f")}, {"backward", std::string("b")}};
+
+float runOn(const Graph& graph, std::shared_ptr<Parameters> parameters, bool frozen, float x) {
+  CompileOptions options;
+  options.frozenParameters = frozen;
+  RunRequest request;
+  request.plan = plan(graph, std::move(parameters), options);
+  request.inputs = {HostTensor::scalar(DType::F32, x)};
+  return static_cast<float>(run(std::move(request)).back().real(0));
+}
+
+}  // namespace
+
+TEST(weights_that_only_a_custom_derivative_uses_are_attached) {
+  for (const bool frozen : {true, false}) {
+    const auto parameters = std::make_shared<Parameters>();
+    parameters->add("w", HostTensor::scalar(DType::F32, 3));
+    parameters->add("v", HostTensor::scalar(DType::F32, 5));
+    const auto scaledBy = [](const char* name, size_t inputs) {
+      return bodyOf(inputs, [&](Graph& body, const std::vector<ValueId>& in) {
+        const ValueId w = body.addParameter(name, HostTensor(DType::F32, Shape{}, nullptr, nullptr));
+        return body.addNode(op("mul"), {in.back(), w}, {});
+      });
+    };
+    Graph graph;
+    const ValueId x = graph.addInput("x", DType::F32, Shape{});
+    graph.subgraphs = {{"f", scaledBy("w", 1)}, {"b", scaledBy("v", 3)}};
+    const ValueId y = graph.addNode(op("customDerivative"), {x}, kCustom);
+    graph.outputs = {y};
+    verify(graph);
+    EXPECT_NEAR(runOn(graph, parameters, frozen, 2), 6, 0);
+    const ValueId seed = graph.addConstant(ones(Shape{1}));
+    graph.outputs = {y, graph.addNode(op("vjp"), {y, seed, x}, {{"outputs", int64_t{1}}})};
+    verify(graph);
+    EXPECT_NEAR(runOn(graph, parameters, frozen, 2), 5, 0);
+  }
+}
+
+TEST(bodies_of_one_name_are_told_apart) {
+  const auto ofNegation = bodyOf(1, [](Graph& body, const std::vector<ValueId>& in) { return body.addNode(op("neg"), {in[0]}, {}); });
+  const auto outer = bodyOf(1, [&](Graph& body, const std::vector<ValueId>& in) {
+    body.subgraphs = {{"f", ofNegation}, {"b", ofNegation}};
+    return body.addNode(op("exp"), {body.addNode(op("customDerivative"), {in[0]}, kCustom)}, {});
+  });
+  Graph graph;
+  const ValueId x = graph.addInput("x", DType::F32, Shape{});
+  graph.subgraphs = {{"f", outer}, {"b", ofNegation}};
+  graph.outputs = {graph.addNode(op("customDerivative"), {x}, kCustom)};
+  verify(graph);
+  EXPECT_NEAR(runOn(graph, std::make_shared<Parameters>(), true, 0), 1, 0);
+  EXPECT_NEAR(runOn(graph, std::make_shared<Parameters>(), true, 1), std::exp(-1.0f), 1e-6);
+}
+
+TEST(a_body_may_hold_derivatives) {
+  const auto derivative = bodyOf(1, [](Graph& body, const std::vector<ValueId>& in) {
+    const ValueId seed = body.addConstant(ones(Shape{1}));
+    const ValueId y = body.addNode(op("mul"), {in[0], in[0]}, {});
+    const ValueId dx = body.addNode(op("vjp"), {y, seed, in[0]}, {{"outputs", int64_t{1}}});
+    return body.addNode(op("sum"), {dx}, {{"keepDims", int64_t{0}}});
+  });
+  Graph graph;
+  const ValueId x = graph.addInput("x", DType::F32, Shape{});
+  graph.subgraphs = {{"f", derivative}, {"b", derivative}};
+  graph.outputs = {graph.addNode(op("customDerivative"), {x}, kCustom)};
+  verify(graph);
+  EXPECT_NEAR(runOn(graph, std::make_shared<Parameters>(), true, 3), 6, 0);
 }
