@@ -113,6 +113,15 @@ class Writer {
     return std::move(graph_);
   }
 
+  /// A body of control flow: so many operands, so many results.
+  std::shared_ptr<const Graph> writeBody(size_t inputs, size_t outputs) {
+    for (size_t i = 0; i < inputs; ++i) graph_.addInput(fresh(), DType::F32, std::vector<DeclaredDim>{});
+    if (inputs == 0 || bytes_.rarely(3)) leaf();
+    for (size_t count = bytes_.below(4); count > 0; --count) node();
+    for (size_t i = 0; i < outputs; ++i) graph_.outputs.push_back(bytes_.below(2) ? any() : recent());
+    return std::make_shared<const Graph>(std::move(graph_));
+  }
+
  private:
   std::string fresh() const { return std::string(static_cast<size_t>(depth_), 's') + "v" + std::to_string(graph_.values.size()); }
   ValueId any() { return static_cast<ValueId>(bytes_.below(graph_.values.size())); }
@@ -128,7 +137,7 @@ class Writer {
       graph_.addConstant(tensorFromBytes(bytes_, numbers ? DType::I64 : dtype, shape, true));
     } else if (kind == 6) {
       HostTensor source = tensorFromBytes(bytes_, dtype, heldShapeFrom(bytes_), true);
-      const std::string name = "p" + fresh();
+      const std::string name = "p" + std::to_string(described_.parameters->list().size());
       described_.parameters->add(name, source);
       const ValueId id = graph_.addParameter(name, {});
       // What the graph says a parameter is need not be what it is.
@@ -164,7 +173,7 @@ class Writer {
     const size_t kind = (op(source.op).hostOperands >> i & 1) || operand.constant ? 7 : bytes_.below(8);
     if (kind == 7) return graph_.addConstant(tensor);
     if (kind == 6) {
-      const std::string name = "p" + fresh();
+      const std::string name = "p" + std::to_string(described_.parameters->list().size());
       described_.parameters->add(name, tensor);
       const ValueId id = graph_.addParameter(name, {});
       graph_.value(id).type = {tensor.dtype(), tensor.shape()};
@@ -193,8 +202,47 @@ class Writer {
     add(op(chosen.source->op), std::move(ids), std::move(attributes), chosen.source->outputs);
   }
 
+  std::vector<ValueId> severalOf(size_t count) {
+    std::vector<ValueId> out;
+    for (size_t i = 0; i < count; ++i) out.push_back(bytes_.below(2) ? recent() : any());
+    return out;
+  }
+  ValueId scalar(DType dtype, double value) { return graph_.addConstant(HostTensor::scalar(dtype, value)); }
+
+  /// An if, a loop or a custom derivative whose bodies fit it.
+  void controlNode() {
+    const size_t operands = bytes_.below(3), results = 1 + bytes_.below(2);
+    std::vector<ValueId> ids = severalOf(operands);
+    // Some of one name at different depths.
+    const std::string first = bytes_.below(2) ? "c" : "c" + std::to_string(graph_.nodes.size()), second = "d" + first;
+    const auto body = [&](size_t in, size_t out) { return Writer(bytes_, described_, depth_ + 1).writeBody(in, out); };
+    switch (bytes_.below(3)) {
+      case 0: {
+        graph_.subgraphs[first] = body(operands, results), graph_.subgraphs[second] = body(operands, results);
+        ids.insert(ids.begin(), bytes_.rarely(4) ? any() : scalar(DType::Bool, static_cast<double>(bytes_.below(2))));
+        return add(op("if"), std::move(ids), {{"thenBranch", first}, {"elseBranch", second}}, static_cast<int>(results));
+      }
+      case 1: {
+        const size_t carried = bytes_.below(operands + 1), stacked = carried == 0 ? 1 : results - 1;
+        auto trip = std::make_shared<Graph>(*body(2 + operands, 1 + carried + stacked));
+        if (!bytes_.rarely(4)) trip->outputs[0] = trip->inputs[1];  // goes on
+        graph_.subgraphs[first] = trip;
+        ids.insert(ids.begin(), {bytes_.rarely(8) ? kNone : scalar(DType::I64, static_cast<double>(bytes_.rarely(16) ? bytes_.pick(kIntegers) : static_cast<int64_t>(bytes_.below(4)))),
+                                 bytes_.below(2) ? kNone : scalar(DType::Bool, static_cast<double>(bytes_.below(8) > 0))});
+        return add(op("loop"), std::move(ids), {{"body", first}, {"carried", static_cast<int64_t>(carried)}, {"captured", static_cast<int64_t>(operands - carried)}},
+                   static_cast<int>(carried + stacked));
+      }
+      default: {
+        graph_.subgraphs[first] = body(operands + 1, results), graph_.subgraphs[second] = body(operands + 1 + 2 * results, operands + 1);
+        ids.push_back(recent());
+        return add(op("customDerivative"), std::move(ids), {{"forward", first}, {"backward", second}}, static_cast<int>(results));
+      }
+    }
+  }
+
   void node() {
     if (bytes_.rarely(3)) return caseNode();
+    if (depth_ < kMaximumDepth && bytes_.rarely(8)) return controlNode();
     const OpSchema& schema = *bytes_.pick(operations());
     int operands = schema.minInputs, outputs = schema.minOutputs;
     if (schema.maxInputs != schema.minInputs) operands += static_cast<int>(bytes_.below(static_cast<size_t>(schema.maxInputs < 0 ? 5 : schema.maxInputs - schema.minInputs + 1)));
