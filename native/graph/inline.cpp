@@ -48,7 +48,7 @@ std::string adoptSubgraphs(Graph& graph, const Graph& body) {
   std::string prefix;
   const auto isTaken = [&](const auto& entry) { return graph.subgraphs.contains(prefix + entry.first); };
   for (size_t n = graph.subgraphs.size();; ++n) {
-    prefix = "inlined" + std::to_string(n) + "/";
+    prefix = std::to_string(n) + "/";
     if (std::none_of(body.subgraphs.begin(), body.subgraphs.end(), isTaken)) break;
   }
   for (const auto& [name, subgraph] : body.subgraphs) graph.subgraphs.emplace(prefix + name, subgraph);
