@@ -253,6 +253,7 @@ void Execution::start() {
   if (!planned.states.empty() && !s.session) throw Error("INPUT_MISSING", "the graph has states: give a session");
   if (!plan_->options().frozenParameters) readParameters();
   if (s.ownGraph && s.madeFor != s.lengths) {
+    s.madeFor.clear();  // what fails below leaves shapes of no lengths at all
     inferAtLengths(*s.ownGraph, plan_->options().specialise, s.lengths);
     checkRoom(*plan_, *s.ownGraph);
     const std::vector<std::string_view> backends = resolveBackends(plan_->options().backends, plan_->options().specialise.precision);

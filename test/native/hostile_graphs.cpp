@@ -4,6 +4,7 @@
 #include "device_support.h"
 #include "graph/verify.h"
 #include "harness.h"
+#include "runtime/memory.h"
 
 /// Descriptions that the graph fuzzer (test/fuzz/native) found, or that it is made to find: each once read or wrote where
 /// it must not, or ended in INTERNAL.
@@ -146,13 +147,41 @@ std::vector<HostTensor> runAt(std::shared_ptr<const Plan> plan, int64_t t, int64
 
 }  // namespace
 
-TEST(what_grows_as_run_lengths_shrink_has_no_room) {
-  const auto missing = ofRunLength([](Graph& graph, auto&& node, ValueId x, ValueId) {
+namespace {
+
+/// As many ones as x is short of 100000.
+std::shared_ptr<const Plan> missingPlan() {
+  return ofRunLength([](Graph& graph, auto&& node, ValueId x, ValueId) {
     const ValueId rest = node("sub", {graph.addConstant(HostTensor::ofIntegers({100000})), node("shape", {x})});
     return node("exp", {node("constantOfShape", {rest})});
   });
+}
+
+}  // namespace
+
+TEST(what_grows_as_run_lengths_shrink_has_no_room) {
+  const auto missing = missingPlan();
   EXPECT_EQ(runAt(missing, 4, 4)[0].shape().count(), 99996);
   EXPECT_THROWS_CODE(runAt(missing, 1, 4), "INPUT_SHAPE");
+}
+
+TEST(an_execution_forgets_run_lengths_that_failed) {
+  Execution execution(missingPlan(), std::make_shared<MemoryBudget>());
+  const HostTensor x = ones(Shape{4});
+  const auto startAt = [&](int64_t length) {
+    execution.setRunLength("T", length);
+    execution.bindInput(0, x.data(), DType::F32, Shape{length});
+    execution.bindInput(1, x.data(), DType::F32, Shape{4});
+    execution.start();
+  };
+  startAt(4);
+  EXPECT_THROWS_CODE(startAt(1), "INPUT_SHAPE");
+  startAt(4);
+  const CancelToken token;
+  Slice slice(token, std::chrono::hours(1));
+  while (execution.advance(slice) != Job::Step::Done) {
+  }
+  EXPECT_EQ(execution.output(0).shape.count(), 99996);
 }
 
 TEST(run_lengths_that_are_no_longer_equal_share_no_bytes) {
