@@ -52,7 +52,8 @@ void resize(InferContext& c) {
     c.require(given.shape().count() == x.rank(), "scales must have one value per axis");
     for (int i = 0; i < x.rank(); ++i) {
       const double scale = given.real(i);
-      c.require(scale > 0 && scale < 1e6, "a scale is not positive or too large");
+      // Sizes of their own beside a scale of nearly 0 would ask for pixels beyond any integer, and endless antialiasing.
+      c.require(scale > 1e-6 && scale < 1e6, "a scale is not positive, too small or too large");
       scales[static_cast<size_t>(i)] = scale;
       // In single precision, as scales are given: 5 * 2.6f is 13, in double it would stay below.
       out.push(static_cast<int64_t>(std::floor(static_cast<float>(x[i]) * static_cast<float>(scale))));

@@ -108,6 +108,16 @@ TEST(numbers_beyond_an_integer_type_are_its_ends) {
   EXPECT_EQ(folded("constantOfShape", {one}, {{"value", 1e300}, {"dtype", std::string("i64")}}).integer(0), INT64_MAX);
   EXPECT_EQ(folded("constantOfShape", {one}, {{"value", -3.0}, {"dtype", std::string("u8")}}).integer(0), 0);
   EXPECT_EQ(folded("constantOfShape", {one}, {{"value", 0.5}, {"dtype", std::string("bool")}}).integer(0), 1);
+  const auto list = [](const std::vector<double>& values) {
+    HostTensor out(DType::F32, Shape{static_cast<int64_t>(values.size())});
+    for (size_t i = 0; i < values.size(); ++i) static_cast<float*>(out.mutableData())[i] = static_cast<float>(values[i]);
+    return out;
+  };
+  HostTensor picture(DType::U8, Shape{2});
+  const HostTensor cropped = folded("resize", {picture, list({1}), HostTensor::ofIntegers({2}), list({2, 3})},
+                                    {{"mode", std::string("linear")}, {"coordinateMode", std::string("cropAndResize")}, {"extrapolation", 1e300}});
+  EXPECT_EQ(cropped.integer(0), 255);
+  EXPECT_THROWS_CODE(folded("resize", {list({1, 2}), list({1e-30}), HostTensor::ofIntegers({2})}, {{"mode", std::string("linear")}, {"antialias", int64_t{1}}}), "MODEL_INVALID");
   // The overshoot of cubic weights.
   HostTensor bytes(DType::U8, Shape{1, 1, 4});
   static_cast<uint8_t*>(bytes.mutableData())[1] = static_cast<uint8_t*>(bytes.mutableData())[2] = 255;

@@ -118,7 +118,7 @@ void resize(const KernelArguments& k, const Node& node) {
     using T = decltype(zero);
     for (int64_t i = 0; i < y.count(); ++i) {
       if (crops && !isInside(axes, y, i)) {
-        k.outputs[0].as<T>()[i] = static_cast<T>(outside);
+        k.outputs[0].as<T>()[i] = saturated<T>(outside);
       } else if constexpr (isFloat<T>) {
         Wide<T> sum(0);
         terms(axes, x, y, i, 0, 0, 1, [&](int64_t from, double weight) { sum += Wide<T>(k.inputs[0].as<T>()[from]) * Wide<T>(weight); });

@@ -23,7 +23,7 @@ const std::string kWords[] = {
     "dual", "sameUpper", "sameLower", "valid", "explicit", "DCR", "CRD", "add", "mul", "max", "min", "halfPixel", "alignCorners", "pytorchHalfPixel",
     "asymmetric", "halfPixelSymmetric", "floor", "ceil", "roundPreferFloor", "roundPreferCeil", "lstm", "gru", "rnn", "relu", "sigmoid tanh tanh",
     "sigmoid tanh", "relu relu relu", "hardSigmoid", "softsign softplus", "leakyRelu", "summed", "perExample", "factors", "derivative", "guided",
-    "deconvolution", "x"};
+    "deconvolution", "exact", "rowMean", "absorb", "distribute", "left", "right", "x"};
 constexpr DType kDTypes[] = {DType::F32, DType::F32, DType::F32, DType::F32, DType::I64, DType::I64, DType::I32, DType::Bool,
                              DType::F64, DType::I8,  DType::U8,  DType::F16, DType::BF16};
 constexpr int64_t kSizes[] = {1, 2, 3, 4, 5, 0, 8, 1, 2, 3, 6, 16, int64_t{1} << 40};
@@ -283,11 +283,21 @@ class Writer {
     std::vector<ValueId> operands{output, seed};
     const size_t wanted = 1 + bytes_.below(3);
     for (size_t i = 0; i < wanted; ++i) operands.push_back(bytes_.below(2) ? any() : graph_.inputs[bytes_.below(graph_.inputs.size())]);
-    static const std::string kRules[] = {"derivative", "derivative", "derivative", "guided", "deconvolution", "guidedBackprop", "x"};
+    static const std::string kRules[] = {"derivative", "derivative", "derivative", "guided", "deconvolution", "deepLift", "deepLift", "lrp", "lrp", "attnLrp", "x"};
     static const std::string kParameters[] = {"summed", "summed", "perExample", "factors"};
-    const std::string& parameters = bytes_.pick(kParameters);
-    const ValueId first = graph_.addNode(op("vjp"), std::move(operands), {{"outputs", int64_t{1}}, {"rules", bytes_.pick(kRules)}, {"parameters", parameters}},
-                                         static_cast<int>(parameters == "factors" ? 2 * wanted : wanted), "vjp");
+    static const std::string kShares[] = {"same", "epsilon", "gamma", "alphaBeta", "box", "flat", "wSquare", "zPlus"};
+    const std::string &parameters = bytes_.pick(kParameters), &rules = bytes_.pick(kRules);
+    Attributes attributes{{"outputs", int64_t{1}}, {"rules", rules}, {"parameters", parameters}};
+    const bool paired = rules == "deepLift" ? !bytes_.rarely(8) : bytes_.rarely(32);
+    if (paired) {
+      attributes.set("paired", int64_t{1});
+      for (size_t i = 0; i < wanted; ++i) operands.push_back(bytes_.rarely(8) ? any() : operands[2 + i]);
+    }
+    if (rules == "lrp")
+      for (const char* place : {"first", "convolution", "dense"}) attributes.set(place, bytes_.pick(kShares));
+    for (const AttributeSpec& spec : op("vjp").attributes)
+      if (!attributes.has(spec.name) && bytes_.rarely(16)) attributes.set(spec.name, attributeFrom(bytes_, spec.kind));
+    const ValueId first = graph_.addNode(op("vjp"), std::move(operands), std::move(attributes), static_cast<int>(parameters == "factors" ? 2 * wanted : wanted), "vjp");
     for (size_t i = 0; i < (parameters == "factors" ? 2 * wanted : wanted); ++i) graph_.outputs.push_back(first + static_cast<ValueId>(i));
     // Once more: the derivatives of derivatives are other code.
     if (depth_ == 0 && !twice_ && bytes_.rarely(3)) {
