@@ -36,6 +36,6 @@ for name in $targets; do
   echo "== fuzz_$name for $seconds s"
   # shellcheck disable=SC2086
   build/fuzz/cmake/fuzz_"$name" $corpus -artifact_prefix="build/fuzz/found/$name-" -max_total_time="$seconds" \
-    -max_len=4096 -timeout=30 -rss_limit_mb=3072 -print_final_stats=1 "$@" || status=$?
+    -max_len=1024 -len_control=0 -timeout=60 -rss_limit_mb=3072 -print_final_stats=1 "$@" || status=$?
 done
 exit $status

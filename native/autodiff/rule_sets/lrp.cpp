@@ -160,6 +160,7 @@ void withMovingBias(VjpContext& c) {
 void weighted(VjpContext& c) {
   if (c.wants(2)) return withMovingBias(c);
   if (c.wants(0) && c.wants(1)) return halves(c);
+  if (!c.wants(0) && !c.wants(1)) return c.unsupported("relevance of a bias alone is not defined");
   const Layer layer(c);
   const Attributes& options = c.facts().options;
   const std::string rule = options.text(c.node().op->name == "matMul" ? "dense" : "convolution"), first = options.text("first");
