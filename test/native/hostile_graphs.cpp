@@ -108,6 +108,8 @@ TEST(numbers_beyond_an_integer_type_are_its_ends) {
   EXPECT_EQ(folded("constantOfShape", {one}, {{"value", 1e300}, {"dtype", std::string("i64")}}).integer(0), INT64_MAX);
   EXPECT_EQ(folded("constantOfShape", {one}, {{"value", -3.0}, {"dtype", std::string("u8")}}).integer(0), 0);
   EXPECT_EQ(folded("constantOfShape", {one}, {{"value", 0.5}, {"dtype", std::string("bool")}}).integer(0), 1);
+  const HostTensor hot = folded("oneHot", {HostTensor::ofIntegers({INT64_MAX, INT64_MIN, 1}), HostTensor::scalar(DType::I64, 2), HostTensor::ofIntegers({0, 1})}, {});
+  EXPECT_TRUE((hot.integers() == std::vector<int64_t>{0, 0, 0, 0, 0, 1}));
   const auto list = [](const std::vector<double>& values) {
     HostTensor out(DType::F32, Shape{static_cast<int64_t>(values.size())});
     for (size_t i = 0; i < values.size(); ++i) static_cast<float*>(out.mutableData())[i] = static_cast<float>(values[i]);

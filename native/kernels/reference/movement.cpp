@@ -200,7 +200,7 @@ void oneHot(const KernelArguments& k, const Node& node) {
       const T off = k.inputs[2].as<T>()[0], on = k.inputs[2].as<T>()[1];
       for (int64_t o = 0; o < v.outer; ++o)
         for (int64_t i = 0; i < v.inner; ++i) {
-          int64_t hot = static_cast<int64_t>(static_cast<double>(k.inputs[0].as<I>()[o * v.inner + i]));
+          int64_t hot = saturated<int64_t>(static_cast<double>(k.inputs[0].as<I>()[o * v.inner + i]));
           if (hot < 0) hot += v.size;
           for (int64_t s = 0; s < v.size; ++s) k.outputs[0].as<T>()[(o * v.size + s) * v.inner + i] = s == hot ? on : off;
         }
