@@ -67,7 +67,8 @@ export async function readPreprocessorConfig(path: string): Promise<Preprocessin
  */
 export function parsePreprocessorConfig(contents: unknown): Preprocessing {
   const config = expectObject('preprocessor_config', contents)
-  const kind = String(config.image_processor_type ?? config.feature_extractor_type ?? '')
+  const kind = config.image_processor_type ?? config.feature_extractor_type ?? ''
+  if (typeof kind !== 'string') throw unclear(`names ${describeValue(kind)} as its class, not a text`)
   const className = kind.replace(/(ImageProcessor(Fast)?|FeatureExtractor)$/, '')
   const defaults = Object.hasOwn(classDefaults, className) ? classDefaults[className] : undefined
   const unknown = Object.keys(config).filter(

@@ -105,6 +105,14 @@ test('files: read, damaged, missing', async t => {
   await t.throwsAsync(readPreprocessorConfig(`${folder}/c.json`), { code: 'FILE_NOT_FOUND' })
 })
 
+test('a class that is no text is refused, also one that cannot become a text', t => {
+  for (const kind of [{ toString: 0 }, 3, []])
+    t.throws(() => parsePreprocessorConfig({ ...vit, image_processor_type: kind }), {
+      instanceOf: AscribeError,
+      code: 'PREPROCESSING_REQUIRED',
+    })
+})
+
 test('any JSON whatever gives a preprocessing or an AscribeError', t => {
   fc.assert(
     fc.property(
