@@ -1,6 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import { onePass } from './onePass.js'
 
 export const deepLiftOptions = {
   softmax: {
@@ -36,16 +37,8 @@ export class DeepLift extends GradientMethod {
     this.options = resolveOptions(deepLiftOptions, options)
   }
   override recipe(): Recipe {
-    return {
-      // At the path's end, where the rules give the multiplier of the whole way.
-      quantity: 'integrated',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
-      rules: { name: 'deepLift', compares: true, options: this.options },
-    }
+    // At the path's end, where the rules give the multiplier of the whole way.
+    return onePass('integrated', { rules: { name: 'deepLift', compares: true, options: this.options } })
   }
   override identity(): MethodIdentity {
     return { name: 'DeepLift', options: this.options }

@@ -1,6 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import { onePass } from './onePass.js'
 
 /**
  * The input times the gradient of the target in it. Scores have the shape of the input; for a linear model they add
@@ -14,14 +15,7 @@ export class InputXGradient extends GradientMethod {
     resolveOptions({}, options)
   }
   override recipe(): Recipe {
-    return {
-      quantity: 'inputTimesGradient',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
-    }
+    return onePass('inputTimesGradient')
   }
   override identity(): MethodIdentity {
     return { name: 'InputXGradient', options: {} }

@@ -1,6 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import { onePass } from './onePass.js'
 
 /** A backward pass in which rectifiers have a rule of their own. */
 abstract class RectifierMethod extends GradientMethod {
@@ -12,15 +13,7 @@ abstract class RectifierMethod extends GradientMethod {
     resolveOptions({}, options)
   }
   override recipe(): Recipe {
-    return {
-      quantity: 'gradient',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
-      rules: { name: this.rules },
-    }
+    return onePass('gradient', { rules: { name: this.rules } })
   }
   override identity(): MethodIdentity {
     return { name: this.name, options: {} }

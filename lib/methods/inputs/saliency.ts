@@ -1,6 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import { onePass } from './onePass.js'
 
 export const saliencyOptions = {
   absolute: {
@@ -26,14 +27,7 @@ export class Saliency extends GradientMethod {
     this.options = resolveOptions(saliencyOptions, options)
   }
   override recipe(): Recipe {
-    return {
-      quantity: this.options.absolute ? 'absolute' : 'gradient',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
-    }
+    return onePass(this.options.absolute ? 'absolute' : 'gradient')
   }
   override identity(): MethodIdentity {
     return { name: 'Saliency', options: this.options }

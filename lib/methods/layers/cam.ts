@@ -11,6 +11,7 @@ import {
   type Recipe,
 } from '../inputs/gradientMethod.js'
 import type { Present } from '../inputs/gradientResult.js'
+import { onePass } from '../inputs/onePass.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { type CamName, camCombination } from './camMaps.js'
 
@@ -66,15 +67,7 @@ abstract class CamMethod extends GradientMethod {
   }
 
   override recipe(): Recipe {
-    return {
-      quantity: 'gradient',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
-      combination: camCombination(this.name),
-    }
+    return onePass('gradient', { combination: camCombination(this.name) })
   }
   override identity(): MethodIdentity {
     return { name: this.name, options: this.options }

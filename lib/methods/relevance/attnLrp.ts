@@ -1,5 +1,6 @@
 import type { Model } from '../../model/model.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from '../inputs/gradientMethod.js'
+import { onePass } from '../inputs/onePass.js'
 import { resolveOptions } from '../options.js'
 
 /**
@@ -18,15 +19,7 @@ export class AttnLrp extends GradientMethod {
     resolveOptions({}, options)
   }
   override recipe(): Recipe {
-    return {
-      quantity: 'inputTimesGradient',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
-      rules: { name: 'attnLrp' },
-    }
+    return onePass('inputTimesGradient', { rules: { name: 'attnLrp' } })
   }
   override identity(): MethodIdentity {
     return { name: 'AttnLrp', options: {} }

@@ -2,6 +2,7 @@ import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
 import { typeError } from '../../validate.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from '../inputs/gradientMethod.js'
+import { onePass } from '../inputs/onePass.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 
 /** What a preset says of the first layer with weights, of convolutions and of matrix products. */
@@ -139,19 +140,13 @@ export class LayerwiseRelevance extends GradientMethod {
   }
   override recipe(): Recipe {
     const { preset: _, ...numbers } = this.options
-    return {
-      quantity: 'gradient',
-      points: Float64Array.of(1),
-      weights: Float64Array.of(1),
-      samples: 1,
-      statistic: 'mean',
-      seed: 0,
+    return onePass('gradient', {
       rules: {
         name: 'lrp',
         startsFromValue: true,
         options: { ...numbers, ...this.#rules(), low: this.#low, high: this.#high },
       },
-    }
+    })
   }
   override identity(): MethodIdentity {
     const bounds = this.#low.length > 0 ? { low: this.#low, high: this.#high } : {}
