@@ -2,7 +2,7 @@ import type { NodeDescription } from '#typings/addon.js'
 import { AscribeError } from '../errors.js'
 import type { GraphBuilder, Value } from './builder.js'
 import type { OperationAttributes } from './operations.js'
-import { classIndex, type Target } from './target.js'
+import { classIndex, type Score, type Target } from './target.js'
 
 /** Name of the int64 input [N, 1] that says which class of each example is explained. */
 export const classInput = 'ascribe.class'
@@ -67,6 +67,24 @@ function valueAt(like: Value, index: number): Value {
   return new Class(like.builder, index)
 }
 
+/** The scores that classes are picked from. */
+export interface CompiledScores {
+  /** [N, C]. */
+  rows: Value
+  lookedBehind?: string
+}
+
+/** The class scores of an output in the wanted form, [N, C]: a final softmax or sigmoid is looked behind. */
+export function compileScores(graph: GraphBuilder, output: Value, score: Score | undefined): CompiledScores {
+  const behind = lookBehind(graph, output)
+  let scores = behind?.scores ?? output
+  if (score === 'probability') scores = graph.apply('softmax', [scores], { axis: -1 })
+  if (score === 'logProbability') scores = graph.apply('logSoftmax', [scores], { axis: -1 })
+  // Squeezed spatial axes ([N, C, 1, 1] heads) and plain rows both become [N, C].
+  const rows = graph.apply('flatten', [scores], { axis: 1 })
+  return { rows, ...(behind === undefined ? {} : { lookedBehind: behind.op }) }
+}
+
 /**
  * Appends the explained scalar to a graph that holds the model.
  *
@@ -126,14 +144,8 @@ export function compileTarget(
     return { objective: sum(box, [1, 2]), ...named, readsClass: false }
   }
 
-  const behind = lookBehind(graph, output)
-  const lookedBehind = behind?.op
-  let scores = behind?.scores ?? output
-  if (options.score === 'probability') scores = graph.apply('softmax', [scores], { axis: -1 })
-  if (options.score === 'logProbability') scores = graph.apply('logSoftmax', [scores], { axis: -1 })
-  // Squeezed spatial axes ([N, C, 1, 1] heads) and plain rows both become [N, C].
-  const rows = graph.apply('flatten', [scores], { axis: 1 })
-  const shared = { scores: rows, ...named, ...(lookedBehind === undefined ? {} : { lookedBehind }) }
+  const { rows, ...behind } = compileScores(graph, output, options.score)
+  const shared = { scores: rows, ...named, ...behind }
   if (description.kind === 'weighted') {
     const terms = description.terms.map(([of, weight]) => {
       const index = graph.constant('i64', [], BigInt64Array.of(BigInt(classIndex(of, labels))))
