@@ -109,6 +109,16 @@ export {
   type RunModelOptions,
   type RunModelResult,
 } from './model/model.js'
+export { audioPatches } from './regions/audioPatches.js'
+export { tableColumns } from './regions/columns.js'
+export { makeRegions, type RegionsOption } from './regions/makeRegions.js'
+export { type MaskListOptions, maskRegions, type RegionMask } from './regions/maskList.js'
+export { gridRegions, type Regions, regionAreas, regionsFromLabels } from './regions/regions.js'
+export { type SeedsOptions, seedsRegions } from './regions/seeds.js'
+export { type SlicOptions, slicRegions } from './regions/slic.js'
+export { type SlicoOptions, slicoRegions } from './regions/slico.js'
+export { type Span, textSpans } from './regions/spans.js'
+export { drawRegions } from './report/drawRegions.js'
 export type { FigureOptions } from './report/figure.js'
 export type { MapInterpolation } from './report/scoreMap.js'
 export { type DoctorReport, doctor } from './tools/doctor.js'
