@@ -55,6 +55,17 @@ export {
 } from './data/tensor.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
 export { type ClassName, type Score, Target, type TargetOptions } from './graph/target.js'
+export {
+  AttentionRollout,
+  type AttentionRolloutOptions,
+} from './methods/attention/attentionRollout.js'
+export {
+  GradientXAttention,
+  type GradientXAttentionOptions,
+} from './methods/attention/gradientXAttention.js'
+export { LeGrad, type LeGradOptions } from './methods/attention/leGrad.js'
+export { RawAttention, type RawAttentionOptions } from './methods/attention/rawAttention.js'
+export type { AttributionMethod } from './methods/attributionMethod.js'
 export { DeepLift, type DeepLiftOptions } from './methods/inputs/deepLift.js'
 export type {
   AttributeOptions,

@@ -7,7 +7,8 @@ import type { Image } from '../data/image.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { Score } from '../graph/target.js'
-import type { GradientMethod } from '../methods/inputs/gradientMethod.js'
+import type { AttributionMethod } from '../methods/attributionMethod.js'
+import { GradientMethod } from '../methods/inputs/gradientMethod.js'
 import { findMethod } from '../methods/registry.js'
 import type { Model, ModelInputs } from '../model/model.js'
 import { exitCodes } from './exitCodes.js'
@@ -90,7 +91,7 @@ export function addExplain(program: Command, argv: readonly string[]): void {
   })
 }
 
-async function createMethod(model: Model, flags: ExplainFlags): Promise<GradientMethod> {
+async function createMethod(model: Model, flags: ExplainFlags): Promise<AttributionMethod> {
   const entry = findMethod(flags.method)
   const given = flags as unknown as Record<string, unknown>
   const create = await entry.load()
@@ -98,7 +99,13 @@ async function createMethod(model: Model, flags: ExplainFlags): Promise<Gradient
   const base = findMethod(flags.base)
   if (base.wraps)
     throw new AscribeError('OPTION_RANGE', `${base.name} goes around another method and cannot be the base`)
-  return create(model, methodOptions(entry, given), (await base.load())(model, methodOptions(base, given)))
+  const inner = (await base.load())(model, methodOptions(base, given))
+  if (!(inner instanceof GradientMethod))
+    throw new AscribeError(
+      'OPTION_RANGE',
+      `${base.name} reads no gradients of values that noise could be put on`,
+    )
+  return create(model, methodOptions(entry, given), inner)
 }
 
 /** Where each result goes; undefined: nowhere, it is shown. */

@@ -7,7 +7,8 @@ interface Described {
 }
 export interface IntegerOption extends Described {
   kind: 'integer'
-  default: number
+  /** `undefined`: off unless given. */
+  default: number | undefined
   minimum?: number
   maximum?: number
 }

@@ -1,5 +1,10 @@
 import { AscribeError } from '../errors.js'
 import type { Model } from '../model/model.js'
+import { attentionRolloutOptions } from './attention/attentionRollout.js'
+import { gradientXAttentionOptions } from './attention/gradientXAttention.js'
+import { leGradOptions } from './attention/leGrad.js'
+import { rawAttentionOptions } from './attention/rawAttention.js'
+import type { AttributionMethod } from './attributionMethod.js'
 import { biasedOption } from './inputs/biasedOption.js'
 import { deepLiftOptions } from './inputs/deepLift.js'
 import type { GradientMethod } from './inputs/gradientMethod.js'
@@ -10,14 +15,14 @@ import { camOptions } from './layers/cam.js'
 import type { OptionSchema } from './options.js'
 
 /** What a model must offer. */
-export type Capability = 'gradients'
+export type Capability = 'gradients' | 'attention'
 
 /** Makes a method for a model. `base` is the method that a wrapping method goes around. */
 export type CreateMethod = (
   model: Model,
   options: Record<string, unknown>,
   base?: GradientMethod,
-) => GradientMethod
+) => AttributionMethod
 
 /** One attribution method, as the command line, a server or an evaluation finds it. */
 export interface MethodEntry {
@@ -81,6 +86,65 @@ const camEntries = Object.entries(cams).map(
     },
   }),
 )
+
+const attentionEntries: readonly MethodEntry[] = [
+  {
+    name: 'RawAttention',
+    role: 'attribute',
+    summary:
+      "Where a layer's class token, or the tokens that the target reads, look: probabilities of one attention layer, mean over heads.",
+    source: 'Bahdanau, Cho and Bengio 2015; Vaswani et al. 2017, section 3.2.1',
+    requires: ['attention'],
+    options: rawAttentionOptions,
+    wraps: false,
+    load: async () => {
+      const { RawAttention } = await import('./attention/rawAttention.js')
+      return (model, options) => new RawAttention(model, options)
+    },
+  },
+  {
+    name: 'AttentionRollout',
+    role: 'attribute',
+    summary:
+      'What of each token reaches the read one, if attention alone moved information: the product of all layers, half of each handed on as it is. The same for every target that reads the same tokens.',
+    source: 'Abnar and Zuidema 2020, section 3',
+    requires: ['attention'],
+    options: attentionRolloutOptions,
+    wraps: false,
+    load: async () => {
+      const { AttentionRollout } = await import('./attention/attentionRollout.js')
+      return (model, options) => new AttentionRollout(model, options)
+    },
+  },
+  {
+    name: 'GradientXAttention',
+    role: 'attribute',
+    summary:
+      "Relevance that goes from token to token by the positive part of attention times the target's gradient in it.",
+    source: 'Chefer, Gur and Wolf 2021 (ICCV), equations 5 and 6',
+    requires: ['attention', 'gradients'],
+    options: gradientXAttentionOptions,
+    wraps: false,
+    load: async () => {
+      const { GradientXAttention } = await import('./attention/gradientXAttention.js')
+      return (model, options) => new GradientXAttention(model, options)
+    },
+  },
+  {
+    name: 'LeGrad',
+    role: 'attribute',
+    summary:
+      "The positive part of the target's gradient in every layer's attention, mean over heads, queries and layers.",
+    source: 'Bousselham et al. 2024, in the form of torch-cam',
+    requires: ['attention', 'gradients'],
+    options: leGradOptions,
+    wraps: false,
+    load: async () => {
+      const { LeGrad } = await import('./attention/leGrad.js')
+      return (model, options) => new LeGrad(model, options)
+    },
+  },
+]
 
 /** Every method, in the order in which they are listed. */
 export const methods: readonly MethodEntry[] = [
@@ -161,6 +225,7 @@ export const methods: readonly MethodEntry[] = [
     },
   },
   ...camEntries,
+  ...attentionEntries,
   {
     name: 'SmoothGrad',
     role: 'attribute',

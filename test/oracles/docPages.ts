@@ -77,6 +77,20 @@ function relevanceSection(): string[] {
   ]
 }
 
+const attentionSection = [
+  '## Attention as it was exported',
+  '',
+  '`RawAttention`, `AttentionRollout`, `GradientXAttention` and `LeGrad` need no special export: attention is a softmax over the',
+  'last axis whose result is multiplied with values, and its probabilities and their gradients are read and reduced inside one',
+  'plan, so that no matrix of them leaves it. Patches of a picture become a grid: class tokens and the number of columns',
+  'follow from the sizes of picture and attention, or are given (`classTokens`, `gridWidth`). Whose attention is read follows',
+  'from the model too: with `row` at `auto` it is that of the tokens on whose rows of the last attention the target depends,',
+  'one for a class token or the token that predicts, all but padding for a mean. Results say which (`details.rows`, `details.row`).',
+  'Attention shows where a model looks. It is no account of the output: `AttentionRollout` is the same for every class.',
+  'Cross-attention of encoder-decoders is read by `RawAttention` alone, and attention inside windows is refused.',
+  '',
+]
+
 const derivativesSection = [
   '## Derivatives',
   '',
@@ -138,6 +152,7 @@ export function methodsPage(): string {
     '```',
     '',
     ...sections,
+    ...attentionSection,
     ...relevanceSection(),
     ...derivativesSection,
   ].join('\n')

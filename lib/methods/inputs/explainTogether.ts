@@ -80,9 +80,9 @@ function rangeOf(tensor: Tensor): number {
 }
 
 /** The class that the target picks, and the model's output as results show it. */
-async function choose(
+export async function choose(
   model: Model,
-  example: Example,
+  example: Pick<Example, 'prepared'>,
   target: Target,
   signal: AbortSignal | undefined,
 ): Promise<Choice> {

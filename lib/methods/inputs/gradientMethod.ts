@@ -59,7 +59,8 @@ const attributeOptionNames = [
   'chunk',
 ]
 
-function checkAttributeOptions(options: AttributeOptions): void {
+/** @throws AscribeError OPTION_*, TARGET_INVALID, INPUT_VALUE */
+export function checkAttributeOptions(options: AttributeOptions): void {
   expectObject('attribute options', options)
   expectKnownKeys('attribute options', options, attributeOptionNames)
   if (options.chunk !== undefined) expectInteger('chunk', options.chunk, 1, 1 << 20)

@@ -7,10 +7,10 @@ import type { OnnxNode, OperatorTable } from '../node.js'
  */
 function along(node: OnnxNode, op: 'softmax' | 'logSoftmax'): Value {
   const x = node.input(0)
-  if (node.opset >= 13) return node.apply(op, [x], { axis: node.attributes.integer('axis', -1) })
-  const axis = node.attributes.integer('axis', 1)
+  const axis = node.attributes.integer('axis', node.opset >= 13 ? -1 : 1)
   const rank = node.rank(x)
   if (axis === -1 || (rank !== undefined && axis === rank - 1)) return node.apply(op, [x], { axis: -1 })
+  if (node.opset >= 13) return node.apply(op, [x], { axis })
   const rows = node.apply('flatten', [x], { axis })
   return node.apply('reshapeLike', [node.apply(op, [rows], { axis: -1 }), x])
 }
