@@ -18,7 +18,7 @@ export interface SafetensorsHeader {
 }
 
 /** Some 300,000 tensors; the format's own reader takes three times as much. */
-const maximumHeaderBytes = 1 << 25
+export const maximumHeaderBytes = 1 << 25
 
 /** Bytes of an element, by the names of the format. */
 export const elementBytes: ReadonlyMap<string, number> = new Map([
@@ -50,15 +50,20 @@ const isSize = (value: unknown): value is number => Number.isSafeInteger(value) 
  * Everything is checked against the length of the file before anything is made of it: the tensors must fill it from the
  * header's end on, without gaps or overlaps, so that a name written twice is found too.
  *
- * @param bytes The whole file.
+ * @param bytes The file, or as much of it as holds the header.
+ * @param fileBytes How long the file is.
  * @throws AscribeError FILE_CORRUPT, which says what does not fit.
  */
-export function parseSafetensorsHeader(bytes: Uint8Array, name: string): SafetensorsHeader {
+export function parseSafetensorsHeader(
+  bytes: Uint8Array,
+  name: string,
+  fileBytes = bytes.length,
+): SafetensorsHeader {
   const corrupt = (message: string) => new AscribeError('FILE_CORRUPT', `${name}: ${message}`)
   if (bytes.length < 10) throw corrupt('is too short for a safetensors file')
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true)
   if (length > BigInt(maximumHeaderBytes) || length > BigInt(bytes.length - 8))
-    throw corrupt(`a safetensors header of ${length} bytes, and the file has ${bytes.length}`)
+    throw corrupt(`a safetensors header of ${length} bytes, and the file has ${fileBytes}`)
   const start = 8 + Number(length)
   let parsed: unknown
   try {
@@ -71,7 +76,7 @@ export function parseSafetensorsHeader(bytes: Uint8Array, name: string): Safeten
     })
   }
   if (!isRecord(parsed)) throw corrupt('the safetensors header is no object')
-  const size = bytes.length - start
+  const size = fileBytes - start
   const entries: SafetensorsEntry[] = []
   let metadata: Record<string, string> = {}
   for (const [key, value] of Object.entries(parsed)) {

@@ -1,11 +1,13 @@
-import { basename } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { readFileBounded } from '../data/files.js'
 import { readPreprocessorConfig } from '../data/huggingFacePreprocessing.js'
 import { type PreprocessingOption, resolvePreprocessing } from '../data/preprocessing.js'
 import { AscribeError } from '../errors.js'
+import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
-import { Model } from './model.js'
+import { Model, type ModelParts } from './model.js'
 
 export interface LoadModelOptions {
   /**
@@ -49,40 +51,66 @@ async function readPreprocessing(option: PreprocessingOption | string) {
   return resolvePreprocessing(option as PreprocessingOption)
 }
 
+const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true
+
 /**
  * Loads a model. Weights stay in the file (mapped) until a plan needs them and never become JavaScript objects.
  *
- * @param source Path of an ONNX file, or its bytes (which must not change afterwards).
+ * @param source Path of an ONNX file, or its bytes (which must not change afterwards); or of a Hugging Face checkpoint
+ *   folder, with config.json and model.safetensors in it. A folder's preprocessor_config.json and class names are used
+ *   where the options name no others.
  * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error)
  * @example
  * const model = await loadModel('mobilenet.onnx', { preprocessing: 'imagenet', labels: 'imagenet.txt' })
  */
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
-    const onnx = await loadOnnx(
-      native(),
-      source,
-      options.weights === undefined ? {} : { weights: options.weights },
-    )
-    const parameters = call(() => native().createParameters(onnx.parameters))
+    const { preprocessing, labels, ...parts } =
+      typeof source === 'string' && (await isFolder(source))
+        ? await checkpointParts(source, options)
+        : await onnxParts(source, options)
+    const given =
+      options.preprocessing === undefined ? preprocessing : await readPreprocessing(options.preprocessing)
+    const names = options.labels === undefined ? labels : await readLabels(options.labels)
     return new Model({
-      name:
-        options.name ?? (typeof source === 'string' ? basename(source) : onnx.metadata.graphName || 'model'),
-      graph: onnx.graph,
-      inputs: onnx.inputs,
-      outputs: onnx.outputs,
-      parameters,
-      storage: onnx.storage,
+      ...parts,
       source,
-      metadata: onnx.metadata,
-      ...(options.preprocessing === undefined
-        ? {}
-        : { preprocessing: await readPreprocessing(options.preprocessing) }),
-      ...(options.labels === undefined ? {} : { labels: await readLabels(options.labels) }),
+      ...(given === undefined ? {} : { preprocessing: given }),
+      ...(names === undefined ? {} : { labels: names }),
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: options.memoryLimitBytes }),
     })
   } catch (error) {
     throw typed(error)
+  }
+}
+
+const weightsOption = ({ weights }: LoadModelOptions) => (weights === undefined ? {} : { weights })
+
+async function onnxParts(source: string | Uint8Array, options: LoadModelOptions): Promise<ModelParts> {
+  const onnx = await loadOnnx(native(), source, weightsOption(options))
+  const { graph, inputs, outputs, storage, metadata } = onnx
+  const usual = typeof source === 'string' ? basename(source) : metadata.graphName || 'model'
+  return {
+    name: options.name ?? usual,
+    graph,
+    inputs,
+    outputs,
+    parameters: call(() => native().createParameters(onnx.parameters)),
+    storage,
+    metadata,
+  }
+}
+
+async function checkpointParts(folder: string, options: LoadModelOptions): Promise<ModelParts> {
+  const { parameters, ...rest } = await loadCheckpoint(native(), folder, weightsOption(options))
+  const preprocessor = join(folder, 'preprocessor_config.json')
+  const hasPictures = rest.inputs.some(({ name }) => name === 'pixel_values')
+  const isPreprocessed = hasPictures && (await stat(preprocessor).catch(() => undefined))?.isFile() === true
+  return {
+    ...rest,
+    name: options.name ?? basename(folder),
+    parameters: call(() => native().createParameters(parameters)),
+    ...(isPreprocessed ? { preprocessing: await readPreprocessorConfig(preprocessor) } : {}),
   }
 }

@@ -15,6 +15,7 @@ import { Image } from '../data/image.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { type Tensor, validateTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
+import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/metadata.js'
 import { GraphBuilder } from '../graph/builder.js'
 import { call, native, settle } from '../native.js'
@@ -69,6 +70,10 @@ export interface ModelParts {
   outputs: readonly ModelValue[]
   parameters: NativeParameters
   storage?: NativeStorage
+  /** The files of a checkpoint, in place of `storage`. */
+  storages?: readonly NativeStorage[]
+  /** What a model made from a checkpoint knows about it. */
+  checkpoint?: Checkpoint
   /** Path or bytes that the model was loaded from. */
   source?: string | Uint8Array
   metadata?: OnnxMetadata
@@ -108,6 +113,8 @@ export class Model {
   readonly labels: readonly string[] | undefined
   readonly preprocessing: Preprocessing | undefined
   readonly metadata: OnnxMetadata | undefined
+  /** The checkpoint that the model came from, if it came from one. */
+  readonly checkpoint: Checkpoint | undefined
   readonly #parts: ModelParts
   readonly #plans = new PlanCache(planCacheBytes)
   #knownInputs: readonly string[] | undefined
@@ -125,6 +132,7 @@ export class Model {
     this.labels = parts.labels
     this.preprocessing = parts.preprocessing
     this.metadata = parts.metadata
+    this.checkpoint = parts.checkpoint
   }
 
   get device(): string {
@@ -138,17 +146,24 @@ export class Model {
     return this.#parts.parameters
   }
 
-  /** `sha256:…` of the model's file; of graph and names alone where the model has none. */
+  /**
+   * `sha256:…` of the model's file; of a checkpoint, of its config.json and the hashes of its files; of graph and names
+   * alone where the model has neither.
+   */
   async hash(): Promise<string> {
     this.#hash ??= this.#computeHash()
     return this.#hash
   }
   async #computeHash(): Promise<string> {
-    const { storage } = this.#parts
-    const handle =
-      storage ??
-      call(() => native().storageFromBuffer(new TextEncoder().encode(JSON.stringify(this.graph.nodes))))
-    return `sha256:${await settle(() => native().hashStorage(handle))}`
+    const { storage, storages, checkpoint } = this.#parts
+    const ofText = (text: string) => call(() => native().storageFromBuffer(new TextEncoder().encode(text)))
+    const hashOf = (handle: NativeStorage) => settle(() => native().hashStorage(handle))
+    if (storages !== undefined) {
+      const hashes: string[] = []
+      for (const each of storages) hashes.push(await hashOf(each))
+      return `sha256:${await hashOf(ofText(JSON.stringify([checkpoint?.config.values, hashes])))}`
+    }
+    return `sha256:${await hashOf(storage ?? ofText(JSON.stringify(this.graph.nodes)))}`
   }
 
   /** The axis along which examples are stacked, judged by the declared shapes. */

@@ -1,0 +1,48 @@
+import type { DTypeName } from '#typings/addon.js'
+import type { Value } from '../../graph/builder.js'
+import type { Config } from './config.js'
+import type { Network } from './network.js'
+import type { Sequence } from './sequence.js'
+
+/** An input or output of a model made from a checkpoint. */
+export interface CheckpointValue {
+  readonly name: string
+  readonly dtype: DTypeName
+  readonly shape: (number | string)[]
+}
+
+/** The whole model as one graph. */
+export interface BuiltModel {
+  readonly inputs: readonly CheckpointValue[]
+  readonly outputs: readonly (CheckpointValue & { readonly value: Value })[]
+  /** Class names, where config.json has them. */
+  readonly labels?: readonly string[]
+}
+
+/** A model that predicts each next token from those before it. It is built anew for every graph that needs it. */
+export interface CausalDecoder {
+  readonly vocabulary: number
+  /** The longest sequence that the model has positions for. */
+  readonly contextLength: number
+  readonly features: number
+  /** Ids [B, T] -> states [B, T, features], before the product with the vocabulary. */
+  hidden(net: Network, ids: Value, sequence: Sequence): Value
+  /** States [..., features] -> logits [..., vocabulary] */
+  logits(net: Network, hidden: Value): Value
+}
+
+/** One family of checkpoints: how config.json and weights become a graph. */
+export interface Family {
+  /** Values of `model_type` that it reads. */
+  readonly modelTypes: readonly string[]
+  build(net: Network, config: Config): BuiltModel
+  /** Where the model generates. @returns undefined for checkpoints of the family that do not. */
+  decoder?(config: Config, weights: Network['weights']): CausalDecoder | undefined
+}
+
+/** The class that config.json says the weights are of; '' where it says none. */
+export function architecture(config: Config): string {
+  const value = config.raw('architectures')
+  const first = Array.isArray(value) ? (value[0] as unknown) : undefined
+  return typeof first === 'string' ? first : ''
+}
