@@ -28,10 +28,19 @@ export interface Readout {
   readonly key: string
   /** Numbers of one value. */
   readonly width: number
-  /** Values [N, …] of the graph that are read. */
-  outputs(builder: GraphBuilder, outputs: ReadonlyMap<string, Value>): Value[]
+  /**
+   * Values [N, …] of the graph that are read.
+   *
+   * @param outputs The model's outputs by name.
+   * @param values All named values of the model.
+   */
+  outputs(
+    builder: GraphBuilder,
+    outputs: ReadonlyMap<string, Value>,
+    values: ReadonlyMap<string, Value>,
+  ): Value[]
   /** The value from one row of each of them. */
-  read(rows: readonly ArrayLike<number>[], item: number): Float64Array
+  read(rows: readonly ArrayLike<number>[], request: Request): Float64Array
 }
 
 export interface MaskedModelOptions {
@@ -180,7 +189,7 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
         return value === undefined ? [] : [[name, value] as const]
       }),
     )
-    return onlyNeeded(builder.build(readout.outputs(builder, outputs)))
+    return onlyNeeded(builder.build(readout.outputs(builder, outputs, values)))
   }
   const kind = JSON.stringify([
     readout.key,
@@ -235,13 +244,13 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
     )
     peakBytes = Math.max(peakBytes, result.peakBytes)
     milliseconds += result.milliseconds
-    return requests.map(({ item: of }, row) =>
+    return requests.map((request, row) =>
       readout.read(
         result.outputs.map(({ data }) => {
           const each = data.length / rows
           return (data as Float32Array).subarray(row * each, (row + 1) * each)
         }),
-        of,
+        request,
       ),
     )
   }

@@ -30,7 +30,7 @@ export function targetReadout(model: Model, target: Target, classes: readonly nu
         throw new AscribeError('TARGET_INVALID', `The model has no output called "${name}"`)
       return [compileScores(builder, output, target.options.score).rows]
     },
-    read: ([row], item) => {
+    read: ([row], { item }) => {
       const picked = classes[item]
       if (picked === undefined || picked >= row!.length)
         throw new AscribeError(

@@ -10,7 +10,7 @@ import type { Batching } from '../../model/batching.js'
 import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
 import { rowsOf } from '../../model/stack.js'
-import { native } from '../../native.js'
+import { engineEnvironment } from '../engineEnvironment.js'
 import type { ExplainedValues } from './explainedValues.js'
 import { standInName } from './gradientPlan.js'
 
@@ -107,23 +107,6 @@ function completenessOf({ result }: TargetRun, at: number): Completeness | undef
   return { delta, difference, relative: difference === 0 ? null : Math.abs(delta / difference) }
 }
 
-function environmentOf(runs: readonly TargetRun[]) {
-  const engine = native().engine()
-  return {
-    device: runs[0]!.plan.device,
-    isa: engine.isa,
-    threads: engine.threadsPerLane,
-    chunk: Math.max(...runs.map(run => run.chunk)),
-    precision: 'f32',
-    versions: {
-      ascribe: engine.version,
-      ...Object.fromEntries(
-        engine.backends.flatMap(b => (b.available && b.version ? [[b.name, b.version]] : [])),
-      ),
-    },
-  }
-}
-
 /** Warnings that several targets share are said once. */
 const distinct = (warnings: readonly AttributionWarning[]): AttributionWarning[] => [
   ...new Map(warnings.map(warning => [`${warning.code} ${warning.message}`, warning])).values(),
@@ -187,7 +170,7 @@ export async function gradientResult(
       milliseconds: share(result => result.milliseconds),
       peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
     },
-    environment: environmentOf(runs),
+    environment: engineEnvironment(runs[0]!.plan.device, Math.max(...runs.map(run => run.chunk))),
     inputs: explained.names.map(name => {
       const planned = explained.areLayers ? standInName(name) : name
       const computed = runs.map(
