@@ -1,0 +1,95 @@
+import { type Coalition, isMember } from '../coalition.js'
+import { LeastSquares } from '../leastSquares.js'
+
+/** What is fitted: least squares with squares or absolute values of the coefficients as penalty. */
+export type Surrogate = 'ridge' | 'lasso'
+
+export interface Fitted {
+  coefficients: Float64Array
+  intercept: number
+  errors?: Float64Array
+}
+
+/**
+ * A weighted linear model of values by membership, with an intercept that is not penalised. Ridge:
+ * `Σ w (y - ŷ)² + α ‖β‖²`; lasso: `1/(2N) Σ w̃ (y - ŷ)² + α ‖β‖₁`, weights scaled to sum N, as scikit-learn has them.
+ */
+export function surrogate(
+  kind: Surrogate,
+  penalty: number,
+  players: number,
+  coalitions: readonly Coalition[],
+  values: readonly number[],
+  weights: readonly number[],
+): Fitted {
+  const member = (coalition: Coalition) => (player: number) => (isMember(coalition, player) ? 1 : 0)
+  if (kind === 'ridge') {
+    const equations = new LeastSquares(players + 1)
+    for (const [at, coalition] of coalitions.entries()) {
+      const is = member(coalition)
+      const row = Float64Array.from({ length: players + 1 }, (_, player) =>
+        player === players ? 1 : is(player),
+      )
+      equations.add(row, values[at]!, weights[at]!)
+    }
+    const { solution, errors } = equations.solve(penalty, unknown => unknown < players)
+    return {
+      coefficients: solution.slice(0, players),
+      intercept: solution[players]!,
+      errors: errors.slice(0, players),
+    }
+  }
+  return lasso(penalty, players, coalitions, values, weights)
+}
+
+/** Rounds of coordinate descent; what has not come to rest by then is as near as doubles get. */
+const greatestRounds = 100_000
+const restTolerance = 1e-13
+
+/** Coordinate descent on the centred second moments. */
+function lasso(
+  penalty: number,
+  players: number,
+  coalitions: readonly Coalition[],
+  values: readonly number[],
+  weights: readonly number[],
+): Fitted {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const means = new Float64Array(players)
+  let meanValue = 0
+  for (const [at, coalition] of coalitions.entries()) {
+    const weight = weights[at]! / total
+    meanValue += weight * values[at]!
+    for (let player = 0; player < players; player++) if (isMember(coalition, player)) means[player]! += weight
+  }
+  const gram = new Float64Array(players * players)
+  const right = new Float64Array(players)
+  const centred = new Float64Array(players)
+  for (const [at, coalition] of coalitions.entries()) {
+    const weight = weights[at]! / total
+    for (let player = 0; player < players; player++)
+      centred[player] = (isMember(coalition, player) ? 1 : 0) - means[player]!
+    for (let i = 0; i < players; i++) {
+      const scaled = weight * centred[i]!
+      right[i]! += scaled * (values[at]! - meanValue)
+      for (let j = 0; j < players; j++) gram[i * players + j]! += scaled * centred[j]!
+    }
+  }
+  const coefficients = new Float64Array(players)
+  const scale = Math.max(...right.map(Math.abs))
+  for (let round = 0; round < greatestRounds; round++) {
+    let moved = 0
+    for (let i = 0; i < players; i++) {
+      const diagonal = gram[i * players + i]!
+      if (diagonal === 0) continue
+      let rest = right[i]!
+      for (let j = 0; j < players; j++) if (j !== i) rest -= gram[i * players + j]! * coefficients[j]!
+      const next = (Math.sign(rest) * Math.max(0, Math.abs(rest) - penalty)) / diagonal
+      moved = Math.max(moved, Math.abs(next - coefficients[i]!))
+      coefficients[i] = next
+    }
+    if (moved <= restTolerance * scale) break
+  }
+  const intercept = coefficients.reduce((sum, value, player) => sum - value * means[player]!, meanValue)
+  return { coefficients, intercept }
+}
