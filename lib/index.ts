@@ -100,10 +100,33 @@ export {
   XGradCam,
 } from './methods/layers/cam.js'
 export { type Capability, findMethod, type MethodEntry, methods } from './methods/registry.js'
+export { Complexity } from './metrics/complexity.js'
+export { Comprehensiveness } from './metrics/comprehensiveness.js'
+export { Deletion } from './metrics/deletion.js'
+export type { ErasureOptions } from './metrics/erasure.js'
+export {
+  FaithfulnessCorrelation,
+  type FaithfulnessCorrelationOptions,
+} from './metrics/faithfulnessCorrelation.js'
+export type { BaselineOption } from './metrics/faithfulnessMetric.js'
+export { Infidelity, type InfidelityOptions } from './metrics/infidelity.js'
+export { Insertion } from './metrics/insertion.js'
 export { bootstrapInterval, type Interval, wilsonInterval } from './metrics/intervals.js'
-export { pointingGame, relevanceMass, type ScorePart } from './metrics/localisation.js'
+export { pointingGame, relevanceMass, relevanceRank, type ScorePart } from './metrics/localisation.js'
+export { Localisation, type LocalisationOptions } from './metrics/localisationMetric.js'
+export { type EvaluateOptions, Metric } from './metrics/metric.js'
+export { MuFidelity, type MuFidelityOptions } from './metrics/muFidelity.js'
 export { centreGaussianMap, sobelMap, uniformMap } from './metrics/nullMaps.js'
+export { PixelFlipping, type PixelFlippingOptions } from './metrics/pixelFlipping.js'
+export { type MetricEntry, metrics } from './metrics/registry.js'
+export type { CurveOptions } from './metrics/removalCurve.js'
+export type { MetricResult, SampleResult, Summary } from './metrics/result.js'
+export type { Attributer, MapSource, MetricSample, RecordedMap } from './metrics/sample.js'
+export { SensitivityMax, type SensitivityMaxOptions } from './metrics/sensitivityMax.js'
 export { withShuffledParameters } from './metrics/shuffledParameters.js'
+export { type MapMetricOptions, Sparseness } from './metrics/sparseness.js'
+export type { MetricBaseline } from './metrics/subject.js'
+export { Sufficiency } from './metrics/sufficiency.js'
 export { classify } from './model/classify.js'
 export {
   type DerivativeOptions,

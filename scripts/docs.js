@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-// Writes the pages of docs/ that follow from the code: docs/errors.md, docs/methods.md and docs/operators.md. A test holds them current.
+// Writes the pages of docs/ that follow from the code: docs/errors.md, docs/methods.md, docs/metrics.md and docs/operators.md. A test holds them current.
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorsPage, methodsPage, operatorsPage } from '../build/ts/test/oracles/docPages.js'
+import { metricsPage } from '../build/ts/test/oracles/metricsPage.js'
 
 const docs = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'docs')
 writeFileSync(path.join(docs, 'errors.md'), errorsPage())
 writeFileSync(path.join(docs, 'methods.md'), methodsPage())
+writeFileSync(path.join(docs, 'metrics.md'), metricsPage())
 writeFileSync(path.join(docs, 'operators.md'), await operatorsPage())

@@ -1,8 +1,9 @@
+import { greatestPositions } from '../data/rankStatistics.js'
 import { AscribeError } from '../errors.js'
 import { expectNumber, expectOneOf } from '../validate.js'
 
 /** Which share of each score counts as attribution. */
-export type ScorePart = 'absolute' | 'positive'
+export type ScorePart = 'absolute' | 'positive' | 'signed'
 
 function checkMask(scores: ArrayLike<number>, mask: ArrayLike<number>): void {
   if (mask.length !== scores.length)
@@ -22,7 +23,8 @@ function checkMask(scores: ArrayLike<number>, mask: ArrayLike<number>): void {
  *
  * @param scores One score per place, row by row.
  * @param mask Non-zero where attribution belongs; as long as `scores`.
- * @param part `absolute` (default): sizes of scores; `positive`: what speaks for the target.
+ * @param part `absolute` (default): sizes of scores; `positive`: what speaks for the target; `signed`: scores as they
+ *   are, by which the share may leave 0 to 1.
  * @returns NaN where there is no attribution at all, or no mask: neither is a hit nor a miss.
  * @throws AscribeError `INPUT_SHAPE`, `NOT_FINITE`
  */
@@ -34,13 +36,29 @@ export function relevanceMass(
   checkMask(scores, mask)
   let [inside, total, size] = [0, 0, 0]
   for (let index = 0; index < scores.length; index++) {
-    const amount = part === 'absolute' ? Math.abs(scores[index]!) : Math.max(scores[index]!, 0)
+    const score = scores[index]!
+    const amount = part === 'absolute' ? Math.abs(score) : part === 'positive' ? Math.max(score, 0) : score
     total += amount
     if (mask[index]! === 0) continue
     inside += amount
     size++
   }
   return size === 0 ? Number.NaN : inside / total
+}
+
+/**
+ * Relevance rank accuracy: of the K strongest places of a map the share that lies inside a mask of K places, 0 to 1
+ * (Arras et al. 2022, section 3.2). Among equals the earlier place comes first.
+ *
+ * @returns NaN for an empty mask.
+ * @throws AscribeError `INPUT_SHAPE`, `NOT_FINITE`
+ */
+export function relevanceRank(scores: ArrayLike<number>, mask: ArrayLike<number>): number {
+  checkMask(scores, mask)
+  let size = 0
+  for (let index = 0; index < mask.length; index++) if (mask[index]! !== 0) size++
+  const inside = greatestPositions(scores, size).filter(place => mask[place]! !== 0).length
+  return size === 0 ? Number.NaN : inside / size
 }
 
 /**

@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeRange } from '#lib/cli/methodFlags.js'
 import { operators } from '#lib/frontends/onnx/table/index.js'
 import { errorCodes, methods } from '#lib/index.js'
-import type { OptionSchema } from '#lib/methods/options.js'
 import { layerwiseRelevanceOptions } from '#lib/methods/relevance/layerwiseRelevance.js'
 import { native } from '#lib/native.js'
 import { conformance } from './conformance.js'
@@ -11,9 +9,8 @@ import { importGiven } from './importOnnx.js'
 import { operatorOf } from './onnxCases/case.js'
 import { onnxCases } from './onnxCases/index.js'
 import { recordedCases } from './onnxCases/recorded.js'
+import { cell, optionRow } from './optionRow.js'
 import { repositoryRoot } from './repository.js'
-
-const cell = (text: string): string => text.replaceAll('|', '\\|')
 
 /** docs/errors.md */
 export function errorsPage(): string {
@@ -42,9 +39,6 @@ export function errorsPage(): string {
     '',
   ].join('\n')
 }
-
-const optionRow = (name: string, option: OptionSchema[string]): string =>
-  `| \`${name}\` | ${cell(describeRange(option))} | ${option.default ?? 'off'} | ${cell(option.description)} |`
 
 function relevanceSection(): string[] {
   return [
@@ -112,10 +106,7 @@ const derivativesSection = [
 /** docs/methods.md */
 export function methodsPage(): string {
   const sections = methods.flatMap(entry => {
-    const options = Object.entries(entry.options).map(
-      ([name, spec]) =>
-        `| \`${name}\` | ${cell(describeRange(spec))} | ${spec.default ?? 'off'} | ${cell(spec.description)} |`,
-    )
+    const options = Object.entries(entry.options).map(([name, option]) => optionRow(name, option))
     return [
       `## ${entry.name}`,
       '',

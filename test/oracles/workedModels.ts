@@ -78,3 +78,6 @@ export const exampleB = () =>
     2,
   )
 export const inputB = () => ({ dtype: 'f32' as const, shape: [1, 2], data: Float32Array.of(1, 2) })
+
+/** y = w . x */
+export const linearModel = (weights: number[]) => network([{ weights: [weights], bias: [0] }], weights.length)

@@ -34,7 +34,8 @@ export type Ensemble = (
   run: (recipe: Recipe) => Promise<EnsembleResult>,
 ) => Promise<{ result: EnsembleResult; details?: Record<string, number> }>
 
-const filled = (value: number | Tensor | undefined, like: Tensor, name: string): Tensor => {
+/** A baseline as a tensor like the value that it belongs to. */
+export const filled = (value: number | Tensor | undefined, like: Tensor, name: string): Tensor => {
   if (typeof value === 'object') {
     const sameItem = value.shape.slice(1).join() === like.shape.slice(1).join()
     if (!sameItem || value.shape[0] !== 1)

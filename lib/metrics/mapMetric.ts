@@ -1,0 +1,46 @@
+import { Attribution } from '../attribution/attribution.js'
+import { type FeatureKind, featureScores, featuresOf } from './features.js'
+import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
+import type { SampleResult } from './result.js'
+import { type RecordedMap, scoresByName } from './sample.js'
+
+/** The scores of a map by feature; a bare list is taken as it is. */
+export function mapScores(map: RecordedMap, kind: FeatureKind): Float64Array {
+  if (!(map instanceof Attribution)) {
+    const plain = { kind: 'tensor' as const, shape: [map.length] }
+    return featureScores(map, featuresOf(plain, [map.length], kind), map.length, 'map')
+  }
+  const parts = [...scoresByName(map, [])].map(([name, scores]) => {
+    const { units } = map.inputs.find(input => input.name === name)!
+    // The last token axis has no batch axis in front.
+    const shape =
+      units.kind === 'tokens'
+        ? [1, units.tokens.length, scores.length / units.tokens.length]
+        : [scores.length]
+    return featureScores(scores, featuresOf(units, shape, kind), scores.length, name)
+  })
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    all.set(part, offset)
+    offset += part.length
+  }
+  return all
+}
+
+/** A metric that looks at the map alone, and runs no model. */
+export abstract class MapMetric extends Metric {
+  protected abstract readonly features: FeatureKind
+  protected abstract valuesOf(scores: Float64Array, judged: Judged): Record<string, number>
+
+  protected override async judge(
+    group: readonly Judged[],
+    _options: EvaluateOptions,
+    tally: Tally,
+  ): Promise<SampleResult[]> {
+    return group.map(judged => {
+      if (judged.map instanceof Attribution) tally.forwardPasses += judged.map.cost.forwardPasses
+      return { ...placeOf(judged), values: this.valuesOf(mapScores(judged.map, this.features), judged) }
+    })
+  }
+}

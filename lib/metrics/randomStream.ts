@@ -1,0 +1,50 @@
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
+import { uniformInt } from 'pure-rand/distribution/uniformInt'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+
+/** Random numbers of one draw of one sample. */
+export interface RandomStream {
+  /** From 0 to 1. */
+  uniform(): number
+  /** Of the standard normal distribution. */
+  normal(): number
+  /** From 0 to `count` - 1. */
+  below(count: number): number
+}
+
+/** FNV-1a, then the finaliser of MurmurHash3, so that neighbouring keys give unlike seeds. */
+function hash(text: string): number {
+  let state = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193)
+  state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
+  state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35)
+  return state ^ (state >>> 16)
+}
+
+/**
+ * A stream keyed by the seed, the sample's own name and the draw: what a sample draws depends on neither its place in
+ * the data nor its batch mates.
+ */
+export function randomStream(seed: number, id: string | undefined, draw: number | string): RandomStream {
+  const generator = xoroshiro128plus(hash(`${seed}/${draw}/${id ?? ''}`))
+  return {
+    uniform: () => uniformFloat64(generator),
+    normal: () => {
+      const radius = Math.sqrt(-2 * Math.log(1 - uniformFloat64(generator)))
+      return radius * Math.cos(2 * Math.PI * uniformFloat64(generator))
+    },
+    below: count => uniformInt(generator, 0, count - 1),
+  }
+}
+
+/** `size` of `count` places, each subset equally likely (the first steps of a Fisher-Yates shuffle). */
+export function drawSubset(stream: RandomStream, count: number, size: number): Uint32Array {
+  const places = Uint32Array.from({ length: count }, (_, at) => at)
+  for (let at = 0; at < size; at++) {
+    const other = at + stream.below(count - at)
+    const kept = places[at]!
+    places[at] = places[other]!
+    places[other] = kept
+  }
+  return places.slice(0, size)
+}

@@ -1,0 +1,149 @@
+import type { Attribution } from '../attribution/attribution.js'
+import type { Tensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import { Target } from '../graph/target.js'
+import type { AttributeOptions, MethodIdentity } from '../methods/inputs/gradientMethod.js'
+import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
+import type { Model } from '../model/model.js'
+import { prepareInput } from '../model/prepareInput.js'
+import { typeError } from '../validate.js'
+import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
+import { randomStream } from './randomStream.js'
+import type { SampleResult } from './result.js'
+import type { Attributer, MetricSample } from './sample.js'
+import { seedOption } from './seedOption.js'
+
+export const sensitivityMaxOptions = {
+  samples: {
+    kind: 'integer',
+    default: 10,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Neighbours that are drawn.',
+  },
+  radius: {
+    kind: 'number',
+    default: 0.02,
+    minimum: 0,
+    exclusive: true,
+    description: 'Each number moves by at most this much, uniformly, in model space.',
+  },
+  zeroNorm: {
+    kind: 'choice',
+    choices: ['undefined', 'one'],
+    default: 'undefined',
+    description:
+      "What a map of zeros is divided by: nothing (the sample's value is undefined and counted), or 1 as in Captum.",
+  },
+  ...seedOption,
+} as const
+
+export type SensitivityMaxOptions = Given<typeof sensitivityMaxOptions>
+
+/** A method that knows its model, so that inputs can be prepared and moved. */
+type Explainer = Attributer & { readonly model: Model }
+
+/**
+ * Max-sensitivity: how far the map moves when the input hardly does, max |phi(x + d) - phi(x)| / |phi(x)| over
+ * neighbours d. From 0; lower is better. It is a value of a method, not of a map: `maps` must be a method.
+ *
+ * The class stays the one of the input itself. The value is called `sensitivity`. Neighbours are explained together:
+ * samples + 1 explanations.
+ *
+ * @param options `samples` (default 10), `radius` (default 0.02), `zeroNorm`, `seed`. Captum's defaults; Quantus has 200
+ *   and 0.2.
+ * Source: Yeh et al., "On the (in)fidelity and sensitivity of explanations" (NeurIPS 2019), definition 2.2.
+ */
+export class SensitivityMax extends Metric {
+  readonly options: Resolved<typeof sensitivityMaxOptions>
+
+  constructor(options: SensitivityMaxOptions = {}) {
+    super()
+    this.options = resolveOptions(sensitivityMaxOptions, options)
+  }
+  override identity(): MethodIdentity {
+    const { seed, ...options } = this.options
+    return { name: 'SensitivityMax', options, seed }
+  }
+
+  protected override async explain(
+    samples: readonly MetricSample[],
+    first: number,
+    options: EvaluateOptions,
+  ) {
+    const { maps } = options
+    if (typeof maps === 'function' || (maps as Partial<Explainer> | undefined)?.model === undefined)
+      throw typeError('maps', 'a method with its model', maps)
+    return super.explain(samples, first, options)
+  }
+  protected override async judge(
+    group: readonly Judged[],
+    options: EvaluateOptions,
+    tally: Tally,
+  ): Promise<SampleResult[]> {
+    const results: SampleResult[] = []
+    for (const judged of group) {
+      const sensitivity = await this.#sensitivity(judged, options.maps as Explainer, options, tally)
+      results.push({ ...placeOf(judged), values: { sensitivity } })
+    }
+    return results
+  }
+
+  async #sensitivity(
+    { sample, map }: Judged,
+    method: Explainer,
+    { layer, signal }: EvaluateOptions,
+    tally: Tally,
+  ): Promise<number> {
+    const { samples, radius, seed, zeroNorm } = this.options
+    const own = map as Attribution
+    const { tensors } = await prepareInput(method.model, sample.input)
+    const moved = Array.from({ length: samples }, (_, draw) => {
+      const stream = randomStream(seed, sample.id, draw)
+      return Object.fromEntries(
+        Object.entries(tensors).map(([name, tensor]): [string, Tensor] => [
+          name,
+          shaken(tensor, radius, stream.uniform),
+        ]),
+      )
+    })
+    if (Object.values(moved[0]!).every((tensor, at) => tensor === Object.values(tensors)[at]))
+      throw new AscribeError(
+        'MODEL_CAPABILITY',
+        'Tokens have no neighbours: no input holds floating-point numbers',
+      )
+    const { index } = own.targets[0]!
+    const given = Target.from(sample.target)
+    const isTop = given.description.kind === 'top'
+    const target = isTop && index !== undefined ? Target.class(index, given.options) : given
+    const call: AttributeOptions = {
+      target,
+      ...(layer === undefined ? {} : { layer }),
+      ...(signal ? { signal } : {}),
+    }
+    const maps: Attribution[] = []
+    if (method.attributeBatch !== undefined) maps.push(...(await method.attributeBatch(moved, call)))
+    else for (const input of moved) maps.push(await method.attribute(input, call))
+    for (const { cost } of [own, ...maps]) tally.forwardPasses += cost.forwardPasses
+    const norm = Math.sqrt(squares(own))
+    const divisor = norm === 0 ? (zeroNorm === 'one' ? 1 : Number.NaN) : norm
+    return maps.reduce((most, each) => Math.max(most, Math.sqrt(squares(own, each)) / divisor), 0)
+  }
+}
+
+/** The sum of squares of a map, or of its difference from another. */
+function squares(map: Attribution, less?: Attribution): number {
+  let sum = 0
+  for (const [input, { scores }] of map.inputs.entries()) {
+    const other = less?.inputs[input]?.scores.data
+    for (let at = 0; at < scores.data.length; at++) sum += (scores.data[at]! - (other?.[at] ?? 0)) ** 2
+  }
+  return sum
+}
+
+/** A neighbour: every number moved by at most the radius. */
+function shaken(tensor: Tensor, radius: number, uniform: () => number): Tensor {
+  if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64') return tensor
+  const data = (tensor.data as Float32Array).map(value => value + radius * (2 * uniform() - 1))
+  return { ...tensor, data } as Tensor
+}
