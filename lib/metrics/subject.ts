@@ -81,7 +81,7 @@ export async function prepareSubject(
     description.kind === 'class'
       ? classIndex(description.of, model.labels)
       : description.kind === 'top'
-        ? (await choose(model, { prepared, explained }, target, signal)).class
+        ? (await choose(model, { prepared }, target, signal)).class
         : undefined
   return {
     index,
