@@ -103,6 +103,41 @@ def randomise(model, seed):
                 weight.copy_(1.5 * noise / fan ** 0.5)
 
 
+def explain(model, inputs, target):
+    """Gradient of a logit in the word embeddings, and AttnLRP as value times gradient under its rules: activations hand
+    back f(x)/x, two factors that both depend on the input have half each, the scale of a norm is a constant."""
+    words = model.get_input_embeddings()(inputs['input_ids'][:1]).detach()
+    rest = {key: value[:1] for key, value in inputs.items() if key != 'input_ids'}
+
+    def gradient():
+        x = words.clone().requires_grad_()
+        model(inputs_embeds=x, **rest).logits[0, target].backward()
+        return x.grad[0]
+
+    plain = gradient()
+    norm, product, activation = torch.nn.LayerNorm.forward, torch.matmul, type(model.bert.encoder.layer[0].intermediate.intermediate_act_fn).forward
+    original = model.bert.encoder.layer[0].intermediate.intermediate_act_fn
+    tanh = torch.nn.Tanh.forward
+
+    def norm_rule(self, x):
+        scale = (x.var(-1, unbiased=False, keepdim=True) + self.eps).rsqrt().detach()
+        return (x - x.mean(-1, keepdim=True)) * scale * self.weight + self.bias
+
+    def product_rule(a, b):
+        y = product(a, b)
+        return y / 2 + y.detach() / 2
+
+    def passes(f):
+        return lambda self, x: x * (f(self, x) / x).detach()
+
+    torch.nn.LayerNorm.forward, torch.matmul = norm_rule, product_rule
+    type(original).forward, torch.nn.Tanh.forward = passes(activation), passes(tanh)
+    relevance = words[0] * gradient()
+    torch.nn.LayerNorm.forward, torch.matmul = norm, product
+    type(original).forward, torch.nn.Tanh.forward = activation, tanh
+    return dict(target=target, gradient=tensor(plain), attnLrp=tensor(relevance))
+
+
 def tensor(value):
     return dict(shape=list(value.shape), data=[float(f'{x:.7g}') for x in value.flatten().tolist()])
 
@@ -164,6 +199,9 @@ def record(name, folder):
             result = model(**inputs)
             out['inputs'] = {key: value.tolist() for key, value in inputs.items()}
             out['outputs'] = {key: tensor(result[key]) for key in ('logits', 'last_hidden_state') if key in result}
+            if name == 'bert-classification':
+                with torch.enable_grad():
+                    out['explained'] = explain(model, inputs, 1)
     out['versions'] = dict(torch=torch.__version__, transformers=hf.__version__)
     with open(os.path.join(path, 'recorded.json'), 'w') as file:
         json.dump(out, file)

@@ -18,6 +18,8 @@ interface RecordedTensor {
 export interface RecordedCheckpoint {
   inputs: Record<string, Tensor>
   outputs: Record<string, RecordedTensor>
+  /** Of the logit `target` of the first text, in its word embeddings. */
+  explained?: { target: number; gradient: RecordedTensor; attnLrp: RecordedTensor }
   /** A continuation of `prompt` by the most likely token, 200 tokens long. */
   greedy?: number[]
   prompt?: number[]
@@ -29,10 +31,7 @@ export const idsTensor = (rows: readonly (readonly number[])[]): Tensor =>
 export function recordedCheckpoint(name: string): RecordedCheckpoint {
   const recorded = JSON.parse(readFileSync(join(checkpointFolder(name), 'recorded.json'), 'utf8')) as {
     inputs: Record<string, number[][] | RecordedTensor>
-    outputs: Record<string, RecordedTensor>
-    greedy?: number[]
-    prompt?: number[]
-  }
+  } & Omit<RecordedCheckpoint, 'inputs'>
   const inputs = Object.entries(recorded.inputs).map(([key, value]) => [
     key,
     Array.isArray(value) ? idsTensor(value) : createTensor('f32', value.shape, Float32Array.from(value.data)),

@@ -28,6 +28,12 @@ export class Config {
     return new Config(this.values, this.name, aliases)
   }
 
+  /** The same values, with others where they are absent. */
+  withDefaults(defaults: Readonly<Record<string, unknown>>): Config {
+    const given = Object.fromEntries(Object.entries(this.values).filter(([, value]) => value !== null))
+    return new Config({ ...defaults, ...given }, this.name, this.aliases)
+  }
+
   /** Null stands for absent, as the format has it. */
   raw(key: string): unknown {
     const own = Object.hasOwn(this.values, key) ? this.values[key] : undefined

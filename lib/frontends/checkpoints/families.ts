@@ -1,12 +1,35 @@
 import { AscribeError } from '../../errors.js'
+import { bert } from './bert.js'
+import { clip } from './clip.js'
 import type { Config } from './config.js'
+import { distilbert } from './distilbert.js'
+import { electra } from './electra.js'
 import type { Family } from './family.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeox } from './gptNeox.js'
 import { llama } from './llama.js'
+import { mpnet } from './mpnet.js'
 import { opt } from './opt.js'
+import { roberta } from './roberta.js'
+import { siglip } from './siglip.js'
+import { t5 } from './t5.js'
+import { vit } from './vit.js'
 
-const families: readonly Family[] = [llama, gpt2, gptNeox, opt]
+const families: readonly Family[] = [
+  llama,
+  gpt2,
+  gptNeox,
+  opt,
+  bert,
+  roberta,
+  distilbert,
+  electra,
+  mpnet,
+  vit,
+  clip,
+  siglip,
+  t5,
+]
 
 /** Every `model_type` that can be read. */
 export const modelTypes: readonly string[] = families.flatMap(family => family.modelTypes)

@@ -19,6 +19,14 @@ export interface BuiltModel {
   readonly labels?: readonly string[]
 }
 
+/** What an encoder hands its decoder. */
+export interface Source {
+  /** [B, S, features] */
+  readonly states: Value
+  /** [B, S], 1 for tokens and 0 for padding. */
+  readonly kept: Value
+}
+
 /** A model that predicts each next token from those before it. It is built anew for every graph that needs it. */
 export interface CausalDecoder {
   readonly vocabulary: number
@@ -26,9 +34,13 @@ export interface CausalDecoder {
   readonly contextLength: number
   readonly features: number
   /** Ids [B, T] -> states [B, T, features], before the product with the vocabulary. */
-  hidden(net: Network, ids: Value, sequence: Sequence): Value
+  hidden(net: Network, ids: Value, sequence: Sequence, source?: Source): Value
   /** States [..., features] -> logits [..., vocabulary] */
   logits(net: Network, hidden: Value): Value
+  /** Where the model reads a text before it writes another: ids [B, S] and what of them counts -> states. */
+  encode?(net: Network, ids: Value, kept: Value): Value
+  /** What such a model begins to write with. */
+  readonly startToken?: number
 }
 
 /** One family of checkpoints: how config.json and weights become a graph. */

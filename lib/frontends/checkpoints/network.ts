@@ -81,13 +81,10 @@ export class Network {
   }
 
   layerNorm(x: Value, name: string, size: number, epsilon: number): Value {
-    const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`, [size]) : undefined
-    return this.apply(
-      'layerNorm',
-      [x, this.weight(`${name}.weight`, [size]), bias],
-      { epsilon },
-      this.prefix + name,
-    )
+    // Checkpoints of 2018 call them gamma and beta.
+    const [scale, shift] = this.has(`${name}.gamma`) ? ['gamma', 'beta'] : ['weight', 'bias']
+    const weights = [scale, shift].map(each => this.weight(`${name}.${each}`, [size]))
+    return this.apply('layerNorm', [x, ...weights], { epsilon }, this.prefix + name)
   }
 
   /** @param offset Added to the weight: 1 where the checkpoint holds how far it is from 1. */

@@ -23,6 +23,8 @@ export interface AttentionShape {
 export interface Sequence {
   /** i64, [T] or [B, T] */
   readonly positions: Value
+  /** Positions of what may be read, i64 [K] or [B, K]. */
+  readonly keyPositions: Value
   /** Whether each example has positions of its own. */
   readonly perExample: boolean
   /** Tokens that there are in all, a vector of one i64. */
@@ -70,6 +72,7 @@ function repeatHeads(net: Network, x: Value, keyHeads: number, heads: number, si
 /** The whole sequence at once, as a model is explained. */
 export class WholeSequence implements Sequence {
   readonly positions: Value
+  readonly keyPositions: Value
   readonly perExample = false
   readonly length: Value
   readonly #masks = new Map<string, Value | undefined>()
@@ -86,6 +89,7 @@ export class WholeSequence implements Sequence {
     private readonly kept?: Value,
   ) {
     this.positions = net.counted(ids, 1)
+    this.keyPositions = this.positions
     this.length = net.dimension(ids, 1)
   }
 
