@@ -2,6 +2,8 @@
 export const errorCodes = {
   ABORTED: 'The caller aborted the work through its AbortSignal.',
   BACKEND_UNAVAILABLE: 'A device or backend that was asked for by name could not be used.',
+  DEADLINE_EXCEEDED:
+    'Work whose length a file or text decides (patterns of a tokenizer) took longer than it may.',
   DERIVATIVE_UNSUPPORTED: 'A node on the path has no derivative.',
   FILE_CORRUPT: 'A file is damaged, truncated or not of the format it claims.',
   FILE_CHANGED: 'A mapped file changed on disk since it was loaded.',
@@ -29,6 +31,9 @@ export const errorCodes = {
     'An attribution has no such representation (for example token scores as a picture).',
   TARGET_INVALID: 'A target does not fit the model (class out of range, unknown label, wrong kind).',
   TARGET_REQUIRED: 'The model has no single obvious output, so a target must be given.',
+  TOKENIZER_INVALID:
+    'A tokenizer.json is malformed, holds parts that are not supported, or cannot write a text as tokens.',
+  TOKENIZER_REQUIRED: 'A text was given to a model whose tokenizer is not known.',
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

@@ -53,6 +53,12 @@ export {
   tensorFrom,
   validateTensor,
 } from './data/tensor.js'
+export {
+  type Encoding,
+  loadTokenizer,
+  type Tokenizer,
+  type TokenizerOptions,
+} from './data/tokenizer/tokenizer.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
 export { type ClassName, type Score, Target, type TargetOptions } from './graph/target.js'
 export {

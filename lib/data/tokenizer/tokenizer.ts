@@ -1,0 +1,172 @@
+import { Worker } from 'node:worker_threads'
+import { AscribeError } from '../../errors.js'
+import { expectInteger, expectKnownKeys, expectString } from '../../validate.js'
+import { readFileBounded } from '../files.js'
+import type { TokenizerFacts } from './createEncoder.js'
+import type { Encoding } from './encodeWithOffsets.js'
+
+export type { Encoding } from './encodeWithOffsets.js'
+
+export interface TokenizerOptions {
+  /** The longest time that one text (or the file itself) may take, in milliseconds. Default 10000. */
+  deadlineMs?: number
+}
+
+/** The largest tokenizer.json that is read; those of large language models have some 30 MB. */
+const maximumBytes = 256 << 20
+/** The longest text that is written as tokens, in UTF-16 units. */
+const maximumUnits = 4_000_000
+/** What a tokenizer's thread may hold. */
+const maximumHeapMegabytes = 2048
+
+interface Answer {
+  encoding?: Encoding
+  facts?: TokenizerFacts
+  error?: string
+}
+
+/**
+ * A tokenizer in a thread of its own: what its patterns cost is the file's doing, so each text has a deadline, and the
+ * JavaScript thread is not held up. The thread ends with {@link Tokenizer.dispose}, and keeps no process alive.
+ */
+export class Tokenizer {
+  readonly #bytes: Uint8Array
+  readonly #deadlineMs: number
+  readonly #name: string
+  #worker: Worker | undefined
+  #facts: TokenizerFacts = {}
+  #queue: Promise<unknown> = Promise.resolve()
+  #disposed = false
+
+  /** @internal Use {@link loadTokenizer}, which finds out whether the file is a tokenizer. */
+  constructor(bytes: Uint8Array, name: string, deadlineMs: number) {
+    this.#bytes = bytes
+    this.#name = name
+    this.#deadlineMs = deadlineMs
+  }
+
+  /** The id that fills texts up to a length; undefined where the tokenizer has none. */
+  get padding(): number | undefined {
+    return this.#facts.padding
+  }
+
+  /**
+   * Writes a text as tokens, those that the tokenizer adds at its ends included. Nothing is cut off.
+   *
+   * @throws AscribeError DEADLINE_EXCEEDED; TOKENIZER_INVALID; ABORTED; OPTION_RANGE for more than 4,000,000 characters.
+   */
+  async encode(text: string, options: { signal?: AbortSignal } = {}): Promise<Encoding> {
+    expectString('text', text)
+    if (text.length > maximumUnits)
+      throw new AscribeError(
+        'OPTION_RANGE',
+        `The text has ${text.length} characters, more than ${maximumUnits}`,
+      )
+    const work = this.#queue.then(async () => {
+      await this.#start(options.signal)
+      this.#worker!.postMessage({ text })
+      return this.#answer(options.signal)
+    })
+    this.#queue = work.catch(() => undefined)
+    const { encoding } = await work
+    return encoding!
+  }
+
+  /** Starts the thread where it does not run, and waits until it has read the file. */
+  async #start(signal?: AbortSignal): Promise<void> {
+    if (this.#disposed) throw new AscribeError('HANDLE_DISPOSED', `Tokenizer ${this.#name} was disposed`)
+    if (this.#worker !== undefined) return
+    this.#worker = new Worker(new URL('./thread.js', import.meta.url), {
+      workerData: this.#bytes,
+      resourceLimits: { maxOldGenerationSizeMb: maximumHeapMegabytes },
+    })
+    // Errors of a thread that is being ended are nobody's.
+    this.#worker.on('error', () => undefined)
+    this.#worker.unref()
+    this.#facts = (await this.#answer(signal)).facts ?? {}
+  }
+
+  /** The thread's next answer. What goes wrong ends the thread, so that no later text gets an answer that is not its own. */
+  async #answer(signal: AbortSignal | undefined): Promise<Answer> {
+    const worker = this.#worker!
+    const end = (error: AscribeError): AscribeError => {
+      if (this.#worker === worker) this.#worker = undefined
+      void worker.terminate()
+      return error
+    }
+    return new Promise<Answer>((resolve, reject) => {
+      const timer = setTimeout(
+        () =>
+          settle(
+            end(
+              new AscribeError(
+                'DEADLINE_EXCEEDED',
+                `Tokenizer ${this.#name} took more than ${this.#deadlineMs} ms`,
+              ),
+            ),
+          ),
+        this.#deadlineMs,
+      )
+      const abort = () => settle(end(new AscribeError('ABORTED', 'The caller aborted the work')))
+      const fail = (cause: Error) =>
+        settle(
+          end(new AscribeError('TOKENIZER_INVALID', `Tokenizer ${this.#name}: ${cause.message}`, { cause })),
+        )
+      const exited = () => fail(new Error('its thread ended'))
+      const answered = (answer: Answer) =>
+        answer.error === undefined ? settle(answer) : fail(new Error(answer.error))
+      const settle = (result: Answer | AscribeError) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+        worker.off('message', answered).off('error', fail).off('exit', exited)
+        worker.unref()
+        if (result instanceof AscribeError) reject(result)
+        else resolve(result)
+      }
+      // While an answer is awaited the thread keeps the process alive.
+      worker.ref()
+      worker.on('message', answered).on('error', fail).on('exit', exited)
+      if (signal?.aborted) abort()
+      else signal?.addEventListener('abort', abort)
+    })
+  }
+
+  /** Reads the file now. */
+  async load(): Promise<this> {
+    await this.#start()
+    return this
+  }
+
+  /** Ends the thread. The tokenizer cannot be used afterwards. */
+  dispose(): void {
+    this.#disposed = true
+    void this.#worker?.terminate()
+    this.#worker = undefined
+  }
+}
+
+/**
+ * Loads a tokenizer in the format of Hugging Face's `tokenizer.json`.
+ *
+ * @param source Path of the file, or its bytes.
+ * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, TOKENIZER_INVALID, DEADLINE_EXCEEDED, OPTION_*
+ * @example
+ * const tokenizer = await loadTokenizer('tokenizer.json')
+ * const { ids, tokens, offsets } = await tokenizer.encode('a gem of a film')
+ */
+export async function loadTokenizer(
+  source: string | Uint8Array,
+  options: TokenizerOptions = {},
+): Promise<Tokenizer> {
+  expectKnownKeys('tokenizer options', options, ['deadlineMs'])
+  const deadlineMs = expectInteger('deadlineMs', options.deadlineMs ?? 10_000, 1, 2 ** 31 - 1)
+  const bytes = typeof source === 'string' ? await readFileBounded(source, maximumBytes) : source
+  const name = typeof source === 'string' ? source : 'of these bytes'
+  const tokenizer = new Tokenizer(bytes, name, deadlineMs)
+  try {
+    return await tokenizer.load()
+  } catch (error) {
+    tokenizer.dispose()
+    throw error
+  }
+}
