@@ -60,7 +60,13 @@ export {
   type TokenizerOptions,
 } from './data/tokenizer/tokenizer.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
-export { type ClassName, type Score, Target, type TargetOptions } from './graph/target.js'
+export {
+  type ClassName,
+  type DetectionOutputs,
+  type Score,
+  Target,
+  type TargetOptions,
+} from './graph/target.js'
 export {
   AttentionRollout,
   type AttentionRolloutOptions,
@@ -73,12 +79,23 @@ export { LeGrad, type LeGradOptions } from './methods/attention/leGrad.js'
 export { RawAttention, type RawAttentionOptions } from './methods/attention/rawAttention.js'
 export type { AttributionMethod } from './methods/attributionMethod.js'
 export { DeepLift, type DeepLiftOptions } from './methods/inputs/deepLift.js'
+export { DeepLiftShap } from './methods/inputs/deepLiftShap.js'
+export {
+  ExactIntegratedGradients,
+  type ExactIntegratedGradientsOptions,
+} from './methods/inputs/exactIntegratedGradients.js'
 export type {
   AttributeOptions,
   Baseline,
   Explained,
   GradientMethod,
 } from './methods/inputs/gradientMethod.js'
+export { GradientShap, type GradientShapOptions } from './methods/inputs/gradientShap.js'
+export {
+  GuidedIntegratedGradients,
+  type GuidedIntegratedGradientsOptions,
+} from './methods/inputs/guidedIntegratedGradients.js'
+export { Idgi, type IdgiOptions } from './methods/inputs/idgi.js'
 export { InputXGradient } from './methods/inputs/inputXGradient.js'
 export { IntegratedGradients, type IntegratedGradientsOptions } from './methods/inputs/integratedGradients.js'
 export {

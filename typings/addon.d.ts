@@ -169,12 +169,30 @@ export interface EnsembleRequest {
   inputs: Record<string, NativeTensor>
   /** Inputs fed as they are, [items, ...] each (batched with the points). */
   extras?: Record<string, NativeTensor>
-  /** [items or 1, ...item]; absent for quantities without a path. */
+  /** [items or 1, ...item], with `sampleBaselines` [rows, ...item]; absent for quantities without a path. */
   baselines?: Record<string, NativeTensor>
+  /** Inputs that are fed with the baseline of an explained one, whose name each has here. */
+  paired?: Record<string, string>
   /** Path points and weights; [1] and [1] for no path. */
   points: Float64Array
   weights: Float64Array
-  quantity: 'gradient' | 'absolute' | 'inputTimesGradient' | 'integrated'
+  /** The row of the baselines that each sample starts from (whole numbers), for all items alike. */
+  sampleBaselines?: Float64Array
+  /** Where each sample stands on its path, in place of the one point. */
+  samplePoints?: Float64Array
+  /**
+   * For plans that make their path themselves: numbers of each point [points, width] for the input `name` [chunk, width],
+   * and those at which the plan is the model at its input and (if wanted) at the path's start. Explained inputs are then
+   * fed as they are.
+   */
+  positions?: { name: string; values: Float64Array; atInput: Float64Array; atBaseline?: Float64Array }
+  /** Names for the plan's outputs but the last, [1, chunk, ...] each of any shape. Default: the explained inputs' gradients. */
+  outputs?: string[]
+  /**
+   * `importantDirection`: of each step between two points the change of the objective, shared out by the squared gradient
+   * at its beginning; weights are not read.
+   */
+  quantity: 'gradient' | 'absolute' | 'inputTimesGradient' | 'integrated' | 'importantDirection'
   samples: number
   /** Noise scale per item and input. Absent: no noise. */
   sigma?: Record<string, Float64Array>
@@ -188,7 +206,7 @@ export interface EnsembleRequest {
 export interface EnsembleResult {
   /** Accumulated in double. [items, ...item] each, f32. */
   attributions: Record<string, NativeTensor>
-  /** Objective at the inputs and (with baselines) at the baselines, [items] each. */
+  /** Objective at the inputs and (with baselines) at the baselines, of several their mean by samples; [items] each. */
   objective: Float64Array
   baselineObjective?: Float64Array
   /** Per item: sum over all inputs of the (mean) attribution, in double, before rounding to f32. */
@@ -200,12 +218,24 @@ export interface EnsembleResult {
   peakBytes: number
 }
 
+/**
+ * A path of which each step depends on what came of the last. Of the request, what is explained, baselines and further
+ * inputs are read. `guided`: in every step the inputs of least gradient move first. `pieces`: the plan, linear in pieces, gives
+ * before the objective how far it is to the end of the piece that a point lies on, [1, chunk], as a share of the path.
+ */
+export interface WalkRequest extends EnsembleRequest {
+  walk:
+    | { kind: 'guided'; steps: number; fraction: number; maximumDistance: number }
+    | { kind: 'pieces'; segments: number; maximumPieces: number }
+}
+
 export interface NativePlan {
   describe(): PlanDescription
   /** One line a node. */
   dump(): string
   run(inputs: Record<string, NativeTensor>, options: RunOptions): NativeJob<RunResult>
   ensemble(request: EnsembleRequest, options: RunOptions): NativeJob<EnsembleResult>
+  walk(request: WalkRequest, options: RunOptions): NativeJob<EnsembleResult>
   dispose(): void
 }
 

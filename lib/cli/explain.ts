@@ -54,7 +54,7 @@ export function addExplain(program: Command, argv: readonly string[]): void {
     .option('--base <name>', 'the method that SmoothGrad and its kin go around', 'Saliency')
     .option(
       '--target <target>',
-      'top, a class index, a label, regression, difference:A:B, token:POSITION:ID or box:CHANNEL:LEFT,TOP,RIGHT,BOTTOM; may be given several times (default: top)',
+      'top, a class index, a label, regression, difference:A:B, token:POSITION:ID, box:CHANNEL:LEFT,TOP,RIGHT,BOTTOM, segment:CHANNEL, neuron:LAYER:INDEX or detection:SCORES:BOXES:CLASS:LEFT,TOP,RIGHT,BOTTOM; may be given several times (default: top)',
       collect,
     )
     .option('--score <form>', 'logit, probability or logProbability')

@@ -10,8 +10,8 @@ const className = (text: string): ClassName => (/^\d{1,15}$/.test(text) ? Number
 
 /**
  * A target as it is written on the command line: `top`, a class index, a label, `regression`,
- * `difference:A:B`, `token:POSITION:ID`, or `box:CHANNEL:LEFT,TOP,RIGHT,BOTTOM`. `label:TEXT` is a label whatever it
- * looks like.
+ * `difference:A:B`, `token:POSITION:ID`, `box:CHANNEL:LEFT,TOP,RIGHT,BOTTOM`, `segment:CHANNEL`, `neuron:LAYER:INDEX[,INDEX...]`
+ * or `detection:SCORES:BOXES:CLASS:LEFT,TOP,RIGHT,BOTTOM`. `label:TEXT` is a label whatever it looks like.
  *
  * @throws AscribeError `TARGET_INVALID`
  */
@@ -41,6 +41,28 @@ export function parseTarget(text: string, options: { output?: string; score?: Sc
         integer(rest[0], 'The channel', text),
         edges as [number, number, number, number],
         options,
+      )
+    }
+    case 'segment':
+      return Target.segment(integer(rest[0], 'The channel', text), options)
+    case 'neuron': {
+      const places = rest
+        .at(-1)!
+        .split(',')
+        .map(place => integer(place, 'A place', text))
+      return Target.neuron(rest.slice(0, -1).join(':'), places)
+    }
+    case 'detection': {
+      const edges = (rest[3] ?? '').split(',').map(Number)
+      if (rest.length !== 4 || edges.length !== 4 || !edges.every(Number.isFinite))
+        throw new AscribeError(
+          'TARGET_INVALID',
+          `"${text}" is not detection:SCORES:BOXES:CLASS:LEFT,TOP,RIGHT,BOTTOM`,
+        )
+      return Target.detection(
+        integer(rest[2], 'The class', text),
+        edges as [number, number, number, number],
+        { scores: rest[0]!, boxes: rest[1]! },
       )
     }
     default:

@@ -29,6 +29,8 @@ export type Operand = Value | undefined
 export interface IncludeOptions {
   /** Prepended to every name that comes in. Default none. */
   prefix?: string
+  /** Parameters keep their names: both graphs are of one model. */
+  sharesParameters?: boolean
   /** Feeds inputs of the included graph, by its own names. Those not named become inputs of this graph. */
   inputs?: Record<string, Value>
   /** Taps: what reads a named value reads the returned one instead (a mask, a steering vector, a copy). */
@@ -220,7 +222,9 @@ export class GraphBuilder {
     graph.values.forEach((description, index) => {
       if (description.kind === 'result') return
       const given = description.kind === 'input' ? options.inputs?.[description.name] : undefined
-      const name = description.name === undefined ? undefined : prefix + description.name
+      const isShared = description.kind === 'parameter' && options.sharesParameters === true
+      const name =
+        description.name === undefined ? undefined : isShared ? description.name : prefix + description.name
       const existing =
         description.kind === 'parameter' && name !== undefined ? this.#byName.get(name) : undefined
       const value =

@@ -3,6 +3,7 @@ import { AscribeError } from '../errors.js'
 import type { GraphBuilder, Value } from './builder.js'
 import type { OperationAttributes } from './operations.js'
 import { classIndex, type Score, type Target } from './target.js'
+import { detection, neuron, segment, similarity } from './targetParts.js'
 
 /** Name of the int64 input [N, 1] that says which class of each example is explained. */
 export const classInput = 'ascribe.class'
@@ -89,6 +90,7 @@ export function compileScores(graph: GraphBuilder, output: Value, score: Score |
  * Appends the explained scalar to a graph that holds the model.
  *
  * @param outputs The model's outputs by name, in their order.
+ * @param inner All values of the model by name, for targets inside it.
  * @throws AscribeError TARGET_INVALID, TARGET_REQUIRED
  */
 export function compileTarget(
@@ -96,8 +98,15 @@ export function compileTarget(
   outputs: ReadonlyMap<string, Value>,
   target: Target,
   labels: readonly string[] | undefined,
+  inner: ReadonlyMap<string, Value> = outputs,
 ): CompiledTarget {
   const { description, options } = target
+  if (description.kind === 'neuron')
+    return {
+      objective: neuron(graph, description, inner),
+      valueName: `${description.layer}[${description.index}]`,
+      readsClass: false,
+    }
   const name = options.output ?? outputs.keys().next().value
   const output = name === undefined ? undefined : outputs.get(name)
   if (name === undefined || output === undefined)
@@ -111,6 +120,12 @@ export function compileTarget(
   const sum = (value: Value, axes: number[]) => graph.apply('sum', [value], { axes, keepDims: 0 })
   const flat = (value: Value) => graph.apply('reshape', [value, graph.integers([-1])])
   if (description.kind === 'regression') return { objective: flat(output), ...named, readsClass: false }
+  if (description.kind === 'segment')
+    return { objective: segment(graph, output, description.channel), ...named, readsClass: false }
+  if (description.kind === 'similarity')
+    return { objective: similarity(graph, output, description.reference), ...named, readsClass: false }
+  if (description.kind === 'detection')
+    return { objective: detection(graph, outputs, description), ...named, readsClass: false }
   if (description.kind === 'token') {
     const row = graph.apply(
       'gather',

@@ -1,5 +1,5 @@
 import { AscribeError } from '../errors.js'
-import { expectInteger, expectNumber, typeError } from '../validate.js'
+import { expectInteger, expectNumber, expectOneOf, typeError } from '../validate.js'
 import type { GraphBuilder, Value } from './builder.js'
 
 /** A class by its index among the model's outputs, or by its label. */
@@ -11,6 +11,7 @@ export type TargetDescription =
   | { readonly kind: 'class'; readonly of: ClassName }
   | { readonly kind: 'weighted'; readonly terms: readonly (readonly [ClassName, number])[] }
   | { readonly kind: 'regression' }
+  | { readonly kind: 'neuron'; readonly layer: string; readonly index: readonly number[] }
   | { readonly kind: 'token'; readonly position: number; readonly id: number }
   | {
       readonly kind: 'region'
@@ -24,7 +25,23 @@ export type TargetDescription =
       readonly height: number
       readonly width: number
     }
+  | { readonly kind: 'segment'; readonly channel: number }
+  | {
+      readonly kind: 'detection'
+      readonly class: number
+      readonly box: readonly [number, number, number, number]
+      readonly outputs: DetectionOutputs
+    }
+  | { readonly kind: 'similarity'; readonly reference: Float32Array }
   | { readonly kind: 'expression'; readonly name: string; readonly build: TargetExpression }
+
+/** Where a detector has what it found: scores [N, boxes, classes] and boxes [N, boxes, 4]. */
+export interface DetectionOutputs {
+  readonly scores: string
+  readonly boxes: string
+  /** Default `corners`: left, top, right, bottom; `centre`: centre x, centre y, width, height. */
+  readonly format?: 'corners' | 'centre'
+}
 
 /** Any small expression: gets the builder and the model's outputs by name, returns one value per example, [N]. */
 export type TargetExpression = (graph: GraphBuilder, outputs: ReadonlyMap<string, Value>) => Value
@@ -91,6 +108,22 @@ export class Target {
   static regression(options?: TargetOptions): Target {
     return new Target({ kind: 'regression' }, options)
   }
+  /**
+   * A unit inside the model: an element of a named value (`model.layers()` lists them).
+   *
+   * @param index Its place in the value of one example: along each axis, or one number for the place in the flattened value.
+   */
+  static neuron(layer: string, index: number | readonly number[]): Target {
+    if (typeof layer !== 'string') throw typeError('layer', 'a string', layer)
+    const places = typeof index === 'number' ? [index] : index
+    if (!Array.isArray(places) || places.length === 0)
+      throw typeError('index', 'a number, or a list of one for each axis', index)
+    return new Target({
+      kind: 'neuron',
+      layer,
+      index: places.map((place, at) => expectInteger(`index[${at}]`, place, 0)),
+    })
+  }
   /** The logit of token `id` at `position` (negative counts from the end) of an output [N, T, vocabulary]. */
   static token(position: number, id: number, options?: TargetOptions): Target {
     return new Target(
@@ -140,6 +173,38 @@ export class Target {
       },
       options,
     )
+  }
+  /**
+   * What a segmentation calls a class: the sum of the scores of `channel` over those pixels of an output [N, C, H, W] at
+   * which it is the greatest. The pixels are those of each input itself; what they are has no derivative.
+   */
+  static segment(channel: number, options?: TargetOptions): Target {
+    return new Target({ kind: 'segment', channel: expectInteger('channel', channel, 0) }, options)
+  }
+  /**
+   * The score of a class for the box of a detector that overlaps most (intersection over union) with the given one, in the
+   * units of the boxes' output. Which box that is has no derivative.
+   */
+  static detection(
+    ofClass: number,
+    box: readonly [number, number, number, number],
+    outputs: DetectionOutputs,
+  ): Target {
+    const edges = box.map((edge, i) => expectNumber(`box[${i}]`, edge)) as [number, number, number, number]
+    if (edges.length !== 4 || edges[2] <= edges[0] || edges[3] <= edges[1])
+      throw new AscribeError('TARGET_INVALID', `The box [${box.join(', ')}] is empty`)
+    expectOneOf('format', outputs.format ?? 'corners', ['corners', 'centre'])
+    return new Target(
+      { kind: 'detection', class: expectInteger('class', ofClass, 0), box: edges, outputs },
+      { output: outputs.scores },
+    )
+  }
+  /** The cosine between an output [N, D] (an embedding) and a reference of D numbers. */
+  static similarity(reference: ArrayLike<number>, options?: TargetOptions): Target {
+    const vector = Float32Array.from(reference)
+    if (!vector.every(Number.isFinite) || !vector.some(value => value !== 0))
+      throw new AscribeError('TARGET_INVALID', 'The reference must be finite and not all zeros')
+    return new Target({ kind: 'similarity', reference: vector }, options)
   }
   /** Any expression of the outputs that yields one value per example. */
   static expression(name: string, build: TargetExpression, options?: TargetOptions): Target {

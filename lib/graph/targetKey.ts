@@ -11,7 +11,7 @@ export function targetKey(target: Target): string {
   const { description } = target
   if (description.kind === 'top' || description.kind === 'class')
     return `class ${JSON.stringify(target.options)}`
-  if (description.kind === 'expression' || description.kind === 'mask') {
+  if (['expression', 'mask', 'similarity'].includes(description.kind)) {
     const key = expressionKeys.get(target) ?? ++expressions
     expressionKeys.set(target, key)
     return `${description.kind} ${key}`

@@ -9,6 +9,7 @@ import { biasedOption } from './inputs/biasedOption.js'
 import { deepLiftOptions } from './inputs/deepLift.js'
 import type { GradientMethod } from './inputs/gradientMethod.js'
 import { integratedGradientsOptions } from './inputs/integratedGradients.js'
+import { pathEntries } from './inputs/pathEntries.js'
 import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
 import { camOptions } from './layers/cam.js'
@@ -224,6 +225,7 @@ export const methods: readonly MethodEntry[] = [
       return (model, options) => new DeepLift(model, options)
     },
   },
+  ...pathEntries,
   ...camEntries,
   ...attentionEntries,
   {

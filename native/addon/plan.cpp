@@ -4,6 +4,7 @@
 #include "addon/plan_description.h"
 #include "addon/requests.h"
 #include "methods/gradient_ensemble.h"
+#include "methods/path_walk.h"
 #include "methods/run_job.h"
 
 namespace ascribe::addon {
@@ -12,6 +13,7 @@ Napi::Function PlanObject::define(Napi::Env env) {
   return DefineClass(env, kName,
                      {InstanceMethod("describe", &PlanObject::describe), InstanceMethod("dump", &PlanObject::dump),
                       InstanceMethod("run", &PlanObject::run), InstanceMethod("ensemble", &PlanObject::ensemble),
+                      InstanceMethod("walk", &PlanObject::walk),
                       InstanceMethod("dispose", &PlanObject::dispose)});
 }
 
@@ -50,7 +52,17 @@ Napi::Value PlanObject::ensemble(const Napi::CallbackInfo& info) {
     JobRequest request;
     auto job = std::make_shared<GradientEnsemble>(readEnsemble(plan(), info[0], info[1], request));
     request.job = job;
-    request.result = [job](Napi::Env env) { return makeEnsembleResult(env, *job); };
+    request.result = [job](Napi::Env env) { return makeEnsembleResult(env, job->takeResult()); };
+    return Environment::of(info.Env()).submit(std::move(request));
+  });
+}
+
+Napi::Value PlanObject::walk(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    JobRequest request;
+    const auto job = makeWalk(readWalk(plan(), info[0], info[1], request));
+    request.job = job;
+    request.result = [job](Napi::Env env) { return makeEnsembleResult(env, job->takeResult()); };
     return Environment::of(info.Env()).submit(std::move(request));
   });
 }

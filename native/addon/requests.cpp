@@ -104,10 +104,27 @@ EnsembleRequest readEnsemble(std::shared_ptr<const Plan> plan, Napi::Value value
   out.baselines.resize(out.inputs.size());
   if (request.has("extras")) out.extras = readInputs(*plan, request.value("extras"), request.path("extras"), job.keep);
   if (request.has("baselines")) out.baselines = readInputs(*plan, request.value("baselines"), request.path("baselines"), job.keep);
+  out.pairedWith.assign(out.inputs.size(), -1);
+  if (request.has("paired"))
+    for (const auto& [name, of] : entries(request.value("paired"), request.path("paired"))) {
+      if (!of.IsString()) failType(request.path("paired"), "names of inputs by name", of);
+      out.pairedWith[inputIndex(*plan, name)] = static_cast<int64_t>(inputIndex(*plan, of.As<Napi::String>().Utf8Value()));
+    }
   out.points = request.doubles("points");
   out.weights = request.doubles("weights");
+  if (request.has("sampleBaselines"))
+    for (double row : request.doubles("sampleBaselines")) out.sampleBaselines.push_back(row >= 0 && row < 1e9 ? static_cast<int64_t>(row) : -1);
+  if (request.has("samplePoints")) out.samplePoints = request.doubles("samplePoints");
+  if (request.has("positions")) {
+    const Reader positions(request.value("positions"), request.path("positions"));
+    out.positionInput = static_cast<int64_t>(inputIndex(*plan, positions.text("name")));
+    out.positions = positions.doubles("values");
+    out.inputPosition = positions.doubles("atInput");
+    if (positions.has("atBaseline")) out.baselinePosition = positions.doubles("atBaseline");
+  }
+  if (request.has("outputs")) out.outputs = request.texts("outputs");
   out.quantity = static_cast<EnsembleRequest::Quantity>(
-      request.choice("quantity", {"gradient", "absolute", "inputTimesGradient", "integrated"}));
+      request.choice("quantity", {"gradient", "absolute", "inputTimesGradient", "integrated", "importantDirection"}));
   out.samples = request.integer("samples", 1, int64_t{1} << 31);
   out.sigma = readSigma(*plan, request);
   out.statistic = static_cast<EnsembleRequest::Statistic>(
@@ -137,8 +154,24 @@ Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& values) {
 }
 }  // namespace
 
-Napi::Object makeEnsembleResult(Napi::Env env, GradientEnsemble& job) {
-  EnsembleResult result = job.takeResult();
+WalkRequest readWalk(std::shared_ptr<const Plan> plan, Napi::Value value, Napi::Value options, JobRequest& job) {
+  WalkRequest out;
+  out.base = readEnsemble(std::move(plan), value, options, job);
+  const Reader walk(Reader(value, "request").value("walk"), "request.walk");
+  out.kind = static_cast<WalkRequest::Kind>(walk.choice("kind", {"guided", "pieces"}));
+  if (out.kind == WalkRequest::Kind::Guided) {
+    out.steps = walk.integer("steps", 1, int64_t{1} << 31);
+    out.fraction = walk.number("fraction", 0.25, 0, 1);
+    out.maximumDistance = walk.number("maximumDistance", 0.02, 0, 1);
+  } else {
+    out.segments = walk.integer("segments", 1, int64_t{1} << 31);
+    out.maximumPieces = walk.integer("maximumPieces", 1, int64_t{1} << 40);
+  }
+  out.check();
+  return out;
+}
+
+Napi::Object makeEnsembleResult(Napi::Env env, EnsembleResult result) {
   Napi::Object attributions = Napi::Object::New(env);
   for (auto& [name, tensor] : result.attributions) attributions.Set(name, makeTensor(env, std::move(tensor)));
   Napi::Object out = Napi::Object::New(env);

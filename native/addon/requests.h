@@ -5,6 +5,7 @@
 
 #include "addon/environment.h"
 #include "methods/gradient_ensemble.h"
+#include "methods/path_walk.h"
 #include "methods/run_job.h"
 
 namespace ascribe::addon {
@@ -15,6 +16,7 @@ Napi::Object makeRunResult(Napi::Env env, RunJob& job);
 
 /// The arguments of NativePlan.ensemble.
 EnsembleRequest readEnsemble(std::shared_ptr<const Plan> plan, Napi::Value request, Napi::Value options, JobRequest& job);
-Napi::Object makeEnsembleResult(Napi::Env env, GradientEnsemble& job);
+Napi::Object makeEnsembleResult(Napi::Env env, EnsembleResult result);
+WalkRequest readWalk(std::shared_ptr<const Plan> plan, Napi::Value request, Napi::Value options, JobRequest& job);
 
 }  // namespace ascribe::addon

@@ -41,7 +41,8 @@ void checkExplained(const EnsembleRequest& request, size_t index) {
   checkBatched(request, index, tensor, request.items(), "input");
   if (const auto& baseline = request.baselines[index]) {
     if (baseline->shape().rank() == 0) throw Error("INPUT_SHAPE", "the baseline of " + value.name + " has no batch axis");
-    const int64_t rows = baseline->shape()[0] == 1 ? 1 : request.items();
+    const int64_t given = baseline->shape()[0];
+    const int64_t rows = given == 1 || !request.sampleBaselines.empty() ? given : request.items();
     checkBatched(request, index, *baseline, rows, "the baseline of");
     if (baseline->dtype() != DType::F32 && baseline->dtype() != DType::F64)
       throw Error("INPUT_DTYPE", "the baseline of " + value.name + " must be f32 or f64");
@@ -56,17 +57,76 @@ void checkExplained(const EnsembleRequest& request, size_t index) {
 }
 
 void checkOutputs(const EnsembleRequest& request) {
+  using Quantity = EnsembleRequest::Quantity;
   const Plan& plan = *request.plan;
   const auto type = [&](size_t i) -> const ValueType& { return plan.graph().type(plan.graph().outputs[i]); };
+  const auto explained = static_cast<size_t>(std::count_if(request.inputs.begin(), request.inputs.end(), [](const auto& i) { return i.has_value(); }));
+  const size_t summed = request.outputs.empty() ? explained : request.outputs.size();
+  if (plan.outputs().size() != summed + 1)
+    throw Error("OPTION_RANGE", "the plan has " + std::to_string(plan.outputs().size()) + " outputs, an ensemble needs those it sums (a gradient for each explained input) and the objective");
+  const bool isOfInputs = request.outputs.empty() || request.quantity == Quantity::InputTimesGradient || request.quantity == Quantity::Integrated;
+  if (isOfInputs && summed != explained)
+    throw Error("OPTION_RANGE", "the quantity is a product with the inputs, and there is not one output for each");
   size_t next = 0;
-  const size_t wanted = 1 + static_cast<size_t>(std::count_if(request.inputs.begin(), request.inputs.end(), [](const auto& i) { return i.has_value(); }));
-  if (plan.outputs().size() != wanted)
-    throw Error("OPTION_RANGE", "the plan has " + std::to_string(plan.outputs().size()) + " outputs, an ensemble needs a gradient for each explained input and the objective");
-  for (size_t i = 0; i < request.inputs.size(); ++i)
+  for (size_t i = 0; i < request.inputs.size() && isOfInputs; ++i)
     if (request.inputs[i]) expectShape("gradient output " + std::to_string(next), type(next).shape, prepend(1, inputOf(plan, i).type.shape)), ++next;
-  expectShape("the objective output", type(next).shape, Shape{request.chunk});
-  for (size_t i = 0; i < wanted; ++i)
+  for (size_t i = 0; i < summed; ++i)
+    if (type(i).shape.rank() < 2 || type(i).shape[0] != 1 || type(i).shape[1] != request.chunk)
+      throw Error("INPUT_SHAPE", "output " + std::to_string(i) + " has shape " + type(i).shape.text() + ", expected [1, chunk, ...]");
+  expectShape("the objective output", type(summed).shape, Shape{request.chunk});
+  for (size_t i = 0; i <= summed; ++i)
     if (type(i).dtype != DType::F32 && type(i).dtype != DType::F64) throw Error("INPUT_DTYPE", "gradients and objective must be f32 or f64");
+}
+
+bool isFinite(double value) { return std::isfinite(value); }
+bool areFinite(const std::vector<double>& values) { return std::all_of(values.begin(), values.end(), isFinite); }
+
+/// What differs from sample to sample: where its path begins, and where on it it stands.
+void checkSamples(const EnsembleRequest& request) {
+  const auto samples = static_cast<size_t>(request.samples);
+  if (!request.sampleBaselines.empty()) {
+    if (request.sampleBaselines.size() != samples) throw Error("INPUT_SHAPE", "sampleBaselines has " + std::to_string(request.sampleBaselines.size()) + " entries for " + std::to_string(samples) + " samples");
+    if (!request.hasBaselines()) throw Error("INPUT_MISSING", "samples that choose a baseline need baselines");
+    int64_t rows = -1;
+    for (const auto& baseline : request.baselines) {
+      if (!baseline) continue;
+      if (rows >= 0 && baseline->shape()[0] != rows) throw Error("INPUT_SHAPE", "inputs have different numbers of baselines to choose from");
+      rows = baseline->shape()[0];
+    }
+    for (int64_t row : request.sampleBaselines)
+      if (row < 0 || row >= rows) throw Error("OPTION_RANGE", "there is no baseline " + std::to_string(row) + " of " + std::to_string(rows));
+  }
+  if (request.samplePoints.empty()) return;
+  if (request.samplePoints.size() != samples || !areFinite(request.samplePoints) || request.points.size() != 1)
+    throw Error("OPTION_RANGE", "samplePoints must be finite, one for each sample, in place of a single point");
+}
+
+/// Inputs that the job itself makes: baselines of others, and the place on a path that the plan makes.
+void checkMade(const EnsembleRequest& request) {
+  const Plan& plan = *request.plan;
+  for (size_t i = 0; i < request.pairedWith.size(); ++i) {
+    const int64_t of = request.pairedWith[i];
+    if (of < 0) continue;
+    if (request.inputs[i] || request.extras[i] || !request.inputs[static_cast<size_t>(of)] || !request.hasBaselines())
+      throw Error("OPTION_RANGE", "input " + inputOf(plan, i).name + " is to be the baseline of something that has none");
+    const ValueType &type = inputOf(plan, i).type, &wanted = inputOf(plan, static_cast<size_t>(of)).type;
+    expectShape("input " + inputOf(plan, i).name, type.shape, wanted.shape);
+    if (type.dtype != DType::F32 && type.dtype != DType::F64) throw Error("INPUT_DTYPE", "input " + inputOf(plan, i).name + " must be f32 or f64 to hold a baseline");
+  }
+  if (request.positionInput < 0) {
+    if (!request.positions.empty() || !request.baselinePosition.empty() || !request.inputPosition.empty()) throw Error("INPUT_MISSING", "positions have no input");
+    return;
+  }
+  const auto input = static_cast<size_t>(request.positionInput);
+  const ValueType& type = inputOf(plan, input).type;
+  if (request.inputs[input] || request.extras[input] || (type.dtype != DType::F32 && type.dtype != DType::F64))
+    throw Error("INPUT_DTYPE", "the input of positions must be of its own, and f32 or f64");
+  const size_t width = request.inputPosition.size();
+  expectShape("the input of positions", type.shape, Shape{request.chunk, static_cast<int64_t>(width)});
+  if (width == 0 || request.positions.size() != width * request.points.size() || (!request.baselinePosition.empty() && request.baselinePosition.size() != width))
+    throw Error("INPUT_SHAPE", "positions must hold as many numbers for each point as the input takes");
+  if (!areFinite(request.positions) || !areFinite(request.inputPosition) || !areFinite(request.baselinePosition))
+    throw Error("OPTION_RANGE", "positions must be finite");
 }
 
 }  // namespace
@@ -95,12 +155,14 @@ void EnsembleRequest::check() const {
     if (extras[i]) checkBatched(*this, i, *extras[i], items(), "extra input");
   }
   checkOutputs(*this);
-  const auto finite = [](double v) { return std::isfinite(v); };
-  if (points.empty() || points.size() != weights.size() || !std::all_of(points.begin(), points.end(), finite) || !std::all_of(weights.begin(), weights.end(), finite))
+  if (points.empty() || points.size() != weights.size() || !areFinite(points) || !areFinite(weights))
     throw Error("OPTION_RANGE", "points and weights must be finite and as many as each other, at least one");
-  if (!hasBaselines() && (points.size() != 1 || points[0] != 1))
+  checkSamples(*this);
+  checkMade(*this);
+  if (!hasBaselines() && positionInput < 0 && (points.size() != 1 || points[0] != 1))
     throw Error("INPUT_MISSING", "a path needs baselines", "Without baselines the only point is [1].");
   if (!hasBaselines() && quantity == Quantity::Integrated) throw Error("INPUT_MISSING", "integrated gradients need baselines");
+  if (quantity == Quantity::ImportantDirection && points.size() < 2) throw Error("OPTION_RANGE", "steps along a path need at least 2 points");
   if (!itemKeys.empty() && static_cast<int64_t>(itemKeys.size()) != items())
     throw Error("INPUT_SHAPE", "itemKeys has " + std::to_string(itemKeys.size()) + " entries for " + std::to_string(items()) + " items");
   if (statistic == Statistic::Variance && samples < 2) throw Error("OPTION_RANGE", "an unbiased variance needs at least 2 samples");

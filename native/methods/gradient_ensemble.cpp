@@ -58,30 +58,48 @@ void addWeighted(double* sum, const T* row, double weight, bool first, int64_t c
 }  // namespace
 
 GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move(request)) {
+  using Quantity = EnsembleRequest::Quantity;
   const Plan& plan = *request_.plan;
+  request_.pairedWith.resize(request_.inputs.size(), -1);
   items_ = request_.items();
   noise_ = request_.hasNoise();
   paired_ = request_.hasBaselines();
   bool oneBaseline = true, extras = false;
+  std::vector<std::string> names = request_.outputs;
   for (size_t i = 0; i < request_.inputs.size(); ++i) {
     extras = extras || request_.extras[i].has_value();
     if (!request_.inputs[i]) continue;
     const int64_t count = itemElements(request_.inputs[i]->shape());
-    explained_.push_back({i, explained_.size(), count, elements_});
+    explained_.push_back({i, count, elements_});
     elements_ += count;
     if (request_.baselines[i]) oneBaseline = oneBaseline && request_.baselines[i]->shape()[0] == 1;
-    result_.attributions.emplace_back(plan.graph().value(plan.graph().inputs[i]).name, HostTensor());
+    if (request_.outputs.empty()) names.push_back(plan.graph().value(plan.graph().inputs[i]).name);
   }
-  sharedBaseline_ = paired_ && oneBaseline && !extras;
-  using Quantity = EnsembleRequest::Quantity;
+  for (size_t o = 0; o < names.size(); ++o) {
+    const Shape& shape = plan.graph().type(plan.graph().outputs[o]).shape;
+    const int64_t count = shape.count(2, shape.rank());
+    summed_.push_back({o, count, summedElements_});
+    summedElements_ += count;
+    result_.attributions.emplace_back(names[o], HostTensor());
+  }
+  const auto samples = static_cast<double>(request_.samples);
+  if (request_.hasStart()) startShares_ = {1};
+  if (!request_.sampleBaselines.empty()) {
+    startShares_.assign(static_cast<size_t>(request_.baselines[explained_[0].input]->shape()[0]), 0);
+    for (int64_t row : request_.sampleBaselines) startShares_[static_cast<size_t>(row)] += 1 / samples;
+  }
+  starts_ = static_cast<int64_t>(startShares_.size());
+  sharedBaseline_ = paired_ && (oneBaseline || !request_.sampleBaselines.empty()) && !extras;
   keepsSamples_ = request_.points.size() > 1 || request_.quantity == Quantity::InputTimesGradient || request_.quantity == Quantity::Integrated;
-  for (size_t k = 0; k < request_.points.size() && !noise_; ++k) {
+  const bool isPlain = !noise_ && request_.positionInput < 0 && request_.samplePoints.empty() && request_.sampleBaselines.empty();
+  for (size_t k = 0; k < request_.points.size() && isPlain; ++k) {
     if (request_.points[k] == 1) inputPoint_ = static_cast<int64_t>(k);
     if (request_.points[k] == 0) baselinePoint_ = static_cast<int64_t>(k);
   }
-  const int64_t apart = (inputPoint_ < 0 ? items_ : 0) + (!paired_ || baselinePoint_ >= 0 ? 0 : sharedBaseline_ ? 1 : items_);
+  if (!paired_) baselinePoint_ = -1;
+  const int64_t apart = (inputPoint_ < 0 ? items_ : 0) + (baselinePoint_ >= 0 ? 0 : sharedBaseline_ ? starts_ : starts_ * items_);
   total_ = items_ * request_.samples * static_cast<int64_t>(request_.points.size()) + apart;
-  next_.kind = inputPoint_ < 0 ? Slot::Kind::Input : paired_ && baselinePoint_ < 0 ? Slot::Kind::Baseline : Slot::Kind::Point;
+  next_.kind = inputPoint_ < 0 ? Slot::Kind::Input : starts_ > 0 && baselinePoint_ < 0 ? Slot::Kind::Baseline : Slot::Kind::Point;
 }
 
 void GradientEnsemble::begin() {
@@ -90,45 +108,54 @@ void GradientEnsemble::begin() {
   execution_ = std::make_unique<Execution>(request_.plan, request_.budget);
   buffers_.resize(request_.inputs.size());
   for (size_t i = 0; i < request_.inputs.size(); ++i) {
-    if (!request_.inputs[i] && !request_.extras[i]) continue;
+    const bool isMade = request_.pairedWith[i] >= 0 || request_.positionInput == static_cast<int64_t>(i);
+    if (!request_.inputs[i] && !request_.extras[i] && !isMade) continue;
     buffers_[i] = static_cast<std::byte*>(execution_->ownInput(i));
   }
-  const auto elements = static_cast<size_t>(elements_);
+  const auto elements = static_cast<size_t>(elements_), summed = static_cast<size_t>(summedElements_);
   const bool moments = request_.statistic == Statistic::Variance || request_.statistic == Statistic::BiasedVariance;
+  const bool squares = request_.quantity == EnsembleRequest::Quantity::ImportantDirection;
   const auto points = static_cast<int64_t>(request_.points.size());
   const int64_t samplesInChunk = keepsSamples_ ? std::min((request_.chunk + points - 1) / points + 1, items_ * request_.samples) : 1;
-  const size_t vectors = 2 + (paired_ ? 1 : 0) + (moments ? 1 : 0) + static_cast<size_t>(samplesInChunk);
-  const size_t bytes = vectors * elements * sizeof(double);
+  const size_t bytes = ((static_cast<size_t>(samplesInChunk) + (paired_ ? 1 : 0)) * elements + (size_t{2} + moments + squares) * summed) * sizeof(double);
   if (request_.budget) {
     request_.budget->charge(bytes, "noise and path sums");
     charge_ = std::shared_ptr<void>(static_cast<void*>(this), [budget = request_.budget, bytes](void*) { budget->refund(bytes); });
   }
-  path_.resize(elements);
-  mean_.resize(elements);
-  if (moments) moment_.resize(elements);
-  for (size_t e = 0; e < explained_.size(); ++e)
-    result_.attributions[e].second = HostTensor(DType::F32, request_.inputs[explained_[e].input]->shape(), request_.budget);
+  path_.resize(summed);
+  mean_.resize(summed);
+  if (moments) moment_.resize(summed);
+  if (squares) squares_.resize(summed);
+  const Graph& graph = request_.plan->graph();
+  for (size_t o = 0; o < summed_.size(); ++o) {
+    Shape shape{items_};
+    const Shape& whole = graph.type(graph.outputs[o]).shape;
+    for (int axis = 2; axis < whole.rank(); ++axis) shape.push(whole[axis]);
+    result_.attributions[o].second = HostTensor(DType::F32, shape, request_.budget);
+  }
   result_.objective.resize(static_cast<size_t>(items_));
-  if (paired_) result_.baselineObjective.resize(static_cast<size_t>(items_));
+  if (starts_ > 0) result_.baselineObjective.resize(static_cast<size_t>(items_));
   result_.sums.resize(static_cast<size_t>(items_));
 }
 
 std::optional<GradientEnsemble::Slot> GradientEnsemble::nextSlot() {
   if (next_.item == items_) return std::nullopt;
   const Slot slot = next_;
-  const bool ownBaseline = paired_ && baselinePoint_ < 0 && (!sharedBaseline_ || slot.item == 0);
+  const auto startsOf = [&](int64_t item) { return starts_ > 0 && baselinePoint_ < 0 && (!sharedBaseline_ || item == 0); };
   switch (slot.kind) {
-    case Slot::Kind::Input: next_.kind = ownBaseline ? Slot::Kind::Baseline : Slot::Kind::Point; break;
-    case Slot::Kind::Baseline: next_.kind = Slot::Kind::Point; break;
+    case Slot::Kind::Input: next_.kind = startsOf(slot.item) ? Slot::Kind::Baseline : Slot::Kind::Point; break;
+    case Slot::Kind::Baseline:
+      if (++next_.baseline < starts_) break;
+      next_.baseline = 0;
+      next_.kind = Slot::Kind::Point;
+      break;
     case Slot::Kind::Point:
       if (++next_.point < request_.points.size()) break;
       next_.point = 0;
       if (++next_.sample < request_.samples) break;
       next_ = Slot{};
       next_.item = slot.item + 1;
-      next_.kind = inputPoint_ < 0                                         ? Slot::Kind::Input
-                   : paired_ && baselinePoint_ < 0 && !sharedBaseline_ ? Slot::Kind::Baseline
-                                                                           : Slot::Kind::Point;
+      next_.kind = inputPoint_ < 0 ? Slot::Kind::Input : startsOf(next_.item) ? Slot::Kind::Baseline : Slot::Kind::Point;
   }
   return slot;
 }
@@ -143,10 +170,16 @@ void GradientEnsemble::load(const std::vector<std::optional<HostTensor>>& from, 
   }
 }
 
-const std::vector<double>& GradientEnsemble::baselineOf(int64_t item) {
-  if (baselineItem_ != item) load(request_.baselines, item, baseline_);
-  baselineItem_ = item;
+const std::vector<double>& GradientEnsemble::baselineRow(int64_t row) {
+  if (loadedBaseline_ != row) load(request_.baselines, row, baseline_);
+  loadedBaseline_ = row;
   return baseline_;
+}
+
+/// Where the slot's path begins; `load` takes the one row there is for any.
+int64_t GradientEnsemble::baselineRowOf(const Slot& slot) const {
+  if (request_.sampleBaselines.empty()) return slot.item;
+  return slot.kind == Slot::Kind::Point ? request_.sampleBaselines[static_cast<size_t>(slot.sample)] : slot.baseline;
 }
 
 /// x~ of the slot's sample, made at its first point.
@@ -183,19 +216,42 @@ void GradientEnsemble::fill(const Slot& slot, int64_t position) {
     else
       convertElements(row, extra.dtype(), to, dtype, count);
   }
+  const bool movesInPlan = request_.positionInput >= 0;
+  if (movesInPlan) fillPosition(slot, position);
+  const std::vector<double>* from = paired_ ? &baselineRow(baselineRowOf(slot)) : nullptr;
   std::vector<double> plain;
-  if (slot.kind == Slot::Kind::Input) load(request_.inputs, slot.item, plain);
-  const std::vector<double>* from = paired_ ? &baselineOf(slot.item) : nullptr;
-  const std::vector<double>& to = slot.kind == Slot::Kind::Point ? fillSample(slot) : slot.kind == Slot::Kind::Input ? plain : *from;
-  const double t = slot.kind == Slot::Kind::Point ? request_.points[slot.point] : 1;
-  for (const Explained& e : explained_) {
-    const double* start = from == nullptr ? nullptr : from->data() + e.offset;
-    const double* end = to.data() + e.offset;
-    const auto first = static_cast<size_t>(position * e.elements);
-    if (graph.type(graph.inputs[e.input]).dtype == DType::F32)
-      writePoint(reinterpret_cast<float*>(buffers_[e.input]) + first, start, end, t, e.elements);
+  const bool isStart = slot.kind == Slot::Kind::Baseline && !movesInPlan;
+  if (slot.kind != Slot::Kind::Point && !isStart) load(request_.inputs, slot.item, plain);
+  const std::vector<double>& to = slot.kind == Slot::Kind::Point ? fillSample(slot) : isStart ? *from : plain;
+  const double point = request_.samplePoints.empty() ? request_.points[slot.point] : request_.samplePoints[static_cast<size_t>(slot.sample)];
+  const double t = slot.kind == Slot::Kind::Point && !movesInPlan ? point : 1;
+  const auto write = [&](size_t input, int64_t elements, const double* start, const double* end, double at) {
+    const auto first = static_cast<size_t>(position * elements);
+    if (graph.type(graph.inputs[input]).dtype == DType::F32)
+      writePoint(reinterpret_cast<float*>(buffers_[input]) + first, start, end, at, elements);
     else
-      writePoint(reinterpret_cast<double*>(buffers_[e.input]) + first, start, end, t, e.elements);
+      writePoint(reinterpret_cast<double*>(buffers_[input]) + first, start, end, at, elements);
+  };
+  for (const Explained& e : explained_) {
+    write(e.input, e.elements, from == nullptr ? nullptr : from->data() + e.offset, to.data() + e.offset, t);
+    for (size_t i = 0; i < request_.pairedWith.size(); ++i)
+      if (request_.pairedWith[i] == static_cast<int64_t>(e.input)) write(i, e.elements, nullptr, from->data() + e.offset, 1);
+  }
+}
+
+void GradientEnsemble::fillPosition(const Slot& slot, int64_t position) {
+  const auto input = static_cast<size_t>(request_.positionInput);
+  const size_t width = request_.positions.size() / request_.points.size();
+  const double* numbers = slot.kind == Slot::Kind::Point   ? request_.positions.data() + slot.point * width
+                          : slot.kind == Slot::Kind::Input ? request_.inputPosition.data()
+                                                           : request_.baselinePosition.data();
+  const Graph& graph = request_.plan->graph();
+  for (size_t i = 0; i < width; ++i) {
+    const size_t at = static_cast<size_t>(position) * width + i;
+    if (graph.type(graph.inputs[input]).dtype == DType::F32)
+      reinterpret_cast<float*>(buffers_[input])[at] = static_cast<float>(numbers[i]);
+    else
+      reinterpret_cast<double*>(buffers_[input])[at] = numbers[i];
   }
 }
 
@@ -225,43 +281,63 @@ bool GradientEnsemble::judge() {
 }
 
 double GradientEnsemble::objectiveAt(int64_t position) const {
-  const TensorRef objective = execution_->output(explained_.size());
+  const TensorRef objective = execution_->output(summed_.size());
   return objective.dtype == DType::F32 ? static_cast<double>(objective.as<float>()[position]) : objective.as<double>()[position];
+}
+
+void GradientEnsemble::setStart(const Slot& slot, int64_t position) {
+  const double share = startShares_[static_cast<size_t>(slot.baseline)] * objectiveAt(position);
+  if (!sharedBaseline_) result_.baselineObjective[static_cast<size_t>(slot.item)] += share;
+  if (sharedBaseline_ && slot.item == 0)
+    for (double& start : result_.baselineObjective) start += share;
 }
 
 void GradientEnsemble::collect(const Slot& slot, int64_t position) {
   const auto item = static_cast<size_t>(slot.item);
-  const auto setBaseline = [&] {
-    if (sharedBaseline_ && slot.item == 0) std::fill(result_.baselineObjective.begin(), result_.baselineObjective.end(), objectiveAt(position));
-    if (!sharedBaseline_) result_.baselineObjective[item] = objectiveAt(position);
-  };
   if (slot.kind == Slot::Kind::Input) result_.objective[item] = objectiveAt(position);
-  if (slot.kind == Slot::Kind::Baseline) setBaseline();
+  if (slot.kind == Slot::Kind::Baseline) setStart(slot, position);
   if (slot.kind != Slot::Kind::Point) return;
   const auto point = static_cast<int64_t>(slot.point);
   if (slot.sample == 0 && point == inputPoint_) result_.objective[item] = objectiveAt(position);
-  if (slot.sample == 0 && point == baselinePoint_ && paired_) setBaseline();
-  for (const Explained& e : explained_) {
-    const TensorRef gradient = execution_->output(e.gradient);
-    double* sum = path_.data() + e.offset;
-    const int64_t first = position * e.elements;
-    if (gradient.dtype == DType::F32)
-      addWeighted(sum, gradient.as<float>() + first, request_.weights[slot.point], slot.point == 0, e.elements);
-    else
-      addWeighted(sum, gradient.as<double>() + first, request_.weights[slot.point], slot.point == 0, e.elements);
-  }
+  if (slot.sample == 0 && point == baselinePoint_ && paired_) setStart(slot, position);
+  addPoint(slot, position);
   if (slot.point + 1 < request_.points.size()) return;
   finishSample(slot);
   if (slot.sample + 1 == request_.samples) finishItem(slot.item);
+}
+
+void GradientEnsemble::addPoint(const Slot& slot, int64_t position) {
+  const bool isDirection = request_.quantity == EnsembleRequest::Quantity::ImportantDirection;
+  const auto add = [&](double* sum, const Summed& s, double weight, bool first) {
+    const TensorRef value = execution_->output(s.output);
+    const int64_t row = position * s.elements;
+    if (value.dtype == DType::F32)
+      addWeighted(sum + s.offset, value.as<float>() + row, weight, first, s.elements);
+    else
+      addWeighted(sum + s.offset, value.as<double>() + row, weight, first, s.elements);
+  };
+  if (!isDirection) {
+    for (const Summed& s : summed_) add(path_.data(), s, request_.weights[slot.point], slot.point == 0);
+    return;
+  }
+  // What the step from the last point to this one changed, by the squared gradient there.
+  const double objective = objectiveAt(position);
+  const double step = slot.point == 0 || squaresSum_ == 0 ? 0 : (objective - lastObjective_) / squaresSum_;
+  lastObjective_ = objective;
+  if (slot.point == 0) std::fill(path_.begin(), path_.end(), 0.0);
+  for (size_t i = 0; i < path_.size() && step != 0; ++i) path_[i] += step * squares_[i];
+  for (const Summed& s : summed_) add(squares_.data(), s, 1, true);
+  squaresSum_ = 0;
+  for (double& square : squares_) squaresSum_ += square *= square;
 }
 
 void GradientEnsemble::finishSample(const Slot& slot) {
   using Quantity = EnsembleRequest::Quantity;
   using Statistic = EnsembleRequest::Statistic;
   const double* noisy = keepsSamples_ ? inFlight_.front().noisy.data() : nullptr;
-  const double* origin = request_.quantity == Quantity::Integrated ? baselineOf(slot.item).data() : nullptr;
+  const double* origin = request_.quantity == Quantity::Integrated ? baselineRow(baselineRowOf(slot)).data() : nullptr;
   const auto n = static_cast<double>(++samplesDone_);
-  parallelFor(elements_, kGrain, [&](int64_t begin, int64_t end) {
+  parallelFor(summedElements_, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       double phi = path_[static_cast<size_t>(i)];
       if (request_.quantity == Quantity::Absolute) phi = std::fabs(phi);
@@ -283,10 +359,10 @@ void GradientEnsemble::finishItem(int64_t item) {
   const auto n = static_cast<double>(samplesDone_);
   const double scale = request_.statistic == Statistic::Variance ? 1 / (n - 1) : 1 / n;
   double sum = 0;
-  for (size_t e = 0; e < explained_.size(); ++e) {
-    auto* out = static_cast<float*>(result_.attributions[e].second.mutableData()) + item * explained_[e].elements;
-    for (int64_t i = 0; i < explained_[e].elements; ++i) {
-      const auto at = static_cast<size_t>(explained_[e].offset + i);
+  for (const Summed& s : summed_) {
+    auto* out = static_cast<float*>(result_.attributions[s.output].second.mutableData()) + item * s.elements;
+    for (int64_t i = 0; i < s.elements; ++i) {
+      const auto at = static_cast<size_t>(s.offset + i);
       const double value = moment_.empty() ? mean_[at] : moment_[at] * scale;
       out[i] = static_cast<float>(value);
       sum += value;

@@ -18,14 +18,26 @@ namespace ascribe {
 /// See EnsembleRequest in typings/addon.d.ts. Vectors over inputs run parallel to the plan's inputs; absent entries are
 /// inputs of another kind.
 struct EnsembleRequest {
-  enum class Quantity : uint8_t { Gradient, Absolute, InputTimesGradient, Integrated };
+  enum class Quantity : uint8_t { Gradient, Absolute, InputTimesGradient, Integrated, ImportantDirection };
   enum class Statistic : uint8_t { Mean, MeanSquare, Variance, BiasedVariance };
 
   std::shared_ptr<const Plan> plan;
   std::vector<std::optional<HostTensor>> inputs;     // [items, ...item]
   std::vector<std::optional<HostTensor>> extras;     // [items, ...]
-  std::vector<std::optional<HostTensor>> baselines;  // [items or 1, ...item]
+  std::vector<std::optional<HostTensor>> baselines;  // [items or 1, ...item]; with sampleBaselines [rows, ...item]
+  /// By the plan's inputs: the explained input whose baseline this one is fed with, or -1.
+  std::vector<int64_t> pairedWith;
   std::vector<double> points, weights;
+  /// The row of the baselines that each sample starts from; empty: that of its item.
+  std::vector<int64_t> sampleBaselines;
+  /// The place of each sample on its path, in place of the one point; empty: the points.
+  std::vector<double> samplePoints;
+  /// A plan that makes its path itself has the numbers of each point here, [points, width], for this input; explained
+  /// inputs are then given as they are.
+  int64_t positionInput = -1;
+  std::vector<double> positions, inputPosition, baselinePosition;
+  /// Names of the plan's outputs but the last; empty: those of the explained inputs.
+  std::vector<std::string> outputs;
   Quantity quantity = Quantity::Gradient;
   int64_t samples = 1;
   std::vector<std::vector<double>> sigma;  // per input: [items], or empty
@@ -39,6 +51,8 @@ struct EnsembleRequest {
   int64_t items() const;
   bool hasBaselines() const;
   bool hasNoise() const;
+  /// The objective is also wanted at the start of the path.
+  bool hasStart() const { return hasBaselines() || !baselinePosition.empty(); }
   /// Throws for sizes, dtypes and counts that do not fit each other or the plan.
   void check() const;
 };
@@ -66,9 +80,14 @@ class GradientEnsemble : public Job {
   /// One explained input.
   struct Explained {
     size_t input;      // of the plan
-    size_t gradient;   // output of the plan
     int64_t elements;  // of one item
     int64_t offset;    // of its elements among those of all explained inputs: addresses of the noise
+  };
+  /// One output that is summed: gradients, one for each explained input, or whatever the plan makes of a point.
+  struct Summed {
+    size_t output;     // of the plan
+    int64_t elements;  // of one item
+    int64_t offset;    // among those of all
   };
   /// An input with noise, from when its first point is filled in until its last gradient has been added.
   struct Sample {
@@ -80,6 +99,7 @@ class GradientEnsemble : public Job {
     Kind kind = Kind::Point;
     int64_t item = 0, sample = 0;
     size_t point = 0;
+    int64_t baseline = 0;  // row, of Kind::Baseline
   };
   enum class Stage : uint8_t { Fill, Run, Collect };
 
@@ -91,16 +111,24 @@ class GradientEnsemble : public Job {
   /// False where the chunk must run once more to find the node that made NaN.
   bool judge();
   void collect(const Slot& slot, int64_t position);
+  void addPoint(const Slot& slot, int64_t position);
+  void setStart(const Slot& slot, int64_t position);
   void finishSample(const Slot& slot);
   void finishItem(int64_t item);
   void load(const std::vector<std::optional<HostTensor>>& from, int64_t item, std::vector<double>& out) const;
-  const std::vector<double>& baselineOf(int64_t item);
+  const std::vector<double>& baselineRow(int64_t row);
+  int64_t baselineRowOf(const Slot& slot) const;
+  void fillPosition(const Slot& slot, int64_t position);
   double objectiveAt(int64_t position) const;
 
   EnsembleRequest request_;
   std::vector<Explained> explained_;
-  int64_t items_ = 0, elements_ = 0, total_ = 0, done_ = 0;
+  std::vector<Summed> summed_;
+  int64_t items_ = 0, elements_ = 0, summedElements_ = 0, total_ = 0, done_ = 0;
   bool noise_ = false, paired_ = false;  // paired: there are baselines
+  /// Baselines whose objective an item needs, and the share of each in what it starts from.
+  int64_t starts_ = 0;
+  std::vector<double> startShares_;
   /// One baseline for all items, and nothing else differs between them: its objective is evaluated once.
   bool sharedBaseline_ = false;
   /// x~ is read again when the gradients have come.
@@ -119,9 +147,12 @@ class GradientEnsemble : public Job {
   int64_t filledRows_ = 0;
   bool tracing_ = false;
   std::deque<Sample> inFlight_;
-  int64_t baselineItem_ = -1;
+  int64_t loadedBaseline_ = -1;
   std::vector<double> baseline_;
   std::vector<double> path_, mean_, moment_;  // of the sample and the item being collected
+  /// Of the path's last point, where a step's share goes by the gradient it began with.
+  std::vector<double> squares_;
+  double squaresSum_ = 0, lastObjective_ = 0;
   int64_t samplesDone_ = 0;
   EnsembleResult result_;
 };

@@ -113,7 +113,7 @@ export abstract class AttentionMethod implements AttributionMethod {
           at,
           isList,
           false,
-          (name, own, rows) => ({
+          ({ name, units: own, rows }) => ({
             name,
             units: own,
             rows: rows.map(row => row.slice(skipped)),

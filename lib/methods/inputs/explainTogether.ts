@@ -2,7 +2,6 @@ import type { EnsembleRequest, EnsembleResult, NativePlan, NativeTensor } from '
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { classInput } from '../../graph/compileTarget.js'
-import type { RuleSet } from '../../graph/ruleSet.js'
 import { classIndex, type Target } from '../../graph/target.js'
 import { type Batching, runExample } from '../../model/batching.js'
 import { topClasses } from '../../model/classify.js'
@@ -11,37 +10,33 @@ import { concatenate, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { AttributeOptions } from './gradientMethod.js'
-import { baselineName, type Combination, chooseChunk, gradientPlan, standInName } from './gradientPlan.js'
+import {
+  baselineName,
+  chooseChunk,
+  gradientPlan,
+  passExtras,
+  plannedName,
+  positionName,
+  readsBaselines,
+} from './gradientPlan.js'
 import type { Choice, Example, TargetRun } from './gradientResult.js'
+import { reachName } from './piecewiseLinear.js'
+import type { Ensemble, Recipe } from './recipe.js'
 
-/** The numbers of one run that the native loop needs and the method decides. */
-export interface Recipe {
-  quantity: EnsembleRequest['quantity']
-  points: Float64Array
-  weights: Float64Array
-  samples: number
-  statistic: EnsembleRequest['statistic']
-  seed: number
-  noise?: { sigma: number } | { fractionOfRange: number }
-  /** Another rule set than the true derivative. */
-  rules?: RuleSet
-  /** What is made of a value and its gradient, inside the plan. */
-  combination?: Combination
-}
-
-/** Runs the native loop, perhaps more than once (tolerance). */
-export type Ensemble = (
-  run: (recipe: Recipe) => Promise<EnsembleResult>,
-) => Promise<{ result: EnsembleResult; details?: Record<string, number> }>
-
-/** A baseline as a tensor like the value that it belongs to. */
-export const filled = (value: number | Tensor | undefined, like: Tensor, name: string): Tensor => {
+/** A baseline as a tensor like the value that it belongs to; `several`: its leading axis may hold more than one. */
+export const filled = (
+  value: number | Tensor | undefined,
+  like: Tensor,
+  name: string,
+  several = false,
+): Tensor => {
   if (typeof value === 'object') {
     const sameItem = value.shape.slice(1).join() === like.shape.slice(1).join()
-    if (!sameItem || value.shape[0] !== 1)
+    const rows = value.shape[0] ?? 0
+    if (!sameItem || rows < 1 || (rows > 1 && !several))
       throw new AscribeError(
         'INPUT_SHAPE',
-        `The baseline of "${name}" has shape [${value.shape.join(', ')}], expected [1, ${like.shape.slice(1).join(', ')}]`,
+        `The baseline of "${name}" has shape [${value.shape.join(', ')}], expected [${several ? 'baselines' : 1}, ${like.shape.slice(1).join(', ')}]`,
       )
     return value
   }
@@ -49,25 +44,22 @@ export const filled = (value: number | Tensor | undefined, like: Tensor, name: s
   return { dtype: 'f32', shape: [...like.shape], data }
 }
 
-/** One baseline where all examples have the same, else one for each. */
-function baselineOf(explained: readonly ExplainedValues[], name: string): Tensor {
+/** One baseline where all examples have the same, else one for each; several for methods that draw from them. */
+function baselineOf(explained: readonly ExplainedValues[], name: string, several: boolean): Tensor {
   const [first] = explained as [ExplainedValues]
   const isShared = explained.every(each => each.baselines[name] === first.baselines[name])
   const used = isShared ? [first] : explained
-  return concatenate(used.map(each => filled(each.baselines[name], each.tensors[name]!, name)))
-}
-
-/** A baseline for every example, also where all have the same. */
-function baselineRows(examples: readonly Example[], name: string): NativeTensor {
-  const rows = examples.map(({ explained }) => {
-    const like = explained.tensors[name]!
-    const baseline = filled(explained.baselines[name], like, name)
-    if (baseline.dtype === like.dtype) return baseline
-    const data = new (like.data.constructor as Float64ArrayConstructor)(baseline.data.length)
-    data.set(baseline.data as Float32Array)
-    return { dtype: like.dtype, shape: baseline.shape, data } as Tensor
-  })
-  return concatenate(rows) as NativeTensor
+  const tensors = used.map(each => filled(each.baselines[name], each.tensors[name]!, name, several))
+  // Numbers that stand for a tensor are f32, whatever others are.
+  const isMixed = tensors.some(({ dtype }) => dtype !== tensors[0]!.dtype)
+  if (!isMixed) return concatenate(tensors)
+  return concatenate(
+    tensors.map(({ shape, data }) => ({
+      dtype: 'f64',
+      shape,
+      data: Float64Array.from(data as Float32Array),
+    })),
+  )
 }
 
 function rangeOf(tensor: Tensor): number {
@@ -114,10 +106,10 @@ function ensembleInputs(
   examples: readonly Example[],
   choices: readonly Choice[],
   readsClass: boolean,
-  compares: boolean,
-): Pick<EnsembleRequest, 'inputs' | 'extras'> {
+  recipe: Recipe,
+): Pick<EnsembleRequest, 'inputs' | 'extras' | 'paired'> {
   const [{ explained }] = examples as [Example]
-  const nameOf = (name: string) => (explained.areLayers ? standInName(name) : name)
+  const nameOf = plannedName(explained)
   const contents = stack(examples.map(example => example.explained.tensors))
   const given = stack(examples.map(example => example.prepared.tensors))
   const extras: Record<string, NativeTensor> = Object.fromEntries(
@@ -125,7 +117,8 @@ function ensembleInputs(
       ([name]) => explained.areLayers || !explained.names.includes(name),
     ),
   )
-  if (compares) for (const name of explained.names) extras[baselineName(name)] = baselineRows(examples, name)
+  const own = passExtras(recipe, explained)
+  for (const [name, tensor] of Object.entries(own)) extras[name] = tensor as NativeTensor
   if (readsClass)
     extras[classInput] = {
       dtype: 'i64',
@@ -135,45 +128,70 @@ function ensembleInputs(
   return {
     inputs: Object.fromEntries(explained.names.map(name => [nameOf(name), contents[name] as NativeTensor])),
     ...(Object.keys(extras).length > 0 ? { extras } : {}),
+    ...(readsBaselines(recipe)
+      ? { paired: Object.fromEntries(explained.names.map(name => [baselineName(name), nameOf(name)])) }
+      : {}),
   }
+}
+
+function baselinesFor(recipe: Recipe, examples: readonly Example[]): Record<string, NativeTensor> {
+  const explained = examples.map(example => example.explained)
+  const nameOf = plannedName(explained[0]!)
+  return Object.fromEntries(
+    explained[0]!.names.map(name => [
+      nameOf(name),
+      baselineOf(explained, name, recipe.draws !== undefined) as NativeTensor,
+    ]),
+  )
 }
 
 function ensembleRequest(
   recipe: Recipe,
   examples: readonly Example[],
-  tensors: Pick<EnsembleRequest, 'inputs' | 'extras'>,
+  tensors: Pick<EnsembleRequest, 'inputs' | 'extras' | 'paired'>,
   chunk: number,
 ): EnsembleRequest {
   const [{ explained }] = examples as [Example]
-  const nameOf = (name: string) => (explained.areLayers ? standInName(name) : name)
-  const byName = <T>(make: (name: string) => T): Record<string, T> =>
-    Object.fromEntries(explained.names.map(name => [nameOf(name), make(name)]))
-  const { noise } = recipe
+  const nameOf = plannedName(explained)
+  const { noise, pass, walk } = recipe
+  const hasBaselines =
+    ['integrated', 'importantDirection'].includes(recipe.quantity) || readsBaselines(recipe)
+  const baselines = hasBaselines ? baselinesFor(recipe, examples) : undefined
+  const draws = recipe.draws?.(Math.max(...Object.values(baselines ?? {}).map(({ shape }) => shape[0]!)))
+  const positions = pass?.positions
+  const own = pass?.outputNames ?? explained.names.map(nameOf)
   return {
     ...tensors,
-    ...(recipe.quantity === 'integrated'
-      ? {
-          baselines: byName(
-            name =>
-              baselineOf(
-                examples.map(example => example.explained),
-                name,
-              ) as NativeTensor,
-          ),
-        }
-      : {}),
+    ...(baselines ? { baselines } : {}),
     points: recipe.points,
     weights: recipe.weights,
-    quantity: recipe.quantity,
-    samples: recipe.samples,
+    ...(draws ? { sampleBaselines: draws.baselines } : {}),
+    ...(draws?.points ? { samplePoints: draws.points } : {}),
+    ...(positions
+      ? {
+          positions: {
+            name: positionName,
+            values: positions.values,
+            atInput: Float64Array.from(positions.atInput),
+            ...(positions.atBaseline ? { atBaseline: Float64Array.from(positions.atBaseline) } : {}),
+          },
+        }
+      : {}),
+    ...(pass || walk ? { outputs: walk?.kind === 'pieces' ? [...own, reachName] : [...own] } : {}),
+    // A walk multiplies by its moves itself.
+    quantity: walk ? 'gradient' : recipe.quantity,
+    samples: draws?.baselines.length ?? recipe.samples,
     ...(noise
       ? {
-          sigma: byName(name =>
-            Float64Array.from(examples, example =>
-              'sigma' in noise
-                ? noise.sigma
-                : noise.fractionOfRange * rangeOf(example.explained.tensors[name]!),
-            ),
+          sigma: Object.fromEntries(
+            explained.names.map(name => [
+              nameOf(name),
+              Float64Array.from(examples, example =>
+                'sigma' in noise
+                  ? noise.sigma
+                  : noise.fractionOfRange * rangeOf(example.explained.tensors[name]!),
+              ),
+            ]),
           ),
         }
       : {}),
@@ -192,12 +210,11 @@ interface Course {
   choices: readonly Choice[]
   options: AttributeOptions
   ensemble: Ensemble
-  rules: RuleSet | undefined
-  combination: Combination | undefined
+  recipe: Recipe
 }
 
 async function explainInChunks(course: Course, chunk: number, batching: Batching): Promise<TargetRun> {
-  const { model, target, examples, choices, options } = course
+  const { model, target, examples, choices, options, recipe: planned } = course
   const { signal, onProgress } = options
   const [first] = examples as [Example]
   const { plan, target: compiled } = await gradientPlan(
@@ -207,15 +224,14 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
     first.prepared.tensors,
     chunk,
     batching,
-    course.rules,
+    planned,
     signal,
-    course.combination,
   )
   // Now: the model may be disposed of while the job runs.
   const described = plan.describe()
-  const tensors = ensembleInputs(examples, choices, compiled.readsClass, course.rules?.compares ?? false)
+  const tensors = ensembleInputs(examples, choices, compiled.readsClass, planned)
   const { result, details } = await course.ensemble(recipe =>
-    runNative(plan, ensembleRequest(recipe, examples, tensors, chunk), model, signal, onProgress),
+    runNative(plan, recipe, ensembleRequest(recipe, examples, tensors, chunk), model, signal, onProgress),
   )
   if (![...result.objective, ...(result.baselineObjective ?? [])].every(Number.isFinite))
     throw new AscribeError(
@@ -234,26 +250,39 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
     plan: described,
     chunk,
     batching,
-    rules: course.rules,
+    rules: planned.rules,
+    pass: planned.pass,
   }
 }
 
-function runNative(
+async function runNative(
   plan: NativePlan,
+  recipe: Recipe,
   request: EnsembleRequest,
   model: Model,
   signal: AbortSignal | undefined,
   onProgress: AttributeOptions['onProgress'],
 ): Promise<EnsembleResult> {
-  return settle(
-    () =>
-      plan.ensemble(request, {
-        guard: true,
-        ...(onProgress ? { onProgress } : {}),
-        ...(model.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: model.memoryLimitBytes }),
-      }),
+  const { pass } = recipe
+  const walk =
+    recipe.walk?.kind === 'pieces'
+      ? { ...recipe.walk, segments: Math.min(recipe.walk.segments, request.chunk) }
+      : recipe.walk
+  const options = {
+    guard: true,
+    ...(onProgress ? { onProgress } : {}),
+    ...(model.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: model.memoryLimitBytes }),
+  }
+  const result = await settle(
+    () => (walk ? plan.walk({ ...request, walk }, options) : plan.ensemble(request, options)),
     signal,
   )
+  const { forward = 1, backward = 1 } = pass?.cost ?? {}
+  return {
+    ...result,
+    forwardPasses: forward * result.forwardPasses,
+    backwardPasses: backward * result.backwardPasses,
+  }
 }
 
 /** Whether two examples can go through the native loop side by side. */
@@ -280,26 +309,19 @@ export async function explainTogether(
   const choices: Choice[] = []
   for (const example of examples) choices.push(await choose(model, example, target, signal))
   const [first] = examples as [Example]
-  const course = {
-    model,
-    target,
-    examples,
-    choices,
-    options,
-    ensemble,
-    rules: recipe.rules,
-    combination: recipe.combination,
-  }
+  const course = { model, target, examples, choices, options, ensemble, recipe }
+  const { walk } = recipe
+  const evaluations =
+    walk?.kind === 'pieces' ? walk.segments : recipe.points.length * recipe.samples * examples.length
   let { chunk, batching } = await chooseChunk(
     model,
     target,
     first.explained,
     first.prepared.tensors,
-    recipe.points.length * recipe.samples * examples.length,
+    evaluations,
     options.chunk,
-    recipe.rules,
+    recipe,
     signal,
-    recipe.combination,
   )
   for (;;) {
     try {

@@ -97,6 +97,23 @@ function tokenTexts(
   )
 }
 
+/** What the scores of a value inside the model belong to: tokens where it is [1, T, features]. */
+export function layerUnits(
+  model: Model,
+  prepared: PreparedInput,
+  name: string,
+  shape: readonly number[],
+  tokens: readonly string[] | undefined,
+): Units {
+  const [items, length, features] = shape
+  if (shape.length !== 3 || items !== 1) return { kind: 'tensor', shape: [...shape] }
+  return {
+    kind: 'tokens',
+    tokens: tokenTexts(model, prepared, name, length!, tokens),
+    features: features!,
+  }
+}
+
 /**
  * Finds out what is explained, and its contents: values inside the model are computed first.
  *
@@ -126,17 +143,14 @@ export async function explainedValues(
   const units = Object.fromEntries(
     names.map((name): [string, Units] => {
       const { shape } = tensors[name]!
-      const [items, length, features] = shape
-      if (areLayers && shape.length === 3 && items === 1)
-        return [
-          name,
-          {
-            kind: 'tokens',
-            tokens: tokenTexts(model, prepared, name, length!, options.tokens),
-            features: features!,
-          },
-        ]
-      return [name, (areLayers ? undefined : prepared.units[name]) ?? { kind: 'tensor', shape: [...shape] }]
+      const own = areLayers ? undefined : prepared.units[name]
+      return [
+        name,
+        own ??
+          (areLayers
+            ? layerUnits(model, prepared, name, shape, options.tokens)
+            : { kind: 'tensor', shape: [...shape] }),
+      ]
     }),
   )
   return {

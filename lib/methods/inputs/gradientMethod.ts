@@ -7,7 +7,7 @@ import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
 import { explainedValues } from './explainedValues.js'
-import { areAlike, type Ensemble, explainTogether, type Recipe } from './explainTogether.js'
+import { areAlike, explainTogether } from './explainTogether.js'
 import {
   type Example,
   gradientResult,
@@ -15,6 +15,7 @@ import {
   type Present,
   type TargetRun,
 } from './gradientResult.js'
+import type { Ensemble, Recipe } from './recipe.js'
 
 export type { MethodIdentity, Recipe }
 
@@ -89,12 +90,15 @@ export abstract class GradientMethod {
   /** What the native loop computes; public so that noise can be put around any method. */
   abstract recipe(): Recipe
   abstract identity(): MethodIdentity
+  /** The recipe for an example, of methods whose numbers depend on its sizes; they explain examples one by one. */
+  protected recipeFor(_example: Example): Recipe | Promise<Recipe> {
+    return this.recipe()
+  }
   /** Whether scores add up to f(input) - f(baseline). */
   protected get complete(): boolean {
+    const { quantity, statistic, noise } = this.recipe()
     return (
-      this.recipe().quantity === 'integrated' &&
-      this.recipe().statistic === 'mean' &&
-      this.recipe().noise === undefined
+      ['integrated', 'importantDirection'].includes(quantity) && statistic === 'mean' && noise === undefined
     )
   }
   /** How scores of an explained value stand in the result. */
@@ -108,8 +112,8 @@ export abstract class GradientMethod {
   ): Promise<AttributeOptions> {
     return options
   }
-  /** What an example costs depends on its result, so that examples do not go through the loop side by side. */
-  protected get judgesResults(): boolean {
+  /** What a call does depends on its example or result, so that examples do not go through the loop side by side. */
+  protected get isOneByOne(): boolean {
     return false
   }
 
@@ -128,9 +132,7 @@ export abstract class GradientMethod {
   async attributeBatch(inputs: readonly Explained[], options: AttributeOptions = {}): Promise<Attribution[]> {
     checkAttributeOptions(options)
     const { points, samples } = this.recipe()
-    const together = this.judgesResults
-      ? 1
-      : Math.max(1, Math.floor(passesTogether / (points.length * samples)))
+    const together = this.isOneByOne ? 1 : Math.max(1, Math.floor(passesTogether / (points.length * samples)))
     const results: Attribution[] = []
     for (let first = 0; first < inputs.length; ) {
       const group: Example[] = []
@@ -161,19 +163,24 @@ export abstract class GradientMethod {
   }
 
   /** Runs the native loop once; overridden by methods that repeat it (tolerance). */
-  protected async ensemble(run: Parameters<Ensemble>[0]): ReturnType<Ensemble> {
-    return { result: await run(this.recipe()) }
+  protected async ensemble(run: Parameters<Ensemble>[0], recipe: Recipe): ReturnType<Ensemble> {
+    return { result: await run(recipe) }
   }
 
   async #example(input: Explained, options: AttributeOptions): Promise<Example> {
     const prepared = await prepareInput(this.model, input)
     const chosen = await this.chooseExplained(prepared, options)
-    return { prepared, explained: await explainedValues(this.model, prepared, chosen) }
+    return {
+      prepared,
+      explained: await explainedValues(this.model, prepared, chosen),
+      tokens: options.tokens,
+    }
   }
 
   async #explain(examples: readonly Example[], options: AttributeOptions): Promise<Attribution[]> {
     const isList = Array.isArray(options.target)
     const targets = (isList ? options.target : [options.target]) as (Target | number | string | undefined)[]
+    const recipe = await this.recipeFor(examples[0]!)
     const runs: TargetRun[] = []
     for (const target of targets)
       runs.push(
@@ -181,8 +188,8 @@ export abstract class GradientMethod {
           this.model,
           examples,
           Target.from(target),
-          this.recipe(),
-          run => this.ensemble(run),
+          recipe,
+          run => this.ensemble(run, recipe),
           options,
         ),
       )

@@ -1,28 +1,55 @@
 import type { NativePlan } from '#typings/addon.js'
 import type { Tensor } from '../../data/tensor.js'
+import { AscribeError } from '../../errors.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
 import { onlyNeeded } from '../../graph/onlyNeeded.js'
-import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
 import type { ExplainedValues } from './explainedValues.js'
+import type { ExplainedParts, PassParts } from './pass.js'
+import { endName, piecewiseOutputs } from './piecewiseLinear.js'
+import type { Recipe } from './recipe.js'
 
 /** Name of the plan's input that takes the place of a value inside the model. */
 export const standInName = (layer: string): string => `ascribe.layer.${layer}`
 
+/** What an explained value is called in plans. */
+export const plannedName =
+  ({ areLayers }: Pick<ExplainedValues, 'areLayers'>) =>
+  (name: string): string =>
+    areLayers ? standInName(name) : name
+
 /** Name of the plan's input that holds the baseline of a value, where the rules compare with one. */
 export const baselineName = (name: string): string => `ascribe.baseline.${name}`
 
-/** Something of the shape of a value, made of the value [N, …] and its gradient. */
-export interface Combination {
-  /** Tells combinations apart. */
-  readonly name: string
-  readonly of: (builder: GraphBuilder, value: Value, gradient: Value, rank: number) => Value
-}
+/** Name of the plan's input of what a pass reads beside what is explained. */
+const extraName = (name: string): string => `ascribe.extra.${name}`
+
+/** Name of the plan's input [chunk, width] with the numbers of each point. */
+export const positionName = 'ascribe.position'
+
+/** What of a recipe goes into the plan. */
+export type Planned = Pick<Recipe, 'rules' | 'pass' | 'walk' | 'precision'>
+
+/** Whether the plan has the baselines of what is explained among its inputs. */
+export const readsBaselines = ({ rules, pass, walk }: Planned): boolean =>
+  rules?.compares === true || pass?.readsBaselines === true || walk?.kind === 'pieces'
+
+/** What a recipe's plan reads beside what is explained and the model's other inputs. */
+const ownExtras = ({ pass, walk }: Planned, { names, tensors }: ExplainedValues): Record<string, Tensor> =>
+  walk?.kind === 'pieces'
+    ? Object.fromEntries(names.map((name, at) => [endName(at), tensors[name]!]))
+    : { ...pass?.extras }
+
+/** The same by their names in the plan. */
+export const passExtras = (planned: Planned, explained: ExplainedValues): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(ownExtras(planned, explained)).map(([name, tensor]) => [extraName(name), tensor]),
+  )
 
 /** A compiled forward and backward pass of `chunk` examples. */
 export interface GradientPlan {
@@ -37,6 +64,132 @@ const defaultChunkBytes = 256 << 20
 /** More examples than this fill no kernel better. */
 const greatestChunk = 32
 
+/** Puts together what the plan of one pass computes. */
+class PassGraph {
+  readonly builder = new GraphBuilder()
+  readonly compiled: CompiledTarget
+  readonly outputs: Value[]
+  readonly #values: ReadonlyMap<string, Value>
+  readonly #seen: readonly Value[]
+  readonly #given: ReadonlyMap<string, Value>
+  #copies = 0
+
+  constructor(
+    private readonly model: Model,
+    target: Target,
+    private readonly explained: ExplainedValues,
+    private readonly batching: Batching,
+    private readonly planned: Planned,
+  ) {
+    const { builder } = this
+    const { pass, walk } = planned
+    const inputs = explained.names.map(name =>
+      explained.areLayers ? this.#input(standInName(name), explained.tensors[name]!) : this.#declared(name),
+    )
+    const baselines = readsBaselines(planned)
+      ? explained.names.map(name => this.#input(baselineName(name), explained.tensors[name]!))
+      : []
+    const positions = pass?.positions
+    const extras = ownExtras(planned, explained)
+    const parts: PassParts = {
+      builder,
+      explained,
+      values: inputs,
+      baselines,
+      position:
+        positions && builder.input(positionName, 'f32', ['ascribe.examples', positions.atInput.length]),
+      extra: name => builder.find(extraName(name)) ?? this.#input(extraName(name), extras[name]!),
+    }
+    this.#seen = pass?.seen?.(parts) ?? inputs
+    this.#given = new Map(explained.names.map((name, at) => [name, this.#seen[at]!]))
+    this.#values = this.#include('', this.#given)
+    const outputs = new Map(
+      model.outputs.flatMap(({ name }) => {
+        const value = model.output(this.#values, name)
+        return value ? [[name, value] as const] : []
+      }),
+    )
+    this.compiled = compileTarget(builder, outputs, target, model.labels, this.#values)
+    const whole: ExplainedParts = {
+      ...parts,
+      objective: this.compiled.objective,
+      inner: name => this.#inner(this.#values, name),
+      gradients: of => this.#gradients(of, baselines),
+      innerFor: (name, values) => {
+        const given = new Map(explained.names.map((each, at) => [each, values[at]!]))
+        return this.#inner(this.#include(`ascribe.copy.${this.#copies++}.`, given), name)
+      },
+    }
+    const withCotangentAxis = (value: Value) => builder.apply('unsqueeze', [value], { axes: [0] })
+    this.outputs = pass
+      ? pass.outputs(whole).map(({ value }) => withCotangentAxis(value))
+      : walk?.kind === 'pieces'
+        ? piecewiseOutputs(whole).map(withCotangentAxis)
+        : this.#vjp(this.#seen, baselines)
+  }
+
+  #input(name: string, { dtype, shape }: Tensor): Value {
+    return this.builder.input(name, dtype, ['ascribe.examples', ...shape.slice(1)])
+  }
+  #declared(name: string): Value {
+    const { graph } = this.batching
+    const declared = graph.inputs.map(index => graph.values[index]).find(value => value?.name === name)
+    if (declared?.kind !== 'input')
+      throw new AscribeError('INPUT_MISSING', `The model has no input called "${name}"`)
+    return this.builder.input(name, declared.dtype, [...declared.shape])
+  }
+
+  /** The model, with these values in the place of what is explained; what else it reads is what it reads elsewhere. */
+  #include(prefix: string, given: ReadonlyMap<string, Value>): Map<string, Value> {
+    const { areLayers } = this.explained
+    const shared =
+      prefix === ''
+        ? []
+        : this.model.inputs.flatMap(({ name }) => {
+            const value = this.#values.get(name)
+            return value ? [[name, value] as const] : []
+          })
+    return this.builder.include(this.batching.graph, {
+      prefix,
+      sharesParameters: true,
+      inputs: { ...Object.fromEntries(shared), ...(areLayers ? {} : Object.fromEntries(given)) },
+      ...(areLayers
+        ? { replace: Object.fromEntries([...given].map(([name, value]) => [name, () => value])) }
+        : {}),
+    })
+  }
+
+  #inner(values: ReadonlyMap<string, Value>, name: string): Value {
+    const found = values.get(name) ?? this.model.output(values, name)
+    if (found) return found
+    throw new AscribeError('LAYER_NOT_FOUND', `The model has no layer called "${name}"`, {
+      hint: 'model.layers() lists them.',
+    })
+  }
+
+  #vjp(of: readonly Value[], baselines: readonly Value[]): Value[] {
+    const { builder, compiled } = this
+    const { rules } = this.planned
+    const seed = rules?.startsFromValue
+      ? builder.apply('unsqueeze', [compiled.objective], { axes: [0] })
+      : builder.apply(
+          'expandLike',
+          [builder.constant('f32', [1, 1], Float32Array.of(1)), compiled.objective],
+          { leading: 1 },
+        )
+    return builder.vjp(
+      [compiled.objective],
+      [seed],
+      [...of],
+      rules === undefined ? {} : { rules: rules.name, ...rules.options },
+      rules?.compares ? [...baselines] : [],
+    )
+  }
+  #gradients(of: readonly Value[], baselines: readonly Value[]): Value[] {
+    return this.#vjp(of, baselines).map(gradient => this.builder.apply('squeeze', [gradient], { axes: [0] }))
+  }
+}
+
 /** Compiles the pass for a chunk size; the model keeps plans by size. */
 export async function gradientPlan(
   model: Model,
@@ -45,9 +198,8 @@ export async function gradientPlan(
   example: Readonly<Record<string, Tensor>>,
   chunk: number,
   batching: Batching,
-  rules?: RuleSet,
+  planned: Planned = {},
   signal?: AbortSignal,
-  combination?: Combination,
 ): Promise<GradientPlan> {
   const chunked = Object.entries(example).map(([name, tensor]): [string, Tensor] => [
     name,
@@ -55,64 +207,23 @@ export async function gradientPlan(
   ])
   const sizes = bindSizes(batching.inputs, Object.fromEntries(chunked))
   sizes['ascribe.examples'] = chunk
-  const builder = new GraphBuilder()
-  const standIns = new Map<string, Value>()
-  const values = builder.include(batching.graph, {
-    replace: Object.fromEntries(
-      (explained.areLayers ? explained.names : []).map(name => [
-        name,
-        () => {
-          const { dtype, shape } = explained.tensors[name]!
-          const standIn = builder.input(standInName(name), dtype, ['ascribe.examples', ...shape.slice(1)])
-          standIns.set(name, standIn)
-          return standIn
-        },
-      ]),
-    ),
-  })
-  const outputs = new Map(
-    model.outputs.flatMap(({ name }) =>
-      model.output(values, name) ? [[name, model.output(values, name)!]] : [],
-    ),
-  )
-  const compiled = compileTarget(builder, outputs, target, model.labels)
-  const one = builder.constant('f32', [1, 1], Float32Array.of(1))
-  const seed = rules?.startsFromValue
-    ? builder.apply('unsqueeze', [compiled.objective], { axes: [0] })
-    : builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
-  const wanted = explained.names.map(name => standIns.get(name) ?? values.get(name)!)
-  const baselines = rules?.compares
-    ? explained.names.map(name => {
-        const { dtype, shape } = explained.tensors[name]!
-        return builder.input(baselineName(name), dtype, ['ascribe.examples', ...shape.slice(1)])
-      })
-    : []
-  const gradients = builder.vjp(
-    [compiled.objective],
-    [seed],
-    wanted,
-    rules === undefined ? {} : { rules: rules.name, ...rules.options },
-    baselines,
-  )
-  const results =
-    combination === undefined
-      ? gradients
-      : gradients.map((gradient, at) => {
-          // One cotangent: its axis goes, and comes back.
-          const own = builder.apply('squeeze', [gradient], { axes: [0] })
-          const { shape } = explained.tensors[explained.names[at]!]!
-          const combined = combination.of(builder, wanted[at]!, own, shape.length)
-          return builder.apply('unsqueeze', [combined], { axes: [0] })
-        })
-  const shapes =
-    explained.areLayers || rules?.compares
-      ? explained.names.map(name => explained.tensors[name]!.shape.slice(1))
-      : []
-  const key = `gradient ${JSON.stringify(rules ?? '')} ${combination?.name ?? ''} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
+  const { builder, compiled, outputs } = new PassGraph(model, target, explained, batching, planned)
+  const { rules, pass, walk, precision } = planned
+  const shapes = explained.names.map(name => explained.tensors[name]!.shape.slice(1))
+  const extras = Object.entries(pass?.extras ?? {}).map(([name, { shape }]) => [name, shape])
+  const variant = [
+    rules ?? '',
+    pass?.name ?? '',
+    pass?.positions?.atInput.length ?? 0,
+    extras,
+    walk?.kind ?? '',
+    precision ?? 'f32',
+  ]
+  const key = `gradient ${JSON.stringify(variant)} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
   const plan = await model.plan(
     key,
-    () => onlyNeeded(builder.build([...results, compiled.objective])),
-    { sizes },
+    () => onlyNeeded(builder.build([...outputs, compiled.objective])),
+    { sizes, ...(precision ? { precision } : {}) },
     signal,
   )
   return { plan, target: compiled, chunk }
@@ -129,9 +240,8 @@ export async function chooseChunk(
   example: Readonly<Record<string, Tensor>>,
   points: number,
   requested: number | undefined,
-  rules?: RuleSet,
+  planned: Planned = {},
   signal?: AbortSignal,
-  combination?: Combination,
 ): Promise<{ chunk: number; batching: Batching }> {
   const { batchAxis, graph, inputs } = model
   const wanted = Math.min(requested ?? greatestChunk, Math.max(points, 1))
@@ -140,17 +250,7 @@ export async function chooseChunk(
   const batching = await batchingOf(model, example, signal)
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
-  const { plan } = await gradientPlan(
-    model,
-    target,
-    explained,
-    example,
-    1,
-    batching,
-    rules,
-    signal,
-    combination,
-  )
+  const { plan } = await gradientPlan(model, target, explained, example, 1, batching, planned, signal)
   const { arenaBytes, scratchBytes } = plan.describe()
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the

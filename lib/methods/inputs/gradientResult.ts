@@ -11,8 +11,9 @@ import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
 import { rowsOf } from '../../model/stack.js'
 import { engineEnvironment } from '../engineEnvironment.js'
-import type { ExplainedValues } from './explainedValues.js'
-import { standInName } from './gradientPlan.js'
+import { type ExplainedValues, layerUnits } from './explainedValues.js'
+import { plannedName } from './gradientPlan.js'
+import type { Pass } from './pass.js'
 
 /** How a method's identity stands in results. */
 export interface MethodIdentity {
@@ -25,6 +26,8 @@ export interface MethodIdentity {
 export interface Example {
   prepared: PreparedInput
   explained: ExplainedValues
+  /** Texts of tokens, where the caller gave them. */
+  tokens?: readonly string[] | undefined
 }
 
 /** What the model says of an example, and the class that its target picks. */
@@ -44,6 +47,7 @@ export interface TargetRun {
   chunk: number
   batching: Batching
   rules: RuleSet | undefined
+  pass?: Pass | undefined
 }
 
 function describeTarget(model: Model, run: TargetRun, at: number) {
@@ -112,19 +116,28 @@ const distinct = (warnings: readonly AttributionWarning[]): AttributionWarning[]
   ...new Map(warnings.map(warning => [`${warning.code} ${warning.message}`, warning])).values(),
 ]
 
-/** What one explained value's scores become in the result: its units, and the scores of each target. */
-export type Present = (
-  name: string,
-  units: Units,
-  rows: readonly Float32Array[],
-  prepared: PreparedInput,
-) => { name: string; units: Units; rows: readonly Float32Array[]; showsPicture: boolean }
+/** The scores of one value, for each target a row, and where they come from. */
+export interface Scored {
+  readonly name: string
+  readonly units: Units
+  readonly rows: readonly Float32Array[]
+  readonly example: Example
+  readonly runs: readonly TargetRun[]
+}
 
-const asTheyAre: Present = (name, units, rows, prepared) => ({
+/** What one value's scores become in the result: its units, and the scores of each target. */
+export type Present = (scored: Scored) => {
+  name: string
+  units: Units
+  rows: readonly Float32Array[]
+  showsPicture: boolean
+}
+
+const asTheyAre: Present = ({ name, units, rows, example }) => ({
   name,
   units,
   rows,
-  showsPicture: prepared.pictureInput === name,
+  showsPicture: example.prepared.pictureInput === name,
 })
 
 /**
@@ -144,7 +157,7 @@ export async function gradientResult(
   complete: boolean,
   present: Present = asTheyAre,
 ): Promise<Attribution> {
-  const { prepared, explained } = example
+  const { prepared } = example
   const targets = runs.map(run => describeTarget(model, run, at))
   const completeness = complete ? runs.flatMap(run => completenessOf(run, at) ?? []) : []
   const details = runs[0]?.details
@@ -171,13 +184,11 @@ export async function gradientResult(
       peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
     },
     environment: engineEnvironment(runs[0]!.plan.device, Math.max(...runs.map(run => run.chunk))),
-    inputs: explained.names.map(name => {
-      const planned = explained.areLayers ? standInName(name) : name
+    inputs: outputsOf(model, example, runs[0]!).map(({ name, planned, units: own }) => {
       const computed = runs.map(
         run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
       )
-      const shown = present(name, explained.units[name]!, computed, prepared)
-      const { units, rows } = shown
+      const { units, rows, ...shown } = present({ name, units: own, rows: computed, example, runs })
       const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
       for (const [i, row] of rows.entries()) data.set(row, i * row.length)
       return {
@@ -191,5 +202,19 @@ export async function gradientResult(
         ...(prepared.picture && shown.showsPicture ? { picture: prepared.picture } : {}),
       }
     }),
+  })
+}
+
+/** What was summed: by default what is explained; else values of a pass, which stand for layers of the model. */
+function outputsOf(model: Model, { prepared, explained, tokens }: Example, { result, pass }: TargetRun) {
+  if (pass?.outputNames === undefined)
+    return explained.names.map(name => ({
+      name,
+      planned: plannedName(explained)(name),
+      units: explained.units[name]!,
+    }))
+  return pass.outputNames.map(name => {
+    const shape = [1, ...result.attributions[name]!.shape.slice(1)]
+    return { name, planned: name, units: layerUnits(model, prepared, name, shape, tokens) }
   })
 }

@@ -1,7 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
-import { onePass } from './onePass.js'
+import { onePass } from './recipe.js'
 
 /**
  * The input times the gradient of the target in it. Scores have the shape of the input; for a linear model they add

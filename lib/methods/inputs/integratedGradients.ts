@@ -54,7 +54,7 @@ export class IntegratedGradients extends GradientMethod {
     const { rule, steps, tolerance, maximumSteps } = this.options
     quadrature(rule, tolerance === undefined ? steps : Math.max(steps, maximumSteps))
   }
-  protected override get judgesResults(): boolean {
+  protected override get isOneByOne(): boolean {
     return this.options.tolerance !== undefined
   }
   override recipe(): Recipe {

@@ -1,7 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
-import { onePass } from './onePass.js'
+import { onePass } from './recipe.js'
 
 /** A backward pass in which rectifiers have a rule of their own. */
 abstract class RectifierMethod extends GradientMethod {

@@ -1,7 +1,7 @@
 import type { Model } from '../../model/model.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
-import { onePass } from './onePass.js'
+import { onePass } from './recipe.js'
 
 export const saliencyOptions = {
   absolute: {

@@ -1,4 +1,5 @@
 import type { EnsembleRequest } from '#typings/addon.js'
+import { AscribeError } from '../../errors.js'
 import { Model } from '../../model/model.js'
 import { expectInteger } from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
@@ -48,6 +49,12 @@ abstract class NoiseAround extends GradientMethod {
   constructor(base: GradientMethod | Model, options: SmoothGradOptions) {
     const method = base instanceof Model ? new Saliency(base) : base
     super(method.model)
+    const { draws, walk } = method.recipe()
+    if (draws || walk)
+      throw new AscribeError(
+        'OPTION_RANGE',
+        `${method.identity().name} draws samples or walks a path of its own, and noise cannot be put around it`,
+      )
     this.base = method
     this.noise = resolveOptions(smoothGradOptions, options)
   }

@@ -11,9 +11,9 @@ import {
   type Recipe,
 } from '../inputs/gradientMethod.js'
 import type { Present } from '../inputs/gradientResult.js'
-import { onePass } from '../inputs/onePass.js'
+import { onePass } from '../inputs/recipe.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
-import { type CamName, camCombination } from './camMaps.js'
+import { type CamName, camPass } from './camMaps.js'
 
 export const camOptions = {
   relu: {
@@ -67,7 +67,7 @@ abstract class CamMethod extends GradientMethod {
   }
 
   override recipe(): Recipe {
-    return onePass('gradient', { combination: camCombination(this.name) })
+    return onePass('gradient', { pass: camPass(this.name) })
   }
   override identity(): MethodIdentity {
     return { name: this.name, options: this.options }
@@ -89,7 +89,7 @@ abstract class CamMethod extends GradientMethod {
   }
 
   protected override get present(): Present {
-    return (name, units, rows, prepared) => {
+    return ({ name, units, rows, example: { prepared } }) => {
       const [input] = Object.entries(prepared.units).filter(([, each]) => each.kind === 'grid')
       const placement = input?.[1].kind === 'grid' ? input[1].placement : null
       const { channels, height, width, at } = mapsOf(name, units)

@@ -1,5 +1,5 @@
 import type { GraphBuilder, Value } from '../../graph/builder.js'
-import type { Combination } from '../inputs/gradientPlan.js'
+import type { Pass } from '../inputs/pass.js'
 
 /**
  * What each channel of a layer adds to the map, from activations a and gradients g [N, K, h, w] (or tokens [N, T, K]):
@@ -41,8 +41,13 @@ const contributions = {
 export type CamName = keyof typeof contributions
 
 /** Maps [N, K, h, w], or tokens [N, T, K]. */
-export const camCombination = (name: CamName): Combination => ({
+export const camPass = (name: CamName): Pass => ({
   name,
-  of: (builder, value, gradient, rank) =>
-    contributions[name](new Tools(builder, rank === 4 ? [2, 3] : [1]), value, gradient),
+  outputs: ({ builder, explained, values, gradients }) => {
+    const [layer] = explained.names as [string]
+    const places = explained.tensors[layer]!.shape.length === 4 ? [2, 3] : [1]
+    const [gradient] = gradients(values)
+    const value = contributions[name](new Tools(builder, places), values[0]!, gradient!)
+    return [{ name: layer, value }]
+  },
 })

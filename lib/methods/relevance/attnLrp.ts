@@ -1,6 +1,6 @@
 import type { Model } from '../../model/model.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from '../inputs/gradientMethod.js'
-import { onePass } from '../inputs/onePass.js'
+import { onePass } from '../inputs/recipe.js'
 import { resolveOptions } from '../options.js'
 
 /**

@@ -2,7 +2,7 @@ import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
 import { typeError } from '../../validate.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from '../inputs/gradientMethod.js'
-import { onePass } from '../inputs/onePass.js'
+import { onePass } from '../inputs/recipe.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 
 /** What a preset says of the first layer with weights, of convolutions and of matrix products. */
