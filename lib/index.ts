@@ -122,6 +122,19 @@ export {
   LayerCam,
   XGradCam,
 } from './methods/layers/cam.js'
+export {
+  ErrorExplanation,
+  type ErrorSummary,
+  type PathPoint,
+  summarizeErrors,
+} from './methods/regions/errorExplanation.js'
+export type { PrefixScores, SearchResult } from './methods/regions/greedySearch.js'
+export { Lima, type LimaOptions } from './methods/regions/lima.js'
+export type { RegionScores, RegionWeights } from './methods/regions/regionScores.js'
+export { type MisleadingRegion, RegionSearch } from './methods/regions/regionSearch.js'
+export type { RegionSearchMethod } from './methods/regions/regionSearchMethod.js'
+export type { CurvePoint } from './methods/regions/searchCurves.js'
+export { Smdl, type SmdlOptions } from './methods/regions/smdl.js'
 export { type Capability, findMethod, type MethodEntry, methods } from './methods/registry.js'
 export { Complexity } from './metrics/complexity.js'
 export { Comprehensiveness } from './metrics/comprehensiveness.js'

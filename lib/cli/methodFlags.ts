@@ -14,6 +14,7 @@ function parseNumber(text: string): number {
 export function describeRange(spec: OptionSchema[string]): string {
   if (spec.kind === 'choice') return spec.choices.join(', ')
   if (spec.kind === 'boolean') return 'yes or no'
+  if (spec.kind === 'text') return 'text'
   const { minimum, maximum } = spec
   const isExclusive = spec.kind === 'number' && spec.exclusive === true
   const low = minimum === undefined ? '' : `${isExclusive ? 'above' : 'from'} ${minimum}`
@@ -40,7 +41,7 @@ export function addMethodFlags(command: Command, entry: MethodEntry): void {
       `${help} (${describeRange(spec)}; default ${spec.default ?? 'off'})`,
     )
     if (spec.kind === 'choice') option.choices([...spec.choices])
-    else option.argParser(parseNumber)
+    else if (spec.kind !== 'text') option.argParser(parseNumber)
     command.addOption(option)
   }
 }

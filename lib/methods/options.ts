@@ -1,5 +1,5 @@
 import { AscribeError } from '../errors.js'
-import { expectOneOf, rangeError, typeError } from '../validate.js'
+import { expectOneOf, expectString, rangeError, typeError } from '../validate.js'
 
 interface Described {
   /** One sentence for the docs and the command line. */
@@ -31,8 +31,17 @@ export interface ChoiceOption<C extends string = string> extends Described {
   default: C
 }
 
+export interface TextOption extends Described {
+  kind: 'text'
+  /** `undefined`: none unless given. */
+  default: string | undefined
+}
+
 /** What a method may be told; validates, documents and becomes command-line flags. */
-export type OptionSchema = Record<string, IntegerOption | NumberOption | BooleanOption | ChoiceOption>
+export type OptionSchema = Record<
+  string,
+  IntegerOption | NumberOption | BooleanOption | ChoiceOption | TextOption
+>
 
 /** The resolved options of a schema: every one present, defaults filled in. */
 export type Resolved<S extends OptionSchema> = {
@@ -40,9 +49,13 @@ export type Resolved<S extends OptionSchema> = {
     ? C
     : S[K] extends { kind: 'boolean' }
       ? boolean
-      : S[K] extends { default: number }
-        ? number
-        : number | undefined
+      : S[K] extends { kind: 'text' }
+        ? S[K] extends { default: string }
+          ? string
+          : string | undefined
+        : S[K] extends { default: number }
+          ? number
+          : number | undefined
 }
 
 /** What a caller may leave out. */
@@ -75,6 +88,8 @@ function check(name: string, spec: OptionSchema[string], value: unknown): unknow
       return value
     case 'choice':
       return expectOneOf(name, value, spec.choices)
+    case 'text':
+      return expectString(name, value)
   }
 }
 

@@ -14,6 +14,8 @@ import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
 import { camOptions } from './layers/cam.js'
 import type { OptionSchema } from './options.js'
+import { limaOptions } from './regions/lima.js'
+import { smdlOptions } from './regions/smdl.js'
 
 /** What a model must offer. */
 export type Capability = 'gradients' | 'attention'
@@ -228,6 +230,34 @@ export const methods: readonly MethodEntry[] = [
   ...pathEntries,
   ...camEntries,
   ...attentionEntries,
+  {
+    name: 'Lima',
+    role: 'attribute',
+    summary:
+      'Regions in the order in which they keep the decision, by a greedy search from both ends with forward passes alone; the weights of the tables are [unconfirmed].',
+    source: 'arXiv 2504.00470',
+    requires: [],
+    options: limaOptions,
+    wraps: false,
+    load: async () => {
+      const { Lima } = await import('./regions/lima.js')
+      return (model, options) => new Lima(model, options)
+    },
+  },
+  {
+    name: 'Smdl',
+    role: 'attribute',
+    summary:
+      'Regions by greedy selection from one end, with evidential confidence where a head gives it; the cosine form is [unconfirmed].',
+    source: 'arXiv 2402.09164 (ICLR 2024)',
+    requires: [],
+    options: smdlOptions,
+    wraps: false,
+    load: async () => {
+      const { Smdl } = await import('./regions/smdl.js')
+      return (model, options) => new Smdl(model, options)
+    },
+  },
   {
     name: 'SmoothGrad',
     role: 'attribute',

@@ -11,6 +11,7 @@ import { onnxCases } from './onnxCases/index.js'
 import { recordedCases } from './onnxCases/recorded.js'
 import { cell, optionRow } from './optionRow.js'
 import { repositoryRoot } from './repository.js'
+import { searchSection } from './searchSection.js'
 
 /** docs/errors.md */
 export function errorsPage(): string {
@@ -144,6 +145,7 @@ export function methodsPage(): string {
     '',
     ...sections,
     ...attentionSection,
+    ...searchSection,
     ...relevanceSection(),
     ...derivativesSection,
   ].join('\n')

@@ -152,3 +152,23 @@ export function spreadScores(
     throw new AscribeError('INTERNAL', 'Regions and scores have different places')
   return { units, data: Float32Array.from(regions.labels, label => scores[label]!) }
 }
+
+/** Regions whose every element is the baseline: showing them changes nothing. */
+export function blankRegions({ input, axes, regions, item }: RegionInput): number[] {
+  const { shape, data } = item.tensors[input]!
+  const { baseline } = item
+  const isBlank = new Uint8Array(regions.count).fill(1)
+  const index = new Array<number>(shape.length).fill(0)
+  for (let at = 0; at < data.length; ++at) {
+    let place = 0
+    for (const axis of axes) place = place * shape[axis]! + index[axis]!
+    let from = 0
+    if (typeof baseline !== 'number')
+      for (const [axis, size] of baseline.shape.entries())
+        from = from * size + (size === 1 ? 0 : index[axis]!)
+    const absent = typeof baseline === 'number' ? baseline : baseline.data[from]!
+    if (Number(data[at]) !== Number(absent)) isBlank[regions.labels[place]!] = 0
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis]! === shape[axis]; --axis) index[axis] = 0
+  }
+  return [...isBlank.keys()].filter(region => isBlank[region] === 1)
+}

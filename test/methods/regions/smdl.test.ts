@@ -1,0 +1,102 @@
+import test from 'ava'
+import { angularDistances, Effectiveness } from '#lib/methods/regions/effectiveness.js'
+import { entropyConfidence, evidentialConfidence, softmaxOf } from '#lib/methods/regions/searchReadout.js'
+import { Smdl } from '#lib/methods/regions/smdl.js'
+import { loadRegionModel, regionInput } from '../../oracles/regionModel.js'
+
+const near = (actual: number, expected: number, tolerance = 5e-6) => Math.abs(actual - expected) <= tolerance
+
+test('the worked example through a model whose logits are evidence', async t => {
+  const smdl = new Smdl(await loadRegionModel(), { features: 'features', evidence: 'logits' })
+  const search = await smdl.search(regionInput(), { target: 0 })
+  t.deepEqual(search.order, [0, 2, 4, 5, 3, 1])
+  const totals = [2.274842389, 3.433026206, 3.461070008, 3.377796961, 3.25069266, 2.663801776]
+  for (const [at, scores] of search.result.prefixes.entries())
+    t.true(near(scores!.total, totals[at]!), `${scores!.total}`)
+  t.true(near(search.result.prefixes[2]!.effectiveness, 1.383247798))
+  const attribution = await smdl.attribute(regionInput(), { target: 0 })
+  t.deepEqual([...attribution.scores().data], [6, 1, 5, 2, 4, 3])
+  t.deepEqual(attribution.warnings, [])
+  t.is(attribution.method.options.confidenceForm, 'evidential')
+})
+
+test('an evidential model beside the classifier gives the same as a head of it', async t => {
+  const model = await loadRegionModel()
+  const within = new Smdl(model, { features: 'features', evidence: 'logits' })
+  const beside = new Smdl(model, { features: 'features', evidential: await loadRegionModel() })
+  const [a, b] = [
+    await within.search(regionInput(), { target: 0 }),
+    await beside.search(regionInput(), { target: 0 }),
+  ]
+  t.deepEqual(b.result, a.result)
+})
+
+test('k regions: the first k of all, the others score 0', async t => {
+  const model = await loadRegionModel()
+  const three = new Smdl(model, { features: 'features', evidence: 'logits', count: 3 })
+  const attribution = await three.attribute(regionInput(), { target: 0 })
+  t.deepEqual([...attribution.scores().data], [6, 0, 5, 0, 4, 0])
+  await t.throwsAsync(new Smdl(model, { effectiveness: 0, count: 7 }).attribute(regionInput()), {
+    code: 'OPTION_RANGE',
+  })
+})
+
+test('without evidential outputs confidence is entropy, and the result says so', async t => {
+  const model = await loadRegionModel()
+  const attribution = await new Smdl(model, { effectiveness: 0 }).attribute(regionInput(), { target: 0 })
+  t.deepEqual(
+    attribution.warnings.map(({ code }) => code),
+    ['CONFIDENCE_ENTROPY'],
+  )
+  t.throws(() => new Smdl(model, { effectiveness: 0, strict: true }), { code: 'MODEL_CAPABILITY' })
+  t.throws(() => new Smdl(model), { code: 'MODEL_CAPABILITY' })
+  t.throws(() => new Smdl(model, { effectiveness: 0, form: 'cosine' }), { code: 'MODEL_CAPABILITY' })
+})
+
+test('the cosine form compares features with that of the whole', async t => {
+  const model = await loadRegionModel()
+  const smdl = new Smdl(model, { features: 'features', effectiveness: 0, confidence: 0, form: 'cosine' })
+  const { result } = await smdl.search(regionInput(), { target: 0 })
+  t.true(near(result.original, 1))
+  t.true(near(result.prefixes[5]!.consistency, 1))
+  t.true(result.prefixes.every(scores => Math.abs(scores!.consistency) <= 1 + 1e-12))
+})
+
+test('evidential uncertainty at its ends', t => {
+  const all = 1 - evidentialConfidence(new Array(1000).fill(-30))
+  t.true(near(all, 0.999954602, 5e-10))
+  const one = 1 - evidentialConfidence([10, ...new Array(999).fill(-10)])
+  t.true(near(one, 0.043428203, 5e-10))
+})
+
+test('entropy confidence: 0 for even, 1 for sure', t => {
+  t.true(near(entropyConfidence([0.25, 0.25, 0.25, 0.25]), 0, 1e-6))
+  t.true(near(entropyConfidence([1, 0, 0, 0]), 1, 1e-6))
+  const p = softmaxOf([1000, 0, -1000])
+  t.deepEqual([...p], [1, 0, 0])
+})
+
+test('distances of features: 0 for equal, 0.5 for orthogonal, 1 for opposite ones', t => {
+  const features = [
+    [1, 0],
+    [2, 0],
+    [0, 3],
+    [-1, 0],
+  ].map(each => Float64Array.from(each))
+  const distances = angularDistances(features)
+  t.deepEqual([...distances.slice(0, 4)], [0, 0, 0.5, 1])
+  const inOrder = (order: number[]) => {
+    const effectiveness = new Effectiveness(distances, 4)
+    let value = 0
+    for (const region of order) {
+      value = effectiveness.with(region)
+      effectiveness.add(region)
+    }
+    return value
+  }
+  // 0 and 1 are nearest to each other, 2 is 0.5 from all, 3 is nearest to 2.
+  t.is(inOrder([0, 1, 2, 3]), 1)
+  t.is(inOrder([3, 1, 0, 2]), 1)
+  t.is(inOrder([2]), 0)
+  t.throws(() => angularDistances([Float64Array.of(0, 0)]), { code: 'INPUT_VALUE' })
+})
