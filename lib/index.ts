@@ -157,6 +157,7 @@ export { PixelFlipping, type PixelFlippingOptions } from './metrics/pixelFlippin
 export { type MetricEntry, metrics } from './metrics/registry.js'
 export type { CurveOptions } from './metrics/removalCurve.js'
 export type { MetricResult, SampleResult, Summary } from './metrics/result.js'
+export { Road, type RoadOptions } from './metrics/road.js'
 export type { Attributer, MapSource, MetricSample, RecordedMap } from './metrics/sample.js'
 export { SensitivityMax, type SensitivityMaxOptions } from './metrics/sensitivityMax.js'
 export { withShuffledParameters } from './metrics/shuffledParameters.js'

@@ -311,6 +311,23 @@ export interface OnnxPayload {
   storage: NativeStorage
 }
 
+/**
+ * A picture without its first pixels, filled so that each missing one is the weighted mean of its neighbours (1/6 beside
+ * it, 1/12 across a corner), plus Gaussian noise keyed by (seed, item, count).
+ */
+export interface ImputationRequest {
+  /** f32, [1, C, H, W], or [1, H, W, C]. */
+  picture: NativeTensor
+  channelsLast: boolean
+  /** f32, one a pixel: its place in the order in which they go. */
+  ranks: NativeTensor
+  /** How many pixels are gone, ascending, one for each wanted picture. */
+  counts: number[]
+  noise: number
+  seed: bigint
+  item: bigint
+}
+
 export interface NativeAddon {
   openStorage(path: string, options: { weights: 'map' | 'copy' }): NativeStorage
   /** Wraps the user's bytes without a copy; they must not change afterwards. */
@@ -326,6 +343,8 @@ export interface NativeAddon {
   ): NativeJob<{ skeleton: Uint8Array; payloads: OnnxPayload[] }>
   createParameters(entries: ({ name: string } & TensorSource)[]): NativeParameters
   createGraph(description: GraphDescription): NativeGraph
+  /** One picture a count, stacked. */
+  imputePixels(request: ImputationRequest): NativeJob<NativeTensor>
   operations(): OperationInfo[]
   /** Lanes × threads; only before the first job. */
   configure(options: { lanes?: number; threadsPerLane?: number }): void

@@ -1,7 +1,7 @@
 import { AscribeError } from '../errors.js'
 import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { expectInteger, expectKnownKeys, expectObject, typeError } from '../validate.js'
-import { type MetricResult, type SampleResult, summariseAll } from './result.js'
+import { type MetricResult, meanCurves, type SampleResult, summariseAll } from './result.js'
 import { type MapSource, type MetricSample, mapsOf, type RecordedMap } from './sample.js'
 
 /** How samples are judged. */
@@ -107,6 +107,7 @@ export abstract class Metric {
       ...(seed === undefined ? {} : { seed }),
       samples: results,
       summary: summariseAll(results),
+      curves: meanCurves(results),
       cost: { forwardPasses: tally.forwardPasses, milliseconds: performance.now() - started },
       warnings: [...tally.warnings.values()],
     }

@@ -31,12 +31,14 @@ export interface Masked {
   readonly mask: (at: number) => Uint8Array
 }
 
+export type CopyContents = readonly (Float32Array | Float64Array)[]
+
 /** Copies that are made elsewhere. */
 export interface GivenCopies {
   readonly kind: 'given'
   readonly count: number
   /** Contents of each explained value, in their order, of one copy. */
-  readonly row: (at: number) => readonly (Float32Array | Float64Array)[]
+  readonly row: (at: number) => CopyContents | Promise<CopyContents>
 }
 
 /** Perturbed copies of one sample. */
@@ -119,7 +121,7 @@ export class PerturbedRuns {
     )
     for (let start = 0; start < places.length; start += rows) {
       const part = places.slice(start, start + rows)
-      const inputs = { ...tables, ...rowInputs(subjects, perturbations, part, rows) }
+      const inputs = { ...tables, ...(await rowInputs(subjects, perturbations, part, rows)) }
       if (readsClass)
         inputs[classInput] = {
           dtype: 'i64',
@@ -232,12 +234,12 @@ export class PerturbedRuns {
 }
 
 /** What each row of one pass is made by. Rows that fill the pass up repeat the first. */
-function rowInputs(
+async function rowInputs(
   subjects: readonly Subject[],
   perturbations: readonly Perturbation[],
   part: readonly (readonly [item: number, copy: number])[],
   rows: number,
-): Record<string, NativeTensor> {
+): Promise<Record<string, NativeTensor>> {
   const at = (row: number) => part[row] ?? part[0]!
   const inputs: Record<string, NativeTensor> = {
     [planInputs.row]: {
@@ -274,7 +276,7 @@ function rowInputs(
     })
     for (let row = 0; row < part.length; row++) {
       const [item, copy] = part[row]!
-      const contents = (perturbations[item] as GivenCopies).row(copy)
+      const contents = await (perturbations[item] as GivenCopies).row(copy)
       for (const [value, content] of contents.entries())
         given[value]!.data.set(content, row * given[value]!.size)
     }

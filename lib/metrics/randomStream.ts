@@ -12,13 +12,13 @@ export interface RandomStream {
   below(count: number): number
 }
 
-/** FNV-1a, then the finaliser of MurmurHash3, so that neighbouring keys give unlike seeds. */
-function hash(text: string): number {
+/** 32 bits of a text: FNV-1a, then the finaliser of MurmurHash3, so that neighbouring keys give unlike seeds. */
+export function streamKey(text: string): number {
   let state = 0x811c9dc5
   for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193)
   state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
   state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35)
-  return state ^ (state >>> 16)
+  return (state ^ (state >>> 16)) >>> 0
 }
 
 /**
@@ -26,7 +26,7 @@ function hash(text: string): number {
  * the data nor its batch mates.
  */
 export function randomStream(seed: number, id: string | undefined, draw: number | string): RandomStream {
-  const generator = xoroshiro128plus(hash(`${seed}/${draw}/${id ?? ''}`))
+  const generator = xoroshiro128plus(streamKey(`${seed}/${draw}/${id ?? ''}`))
   return {
     uniform: () => uniformFloat64(generator),
     normal: () => {

@@ -12,6 +12,7 @@ import type { Metric } from './metric.js'
 import { MuFidelity, muFidelityOptions } from './muFidelity.js'
 import { PixelFlipping, pixelFlippingOptions } from './pixelFlipping.js'
 import { curveOptions } from './removalCurve.js'
+import { Road, roadOptions } from './road.js'
 import { SensitivityMax, sensitivityMaxOptions } from './sensitivityMax.js'
 import { Sparseness } from './sparseness.js'
 import { Sufficiency } from './sufficiency.js'
@@ -81,6 +82,15 @@ export const metrics: readonly MetricEntry[] = [
     options: featuresOption,
     baseline: '0',
     create: (model, options) => new Sufficiency(model, options),
+  },
+  {
+    name: 'Road',
+    summary:
+      'Whether the class stays the top one while pixels go, strongest first, and are filled from their neighbours.',
+    source: 'Rong, Leemann et al. 2022, section 4.3',
+    better: 'lower',
+    options: roadOptions,
+    create: (model, options) => new Road(model, options),
   },
   {
     name: 'Infidelity',

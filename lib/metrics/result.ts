@@ -26,6 +26,8 @@ export interface MetricResult {
   readonly samples: readonly SampleResult[]
   /** By name of the value. */
   readonly summary: Readonly<Record<string, Summary>>
+  /** Means of the samples' curves, point by point, where all samples have as many points. */
+  readonly curves: Readonly<Record<string, readonly number[]>>
   readonly cost: { readonly forwardPasses: number; readonly milliseconds: number }
   /** Something a reader must know, for example BATCH_FIXED. */
   readonly warnings: readonly { readonly code: string; readonly message: string }[]
@@ -53,4 +55,18 @@ export function summariseAll(samples: readonly SampleResult[]): Record<string, S
   return Object.fromEntries(
     names.map(name => [name, summarise(samples.map(({ values }) => values[name] ?? Number.NaN))]),
   )
+}
+
+/** The mean of every curve that all samples have with as many points. */
+export function meanCurves(samples: readonly SampleResult[]): Record<string, readonly number[]> {
+  const curves: Record<string, readonly number[]> = {}
+  for (const [name, { length }] of Object.entries(samples[0]?.curves ?? {})) {
+    const all = samples.map(sample => sample.curves?.[name])
+    if (!all.every(curve => curve?.length === length)) continue
+    curves[name] = Array.from(
+      { length },
+      (_, at) => all.reduce((sum, curve) => sum + curve![at]!, 0) / all.length,
+    )
+  }
+  return curves
 }

@@ -2,6 +2,7 @@
 
 #include "addon/environment.h"
 #include "addon/graph.h"
+#include "addon/imputation.h"
 #include "addon/job.h"
 #include "addon/parameters.h"
 #include "addon/plan.h"
@@ -31,6 +32,7 @@ class AscribeAddon : public Napi::Addon<AscribeAddon> {
     add("scanOnnx", scanOnnx);
     add("createParameters", createParameters);
     add("createGraph", createGraph);
+    add("imputePixels", imputePixels);
     add("operations", operations);
     add("configure", configure);
     add("halt", halt);

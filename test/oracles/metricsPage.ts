@@ -16,7 +16,11 @@ export function metricsPage(): string {
         : [
             `| \`baseline\` | number, tensor, by name, or minimum | ${entry.baseline} | What takes the place of a removed feature, in model space; \`minimum\` is the least number of the sample itself ("black" in Quantus). |`,
           ]
-    const rows = [...options, ...baseline]
+    const shares =
+      entry.name === 'Road'
+        ? ['| `percentages` | ascending, below 100 | 1, 3, 5 … 99 | Shares of the pixels that go. |']
+        : []
+    const rows = [...options, ...shares, ...baseline]
     return [
       `### ${entry.name}`,
       '',
