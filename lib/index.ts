@@ -153,7 +153,14 @@ export { Localisation, type LocalisationOptions } from './metrics/localisationMe
 export { type EvaluateOptions, Metric } from './metrics/metric.js'
 export { MuFidelity, type MuFidelityOptions } from './metrics/muFidelity.js'
 export { centreGaussianMap, sobelMap, uniformMap } from './metrics/nullMaps.js'
+export {
+  ParameterRandomisation,
+  type ParameterRandomisationOptions,
+  type RandomisationResult,
+  type RandomisationRun,
+} from './metrics/parameterRandomisation.js'
 export { PixelFlipping, type PixelFlippingOptions } from './metrics/pixelFlipping.js'
+export { RandomLogit, type RandomLogitOptions } from './metrics/randomLogit.js'
 export { type MetricEntry, metrics } from './metrics/registry.js'
 export type { CurveOptions } from './metrics/removalCurve.js'
 export type { MetricResult, SampleResult, Summary } from './metrics/result.js'

@@ -11,6 +11,7 @@ import { Localisation, localisationOptions } from './localisationMetric.js'
 import type { Metric } from './metric.js'
 import { MuFidelity, muFidelityOptions } from './muFidelity.js'
 import { PixelFlipping, pixelFlippingOptions } from './pixelFlipping.js'
+import { RandomLogit, randomLogitOptions } from './randomLogit.js'
 import { curveOptions } from './removalCurve.js'
 import { Road, roadOptions } from './road.js'
 import { SensitivityMax, sensitivityMaxOptions } from './sensitivityMax.js'
@@ -127,6 +128,15 @@ export const metrics: readonly MetricEntry[] = [
     options: sensitivityMaxOptions,
     needs: 'method',
     create: (_, options) => new SensitivityMax(options),
+  },
+  {
+    name: 'RandomLogit',
+    summary: 'How alike the map is to that of another class: rank correlation and cosine.',
+    source: 'Sixt, Granz and Landgraf 2020, section 5',
+    better: 'lower',
+    options: randomLogitOptions,
+    needs: 'method',
+    create: (_, options) => new RandomLogit(options),
   },
   {
     name: 'Localisation',

@@ -1,8 +1,21 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+import type { RandomGenerator } from 'pure-rand/types/RandomGenerator'
 import { createTensor, type Tensor } from '../data/tensor.js'
 import type { Model } from '../model/model.js'
 import { expectInteger } from '../validate.js'
+
+/** The same elements in another order. */
+export function shuffledTensor({ dtype, shape, data }: Tensor, generator: RandomGenerator): Tensor {
+  const shuffled = data.slice() as Float32Array
+  for (let last = shuffled.length - 1; last > 0; last--) {
+    const other = uniformInt(generator, 0, last)
+    const kept = shuffled[last]!
+    shuffled[last] = shuffled[other]!
+    shuffled[other] = kept
+  }
+  return createTensor(dtype, shape, shuffled as never) as Tensor
+}
 
 /**
  * The same model with the elements of every weight shuffled within their tensor: it has the original's architecture
@@ -14,16 +27,7 @@ import { expectInteger } from '../validate.js'
 export function withShuffledParameters(model: Model, seed = 42): Model {
   const generator = xoroshiro128plus(expectInteger('seed', seed))
   const overlay: Record<string, Tensor> = {}
-  for (const { name } of model.parameters.list()) {
-    const { dtype, shape, data } = model.parameters.read(name)
-    const shuffled = data.slice() as Float32Array
-    for (let last = shuffled.length - 1; last > 0; last--) {
-      const other = uniformInt(generator, 0, last)
-      const kept = shuffled[last]!
-      shuffled[last] = shuffled[other]!
-      shuffled[other] = kept
-    }
-    overlay[name] = createTensor(dtype, shape, shuffled as never)
-  }
+  for (const { name } of model.parameters.list())
+    overlay[name] = shuffledTensor(model.parameters.read(name), generator)
   return model.withParameters(overlay)
 }

@@ -1,5 +1,28 @@
 import { metrics } from '#lib/index.js'
+import { parameterRandomisationOptions } from '#lib/metrics/parameterRandomisation.js'
 import { optionRow } from './optionRow.js'
+
+const randomisationSection = [
+  '### ParameterRandomisation',
+  '',
+  'Does the map change when the weights that it is said to explain are shuffled, layer by layer? It is asked for a method for',
+  "every randomised model, and gives Spearman's correlation of its maps with the original ones, layer by layer (`curves`), over all",
+  'layers (`mean`) and at the end (`last`).',
+  '',
+  'Source: Adebayo et al. 2018, section 3.',
+  '',
+  '```ts',
+  "import { ParameterRandomisation, Saliency } from 'ascribe'",
+  '',
+  'const randomisation = new ParameterRandomisation(model)',
+  'const { layers, curves } = await randomisation.evaluate(samples, { method: model => new Saliency(model), signal })',
+  '```',
+  '',
+  '| option | values | default | what it does |',
+  '|---|---|---|---|',
+  ...Object.entries(parameterRandomisationOptions).map(([name, option]) => optionRow(name, option)),
+  '',
+]
 
 /** docs/metrics.md */
 export function metricsPage(): string {
@@ -70,5 +93,6 @@ export function metricsPage(): string {
     'The metrics:',
     '',
     ...sections,
+    ...randomisationSection,
   ].join('\n')
 }
