@@ -47,7 +47,7 @@ CASES = {
         layer_types=['sliding_attention', 'full_attention'])),
     'phi3': lambda: hf.Phi3ForCausalLM(hf.Phi3Config(**DECODER, sliding_window=9)),
     'phi3-longrope': lambda: hf.Phi3ForCausalLM(hf.Phi3Config(
-        **{**DECODER, 'max_position_embeddings': 128}, original_max_position_embeddings=8,
+        **DECODER, original_max_position_embeddings=8,
         **rope('longrope', short_factor=[1.0, 1.5], long_factor=[1.2, 3.0], original_max_position_embeddings=8))),
     'gpt2': lambda: hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=40, n_positions=256, n_embd=16, n_layer=2, n_head=4,
                                                       bos_token_id=1, eos_token_id=2)),
@@ -97,7 +97,8 @@ def randomise(model, seed):
             elif weight.dim() < 2:
                 weight.copy_(0.2 * noise)
             elif 'embed' in name or name.split('.')[-2] in ('wte', 'wpe', 'shared'):
-                weight.copy_(noise)
+                # A table that is the output's too would make every token its own successor.
+                weight.copy_(noise * (0.1 if getattr(model.config, 'tie_word_embeddings', False) else 1))
             else:
                 fan = weight[0].numel() if 'c_' not in name else weight.shape[0]
                 weight.copy_(1.5 * noise / fan ** 0.5)
@@ -181,13 +182,15 @@ def record(name, folder):
             out['greedy'] = tokens[0, 1:].tolist()
         elif model.config.architectures[0].endswith(('CausalLM', 'LMHeadModel')):
             out['inputs'] = dict(input_ids=ids.tolist())
-            out['outputs'] = dict(logits=tensor(model(ids).logits))
+            # First of all: dynamic scaling keeps what it learnt from longer sequences.
             past, tokens, last = None, [], ids[:1, :10]
             for _ in range(200):
                 result = model(last, past_key_values=past, use_cache=True)
                 past, last = result.past_key_values, result.logits[:, -1].argmax(-1, keepdim=True)
                 tokens.append(int(last))
             out['prompt'], out['greedy'] = ids[0, :10].tolist(), tokens
+            model = type(model).from_pretrained(path, attn_implementation='eager').eval()
+            out['outputs'] = dict(logits=tensor(model(ids).logits))
         else:
             mask = torch.ones_like(ids)
             mask[1, -5:] = 0

@@ -4,6 +4,7 @@ import { readFileBounded } from '../data/files.js'
 import { readPreprocessorConfig } from '../data/huggingFacePreprocessing.js'
 import { type PreprocessingOption, resolvePreprocessing } from '../data/preprocessing.js'
 import { AscribeError } from '../errors.js'
+import { loadLlama2c } from '../frontends/checkpoints/llama2c.js'
 import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
@@ -57,7 +58,7 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
  * Loads a model. Weights stay in the file (mapped) until a plan needs them and never become JavaScript objects.
  *
  * @param source Path of an ONNX file, or its bytes (which must not change afterwards); or of a Hugging Face checkpoint
- *   folder, with config.json and model.safetensors in it. A folder's preprocessor_config.json and class names are used
+ *   folder, with config.json and model.safetensors in it; or of a llama2.c file (`.bin`). A folder's preprocessor_config.json and class names are used
  *   where the options name no others.
  * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error)
  * @example
@@ -66,7 +67,7 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
     const { preprocessing, labels, ...parts } =
-      typeof source === 'string' && (await isFolder(source))
+      typeof source === 'string' && (source.endsWith('.bin') || (await isFolder(source)))
         ? await checkpointParts(source, options)
         : await onnxParts(source, options)
     const given =
@@ -103,7 +104,8 @@ async function onnxParts(source: string | Uint8Array, options: LoadModelOptions)
 }
 
 async function checkpointParts(folder: string, options: LoadModelOptions): Promise<ModelParts> {
-  const { parameters, ...rest } = await loadCheckpoint(native(), folder, weightsOption(options))
+  const load = (await isFolder(folder)) ? loadCheckpoint : loadLlama2c
+  const { parameters, ...rest } = await load(native(), folder, weightsOption(options))
   const preprocessor = join(folder, 'preprocessor_config.json')
   const hasPictures = rest.inputs.some(({ name }) => name === 'pixel_values')
   const isPreprocessed = hasPictures && (await stat(preprocessor).catch(() => undefined))?.isFile() === true

@@ -4,6 +4,7 @@ import type {
   NativeGraph,
   NativeParameters,
   NativePlan,
+  NativeSession,
   NativeStorage,
   NativeTensor,
   NodeProfile,
@@ -353,15 +354,19 @@ export class Model {
     }
   }
 
-  /** Runs a graph made from this model's, with its weights. The key must tell apart what `describe` may give. */
+  /** Runs a graph made from this model's, with its weights, and the session where it has states. The key must tell apart what `describe` may give. */
   async runPlan(
     key: string,
     describe: () => GraphDescription,
     inputs: Readonly<Record<string, Tensor>>,
     compile: CompileOptions,
     signal?: AbortSignal,
+    session?: NativeSession,
   ): Promise<Tensor[]> {
-    const { outputs } = await this.#runPlan(key, describe, inputs, compile, signal ? { signal } : {})
+    const { outputs } = await this.#runPlan(key, describe, inputs, compile, {
+      ...(signal ? { signal } : {}),
+      ...(session ? { session } : {}),
+    })
     return outputs as Tensor[]
   }
 
@@ -370,7 +375,7 @@ export class Model {
     describe: () => GraphDescription,
     inputs: Readonly<Record<string, Tensor>>,
     compile: CompileOptions,
-    options: RunOptions,
+    options: RunOptions & { session?: NativeSession },
   ): Promise<RunResult> {
     const plan = await this.plan(key, describe, compile, options.signal)
     return settle(
@@ -378,6 +383,7 @@ export class Model {
         plan.run(inputs as Record<string, NativeTensor>, {
           guard: options.guard ?? true,
           profile: options.profile ?? false,
+          ...(options.session ? { session: options.session } : {}),
           ...(options.onProgress ? { onProgress: options.onProgress } : {}),
           ...(this.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: this.memoryLimitBytes }),
         }),

@@ -135,7 +135,9 @@ export function rotarySpec(
       `heads of which an even number of features turns (${features} of ${options.size})`,
     )
   const kind = parameters?.text('rope_type', parameters.text('type', 'default')) ?? 'default'
-  const usual: RotarySpec = { features, frequencies: plain(base, features), scaling: 1 }
+  // Ours alone: what llama2.c writes.
+  const interleaved = config.flag('rope_interleaved', false)
+  const usual: RotarySpec = { features, frequencies: plain(base, features), scaling: 1, interleaved }
   if (parameters === undefined || kind === 'default') return usual
   switch (kind) {
     case 'linear': {

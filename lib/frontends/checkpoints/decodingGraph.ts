@@ -1,0 +1,74 @@
+import type { GraphDescription } from '#typings/addon.js'
+import type { Value } from '../../graph/builder.js'
+import { CachedSequence } from './cachedSequence.js'
+import type { CausalDecoder } from './family.js'
+import { Network } from './network.js'
+import { WholeSequence } from './sequence.js'
+import type { CheckpointWeights } from './weights.js'
+
+const i64 = (net: Network, name: string, shape: (number | string)[]): Value =>
+  net.graph.input(name, 'i64', shape)
+
+/**
+ * Steps of generation: the next tokens `input_ids` [B, T] of B sequences with caches of C slots -> `logits` [B,
+ * vocabulary] behind the token at `row`. Symbols B, T and C; where the model has an encoder also S, the length of what
+ * it has read.
+ */
+export function decodingGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = i64(net, 'input_ids', ['B', 'T'])
+  const sequence = new CachedSequence(
+    net,
+    {
+      slots: i64(net, 'slots', ['T']),
+      places: i64(net, 'places', ['C']),
+      starts: i64(net, 'starts', ['B']),
+      length: i64(net, 'length', [1]),
+    },
+    decoder.contextLength,
+  )
+  const row = i64(net, 'row', [])
+  const source =
+    decoder.encode === undefined
+      ? undefined
+      : {
+          kept: i64(net, 'source_kept', ['B', 'S']),
+          states: net.graph.input('source_states', 'f32', ['B', 'S', decoder.features]),
+        }
+  const hidden = decoder.hidden(net, ids, sequence, source)
+  const last = net.apply('gather', [hidden, row], { axis: 1 })
+  return net.graph.build([net.graph.named(decoder.logits(net, last), 'logits')])
+}
+
+/** What a model reads before it writes: `input_ids` and `attention_mask` [B, S] -> states [B, S, features]. */
+export function encodingGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = i64(net, 'input_ids', ['B', 'S'])
+  return net.graph.build([decoder.encode!(net, ids, i64(net, 'attention_mask', ['B', 'S']))])
+}
+
+/**
+ * Log-probabilities of given tokens: of the states [B · T, features] of `input_ids` [B, T], only the rows `rows` [R] go
+ * through the product with the vocabulary; each gives the logarithm of the probability of its token in `targets` [R].
+ */
+export function scoringGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = i64(net, 'input_ids', ['B', 'T'])
+  const rows = i64(net, 'rows', ['R'])
+  const targets = i64(net, 'targets', ['R'])
+  const source =
+    decoder.encode === undefined
+      ? undefined
+      : (() => {
+          const kept = i64(net, 'attention_mask', ['B', 'S'])
+          return { kept, states: decoder.encode(net, i64(net, 'source_ids', ['B', 'S']), kept) }
+        })()
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
+  const width = net.dimension(hidden, -1)
+  const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
+  const logits = decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))
+  const logarithms = net.apply('logSoftmax', [logits], { axis: -1 })
+  const chosen = net.apply('gatherElements', [logarithms, net.unsqueeze(targets, 1)], { axis: 1 })
+  const best = net.apply('argMax', [logits], { axis: -1, keepDims: 0 })
+  return net.graph.build([net.row(chosen, 0, 1), best])
+}

@@ -1,0 +1,200 @@
+import type { NativeSession } from '#typings/addon.js'
+import { createTensor, type Tensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import { decodingGraph, encodingGraph } from '../frontends/checkpoints/decodingGraph.js'
+import type { CausalDecoder } from '../frontends/checkpoints/family.js'
+import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
+import type { Model } from '../model/model.js'
+import { call, native, settle } from '../native.js'
+
+/** Tokens of a prompt that go through the model at once. */
+const chunk = 64
+
+/** The checkpoint of a model that generates. @throws AscribeError MODEL_CAPABILITY */
+export function generating(model: Model): { checkpoint: Checkpoint; decoder: CausalDecoder } {
+  const { checkpoint } = model
+  if (checkpoint?.decoder === undefined)
+    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} does not generate text`, {
+      hint: 'A checkpoint folder of a causal or encoder-decoder language model does.',
+    })
+  return { checkpoint, decoder: checkpoint.decoder }
+}
+
+const integers = (shape: number[], values: readonly number[]): Tensor =>
+  createTensor('i64', shape, BigInt64Array.from(values, BigInt))
+
+/** Rows of ids as one tensor, filled up at their front (or end) with `padding`. */
+export function padded(rows: readonly (readonly number[])[], padding: number, atEnd: boolean): Tensor {
+  const length = Math.max(...rows.map(row => row.length))
+  const filled = rows.map(row => {
+    const rest = Array.from({ length: length - row.length }, () => padding)
+    return atEnd ? [...row, ...rest] : [...rest, ...row]
+  })
+  return integers([rows.length, length], filled.flat())
+}
+
+/** Room for so many tokens in few sizes, so that plans are shared. */
+export function capacityFor(tokens: number): number {
+  const least = Math.max(chunk, Math.ceil(tokens / chunk) * chunk)
+  return least > 4096 ? Math.ceil(least / 1024) * 1024 : 2 ** Math.ceil(Math.log2(least))
+}
+
+/** Sequences that go on together, with their caches. One call at a time. */
+export class Decoding {
+  #slots = 0
+  readonly #starts: Tensor
+  readonly #places: Tensor
+
+  private constructor(
+    private readonly model: Model,
+    private readonly session: NativeSession,
+    private readonly batch: number,
+    private readonly capacity: number,
+    starts: readonly number[],
+    private readonly source: Readonly<Record<string, Tensor>>,
+  ) {
+    this.#starts = integers([batch], starts)
+    this.#places = integers(
+      [capacity],
+      Array.from({ length: capacity }, (_, at) => at),
+    )
+  }
+
+  /**
+   * Opens caches for sequences of the given lengths with room for `tokens` slots.
+   *
+   * @param sources What an encoder reads, one text for each sequence.
+   * @throws AscribeError OUT_OF_MEMORY_BUDGET where the caches alone pass the model's bound.
+   */
+  static async open(
+    model: Model,
+    lengths: readonly number[],
+    tokens: number,
+    sources?: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<Decoding> {
+    const { decoder, checkpoint } = generating(model)
+    const capacity = capacityFor(tokens)
+    const graph = decodingGraph(decoder, checkpoint.weights)
+    const sizes = { B: lengths.length, C: capacity }
+    const bytes = graph.values.reduce((sum, value) => {
+      if (value.kind !== 'state') return sum
+      return (
+        sum +
+        4 *
+          value.shape.reduce<number>(
+            (product, dim) => product * (typeof dim === 'number' ? dim : sizes[dim as 'B' | 'C']),
+            1,
+          )
+      )
+    }, 0)
+    const limit = model.memoryLimitBytes
+    if (limit !== undefined && bytes > limit)
+      throw new AscribeError(
+        'OUT_OF_MEMORY_BUDGET',
+        `The caches of ${lengths.length} sequences of ${capacity} tokens take ${bytes} bytes, and ${limit} are allowed`,
+      )
+    const source = sources === undefined ? {} : await encoded(model, sources, signal)
+    const session = call(() => native().createGraph(graph).session(sizes, { device: model.device }))
+    const longest = Math.max(...lengths)
+    return new Decoding(
+      model,
+      session,
+      lengths.length,
+      capacity,
+      lengths.map(length => longest - length),
+      source,
+    )
+  }
+
+  /**
+   * Goes on by prompts, of which shorter ones begin later, and then by one token for each sequence.
+   *
+   * @returns logits of what comes next, one row of the vocabulary for each sequence.
+   */
+  async feed(rows: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]> {
+    const ids = padded(rows, 0, false)
+    const count = ids.shape[1]!
+    if (this.#slots + count > this.capacity)
+      throw new AscribeError('OPTION_RANGE', `The caches have room for ${this.capacity} tokens`)
+    const total = this.#slots + count
+    let logits: Float32Array | undefined
+    for (let from = 0; from < count; from += chunk) {
+      const taken = Math.min(chunk, count - from)
+      // One plan for single tokens, one for all else; what a chunk is filled up with lies behind, where it is written over.
+      const width = count === 1 ? 1 : Math.min(chunk, this.capacity - this.#slots)
+      logits = await this.#run(ids, from, taken, width, total, signal)
+      this.#slots += taken
+    }
+    const vocabulary = logits!.length / this.batch
+    return rows.map((_, at) => logits!.subarray(at * vocabulary, (at + 1) * vocabulary))
+  }
+
+  async #run(ids: Tensor, from: number, taken: number, width: number, total: number, signal?: AbortSignal) {
+    const { decoder, checkpoint } = generating(this.model)
+    const { batch, capacity } = this
+    const count = ids.shape[1]!
+    const part = new BigInt64Array(batch * width)
+    for (let row = 0; row < batch; row++)
+      part.set(
+        (ids.data as BigInt64Array).subarray(row * count + from, row * count + from + taken),
+        row * width,
+      )
+    const sourceLength = this.source.source_kept?.shape[1]
+    const sizes = {
+      B: batch,
+      T: width,
+      C: capacity,
+      ...(sourceLength === undefined ? {} : { S: sourceLength }),
+    }
+    const [logits] = await this.model.runPlan(
+      `decode ${JSON.stringify(sizes)}`,
+      () => decodingGraph(decoder, checkpoint.weights),
+      {
+        input_ids: createTensor('i64', [batch, width], part),
+        slots: integers(
+          [width],
+          Array.from({ length: width }, (_, at) => this.#slots + at),
+        ),
+        places: this.#places,
+        starts: this.#starts,
+        length: integers([1], [total]),
+        row: integers([], [taken - 1]),
+        ...this.source,
+      },
+      { sizes },
+      signal,
+      this.session,
+    )
+    return logits!.data as Float32Array
+  }
+
+  dispose(): void {
+    this.session.dispose()
+  }
+}
+
+/** What an encoder makes of texts, filled up to one length. */
+async function encoded(
+  model: Model,
+  sources: readonly (readonly number[])[],
+  signal?: AbortSignal,
+): Promise<Record<string, Tensor>> {
+  const { decoder, checkpoint } = generating(model)
+  const ids = padded(sources, 0, true)
+  const kept = padded(
+    sources.map(row => row.map(() => 1)),
+    0,
+    true,
+  )
+  const [batch, length] = ids.shape
+  const sizes = { B: batch!, S: length! }
+  const [states] = await model.runPlan(
+    `encode ${JSON.stringify(sizes)}`,
+    () => encodingGraph(decoder, checkpoint.weights),
+    { input_ids: ids, attention_mask: kept },
+    { sizes },
+    signal,
+  )
+  return { source_states: states!, source_kept: kept }
+}
