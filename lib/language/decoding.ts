@@ -5,7 +5,7 @@ import { decodingGraph, encodingGraph } from '../frontends/checkpoints/decodingG
 import type { CausalDecoder } from '../frontends/checkpoints/family.js'
 import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { Model } from '../model/model.js'
-import { call, native, settle } from '../native.js'
+import { call, native } from '../native.js'
 
 /** Tokens of a prompt that go through the model at once. */
 const chunk = 64
