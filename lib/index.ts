@@ -78,12 +78,17 @@ export {
 export { LeGrad, type LeGradOptions } from './methods/attention/leGrad.js'
 export { RawAttention, type RawAttentionOptions } from './methods/attention/rawAttention.js'
 export type { AttributionMethod } from './methods/attributionMethod.js'
+export {
+  BlurIntegratedGradients,
+  type BlurIntegratedGradientsOptions,
+} from './methods/inputs/blurIntegratedGradients.js'
 export { DeepLift, type DeepLiftOptions } from './methods/inputs/deepLift.js'
 export { DeepLiftShap } from './methods/inputs/deepLiftShap.js'
 export {
   ExactIntegratedGradients,
   type ExactIntegratedGradientsOptions,
 } from './methods/inputs/exactIntegratedGradients.js'
+export { FeatureAblation, type FeatureAblationOptions } from './methods/inputs/featureAblation.js'
 export type {
   AttributeOptions,
   Baseline,

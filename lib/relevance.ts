@@ -4,7 +4,7 @@
  *
  * @module ascribe/relevance
  */
-export { AttnLrp } from './methods/relevance/attnLrp.js'
+export { AttnLrp, type AttnLrpOptions } from './methods/relevance/attnLrp.js'
 export {
   LayerwiseRelevance,
   type LayerwiseRelevanceOptions,

@@ -202,6 +202,8 @@ type WithAttributes = {
     dense?: string
     bias?: string
     softmax?: string
+    nonlinearity?: string
+    variant?: string
     epsilon?: number
     gamma?: number
     alpha?: number

@@ -27,6 +27,8 @@ struct RuleFacts {
   Attributes options;
   /// For rule sets that compare with a baseline: what values that follow from the wanted ones are for it.
   std::unordered_map<ValueId, ValueId> twins;
+  /// Multipliers of what a value gained by positive and by negative contributions, where they are not one.
+  std::unordered_map<ValueId, std::pair<ValueId, ValueId>> revealed;
   /// Nodes of the graph that read a value, as the graph was before the walk.
   std::unordered_map<ValueId, std::vector<NodeId>> readers;
   /// Values that follow from a wanted one through a matrix product or convolution.

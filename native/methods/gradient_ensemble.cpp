@@ -96,7 +96,7 @@ GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move
     if (request_.points[k] == 1) inputPoint_ = static_cast<int64_t>(k);
     if (request_.points[k] == 0) baselinePoint_ = static_cast<int64_t>(k);
   }
-  if (!paired_) baselinePoint_ = -1;
+  if (starts_ == 0) baselinePoint_ = -1;
   const int64_t apart = (inputPoint_ < 0 ? items_ : 0) + (baselinePoint_ >= 0 ? 0 : sharedBaseline_ ? starts_ : starts_ * items_);
   total_ = items_ * request_.samples * static_cast<int64_t>(request_.points.size()) + apart;
   next_.kind = inputPoint_ < 0 ? Slot::Kind::Input : starts_ > 0 && baselinePoint_ < 0 ? Slot::Kind::Baseline : Slot::Kind::Point;

@@ -52,7 +52,7 @@ struct EnsembleRequest {
   bool hasBaselines() const;
   bool hasNoise() const;
   /// The objective is also wanted at the start of the path.
-  bool hasStart() const { return hasBaselines() || !baselinePosition.empty(); }
+  bool hasStart() const { return positionInput < 0 ? hasBaselines() : !baselinePosition.empty(); }
   /// Throws for sizes, dtypes and counts that do not fit each other or the plan.
   void check() const;
 };

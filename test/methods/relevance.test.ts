@@ -188,3 +188,41 @@ for (const moves of ['the bias', 'the picture and the bias'])
     })
     t.true(close(found!.data, [2 * slope!.data[0]!, 0.5 * slope!.data[1]!]), `${found!.data}`)
   })
+
+test('CP-LRP is the gradient with attention weights and gates as constants', async t => {
+  const build = (isDetached: boolean) => {
+    const graph = new GraphBuilder()
+    const wave = (shape: number[], phase: number) =>
+      constant(
+        graph,
+        shape,
+        Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, at) => Math.sin(1.7 * at + phase)),
+      )
+    const x = graph.input('x', 'f32', [1, 3, 4])
+    const product = (value: typeof x, phase: number) => graph.apply('matMul', [value, wave([4, 4], phase)])
+    const detached = (value: typeof x) => (isDetached ? graph.apply('stopGradient', [value]) : value)
+    const keys = graph.apply('transpose', [product(x, 2)], { permutation: [0, 2, 1] })
+    const weights = graph.apply('softmax', [graph.apply('matMul', [product(x, 1), keys])], { axis: -1 })
+    const first = graph.apply('add', [x, graph.apply('matMul', [detached(weights), product(x, 3)])])
+    const gate = graph.apply('sigmoid', [product(first, 4)])
+    const gated = graph.apply('mul', [detached(gate), product(first, 5)])
+    const y = graph.apply('sum', [graph.apply('add', [first, product(gated, 6)])], {
+      axes: [0, 1, 2],
+      keepDims: 0,
+    })
+    const rules = isDetached ? {} : { rules: 'attnLrp', variant: 'cpLrp' }
+    const [gradient] = graph.vjp([y], [constant(graph, [1], [1])], [x], rules)
+    return graph.build([gradient!])
+  }
+  const x = createTensor(
+    'f32',
+    [1, 3, 4],
+    Float32Array.from({ length: 12 }, (_, at) => Math.cos(0.9 * at)),
+  )
+  const [found, expected] = await Promise.all(
+    [false, true].map(async isDetached => (await runGraph(build(isDetached), { x }))[0]!.data),
+  )
+  t.true(close(Array.from(found as ArrayLike<number>), Array.from(expected as ArrayLike<number>)))
+  t.notThrows(() => new AttnLrp(null as never, { variant: 'cpLrp' }))
+  t.throws(() => new AttnLrp(null as never, { variant: 'other' as never }), { code: 'OPTION_RANGE' })
+})

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { operators } from '#lib/frontends/onnx/table/index.js'
 import { errorCodes, methods } from '#lib/index.js'
+import { attnLrpOptions } from '#lib/methods/relevance/attnLrp.js'
 import { layerwiseRelevanceOptions } from '#lib/methods/relevance/layerwiseRelevance.js'
 import { native } from '#lib/native.js'
 import { conformance } from './conformance.js'
@@ -67,7 +68,11 @@ function relevanceSection(): string[] {
     ...Object.entries(layerwiseRelevanceOptions).map(([name, option]) => optionRow(name, option)),
     '',
     '`AttnLrp`, for transformers: a value times a gradient in which activations pass back what they gave for what they got, two',
-    'factors that both depend on the input have half each, and the scale of a norm is a constant (Achtibat et al. 2024). No options.',
+    'factors that both depend on the input have half each, and the scale of a norm is a constant (Achtibat et al. 2024).',
+    '',
+    '| option | values | default | what it does |',
+    '|---|---|---|---|',
+    ...Object.entries(attnLrpOptions).map(([name, option]) => optionRow(name, option)),
     '',
   ]
 }

@@ -4,6 +4,13 @@ import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMeth
 import { onePass } from './recipe.js'
 
 export const deepLiftOptions = {
+  nonlinearity: {
+    kind: 'choice',
+    choices: ['rescale', 'revealCancel'],
+    default: 'rescale',
+    description:
+      'How an activation shares out: by one quotient, or (RevealCancel) positive and negative contributions to its operand apart [unconfirmed]. The latter holds for activations of products, convolutions and sums; others keep the quotient.',
+  },
   softmax: {
     kind: 'choice',
     choices: ['rowMean', 'exact'],
@@ -26,8 +33,11 @@ export type DeepLiftOptions = Given<typeof deepLiftOptions>
  * over their sum) and keeps it; for transformers it is the one to use. The input and its baseline go through the model
  * together, which costs two forward and two backward passes.
  *
+ * With `nonlinearity: 'revealCancel'`, what positive contributions to an activation's operand gain is told apart from what
+ * negative ones lose, so that neither hides where they cancel; it keeps the sum too.
+ *
  * Source: Shrikumar, Greenside and Kundaje, "Learning important features through propagating activation differences"
- * (ICML 2017), sections 3.3 and 3.5.1.
+ * (ICML 2017), sections 3.3, 3.5.1 and 3.5.3.
  */
 export class DeepLift extends GradientMethod {
   readonly options: Resolved<typeof deepLiftOptions>

@@ -112,6 +112,7 @@ class PassGraph {
     this.compiled = compileTarget(builder, outputs, target, model.labels, this.#values)
     const whole: ExplainedParts = {
       ...parts,
+      seen: this.#seen,
       objective: this.compiled.objective,
       inner: name => this.#inner(this.#values, name),
       gradients: of => this.#gradients(of, baselines),

@@ -28,6 +28,8 @@ export interface PassParts {
 
 /** The same, once the model and its target are there too. */
 export interface ExplainedParts extends PassParts {
+  /** What the model got, in order. */
+  readonly seen: readonly Value[]
   /** [N] */
   readonly objective: Value
   /** A value inside the model, by name. */

@@ -1,8 +1,10 @@
 import type { Model } from '../../model/model.js'
 import type { OptionSchema } from '../options.js'
 import type { MethodEntry } from '../registry.js'
+import { blurIntegratedGradientsOptions } from './blurIntegratedGradients.js'
 import { deepLiftOptions } from './deepLift.js'
 import { exactIntegratedGradientsOptions } from './exactIntegratedGradients.js'
+import { featureAblationOptions } from './featureAblation.js'
 import type { GradientMethod } from './gradientMethod.js'
 import { gradientShapOptions } from './gradientShap.js'
 import { guidedIntegratedGradientsOptions } from './guidedIntegratedGradients.js'
@@ -79,4 +81,27 @@ export const pathEntries: readonly MethodEntry[] = [
       return (model, options) => new GuidedIntegratedGradients(model, options)
     },
   ),
+  entry(
+    'BlurIntegratedGradients',
+    "Integrated gradients from a blurred picture to the sharp one, without a baseline; steps and greatest width are those of the authors' software [unconfirmed].",
+    'Xu, Venugopalan and Sundararajan 2020, equation 4',
+    blurIntegratedGradientsOptions,
+    async () => {
+      const { BlurIntegratedGradients } = await import('./blurIntegratedGradients.js')
+      return (model, options) => new BlurIntegratedGradients(model, options)
+    },
+  ),
+  {
+    ...entry(
+      'FeatureAblation',
+      'What the target loses when a feature (a square of pixels, a token, an element, or what `features` says) is replaced by the baseline.',
+      'Captum, after Zeiler and Fergus 2014, section 4.2',
+      featureAblationOptions,
+      async () => {
+        const { FeatureAblation } = await import('./featureAblation.js')
+        return (model, options) => new FeatureAblation(model, options)
+      },
+    ),
+    requires: [],
+  },
 ]

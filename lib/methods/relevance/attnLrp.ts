@@ -1,7 +1,19 @@
 import type { Model } from '../../model/model.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from '../inputs/gradientMethod.js'
 import { onePass } from '../inputs/recipe.js'
-import { resolveOptions } from '../options.js'
+import { type Given, type Resolved, resolveOptions } from '../options.js'
+
+export const attnLrpOptions = {
+  variant: {
+    kind: 'choice',
+    choices: ['attnLrp', 'cpLrp'],
+    default: 'attnLrp',
+    description:
+      'cpLrp: nothing goes back through softmaxes and gates, which are constants of the input; values and what gates open have all.',
+  },
+} as const
+
+export type AttnLrpOptions = Given<typeof attnLrpOptions>
 
 /**
  * AttnLRP, relevance for transformers: the input (for tokens, the embeddings) times a gradient in which activations pass
@@ -11,17 +23,20 @@ import { resolveOptions } from '../options.js'
  *
  * Third parties claim patents on layer-wise relevance propagation in some countries; see {@link LayerwiseRelevance}.
  *
- * Source: Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers" (ICML 2024).
+ * Source: Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers" (ICML 2024). The variant `cpLrp`: Ali et al.,
+ * "XAI for transformers: better explanations through conservative propagation" (ICML 2022).
  */
 export class AttnLrp extends GradientMethod {
-  constructor(model: Model, options: Record<string, never> = {}) {
+  readonly options: Resolved<typeof attnLrpOptions>
+
+  constructor(model: Model, options: AttnLrpOptions = {}) {
     super(model)
-    resolveOptions({}, options)
+    this.options = resolveOptions(attnLrpOptions, options)
   }
   override recipe(): Recipe {
-    return onePass('inputTimesGradient', { rules: { name: 'attnLrp' } })
+    return onePass('inputTimesGradient', { rules: { name: 'attnLrp', options: this.options } })
   }
   override identity(): MethodIdentity {
-    return { name: 'AttnLrp', options: {} }
+    return { name: 'AttnLrp', options: this.options }
   }
 }

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "autodiff/rule_sets/relevance.h"
 
 /// DeepLIFT: what an output gains over the baseline's, shared out among what its operands gain. A cotangent is a
@@ -12,6 +14,7 @@ using namespace calculus;
 /// Differences below this have the slope at the input instead of a quotient.
 constexpr double kLeast = 1e-10;
 
+bool reveals(const VjpContext& c) { return c.facts().options.text("nonlinearity") == "revealCancel"; }
 bool moves(VjpContext& c, size_t i) { return c.wants(i); }
 Term twin(VjpContext& c, Term x) { return {&c.b, c.twin(x)}; }
 /// Nothing where both are the same: what is masked is infinite for input and baseline alike.
@@ -20,7 +23,9 @@ Term difference(VjpContext& c, Term x) { return minus(x, twin(c, x)); }
 
 /// Linear as long as what no multiplier reaches (a condition, indices, a mask made from them, a value that gradients
 /// stop at) is alike for both.
+bool handOn(VjpContext& c);
 void linear(VjpContext& c) {
+  if (handOn(c)) return;
   const uint32_t notRead = c.node().op->shapeOnly | c.node().op->hostOperands;
   for (size_t i = 0; i < c.node().inputs.size(); ++i)
     if (c.has(i) && !moves(c, i) && !(i < 32 && (notRead >> i & 1u)) && c.twin(c.input(i)) != c.input(i)) c.fellBack();
@@ -55,6 +60,99 @@ Term slopeOf(VjpContext& c, size_t i) {
   return found == kNone ? zeros(cotangent(c), c.b.shape(c.cotangent())) : Term{&c.b, found};
 }
 
+/// What a value gained, by positive and by negative contributions of what it is a sum of.
+struct Parts {
+  Term plus, minus;
+};
+bool differs(VjpContext& c, ValueId id) { return id != kNone && c.twin(id) != id; }
+bool readOnce(VjpContext& c, ValueId id) {
+  const auto readers = c.facts().readers.find(id);
+  return readers != c.facts().readers.end() && readers->second.size() == 1;
+}
+Term signedPart(Term x, bool positive) { return apply(positive ? "max" : "min", x, number(x, 0)); }
+/// The node's product with this part of what moves and of its weights.
+Term partOfProduct(VjpContext& c, const Node& node, size_t moving, Term gained, bool positiveGain, bool positiveWeight) {
+  std::vector<ValueId> operands{node.inputs[0], node.inputs[1]};
+  operands[moving] = signedPart(gained, positiveGain);
+  operands[1 - moving] = signedPart({&c.b, node.inputs[1 - moving]}, positiveWeight);
+  const std::string op = node.op->name;
+  return {&c.b, c.b.node(op, operands, node.attributes)};
+}
+
+/// The parts of a value that is a weighted sum, perhaps with a fixed bias; nothing where it is something else.
+std::optional<Parts> contributions(VjpContext& c, ValueId id) {
+  if (!readOnce(c, id)) return std::nullopt;
+  const NodeId n = c.b.graph().value(id).producer;
+  if (n < 0) return std::nullopt;
+  const Node node = c.b.graph().nodes[static_cast<size_t>(n)];
+  const std::string& op = node.op->name;
+  const bool first = differs(c, node.inputs[0]), second = node.inputs.size() > 1 && differs(c, node.inputs[1]);
+  const auto gained = [&](size_t i) { return difference(c, {&c.b, node.inputs[i]}); };
+  if (op == "matMul" || op == "conv" || op == "convTranspose") {
+    if (first == second || (node.inputs.size() > 2 && differs(c, node.inputs[2]))) return std::nullopt;
+    const size_t moving = first ? 0 : 1;
+    const Term gain = gained(moving);
+    return Parts{partOfProduct(c, node, moving, gain, true, true) + partOfProduct(c, node, moving, gain, false, false),
+                 partOfProduct(c, node, moving, gain, true, false) + partOfProduct(c, node, moving, gain, false, true)};
+  }
+  if (op == "add" && c.b.shape(node.inputs[first ? 0 : 1]) == c.b.shape(id)) {
+    if (first != second) return contributions(c, node.inputs[first ? 0 : 1]);
+    if (c.b.shape(node.inputs[1]) != c.b.shape(id)) return std::nullopt;
+    const Term a = gained(0), b = gained(1);
+    return Parts{signedPart(a, true) + signedPart(b, true), signedPart(a, false) + signedPart(b, false)};
+  }
+  return std::nullopt;
+}
+
+/// Before the rule of a node whose output has two multipliers: hands them on to what it is a sum of.
+bool handOn(VjpContext& c) {
+  const auto found = c.facts().revealed.find(c.output());
+  if (found == c.facts().revealed.end()) return false;
+  const Term plus{&c.b, found->second.first}, minus{&c.b, found->second.second};
+  const std::string op = c.node().op->name;
+  if (op == "add") {
+    const bool both = moves(c, 0) && moves(c, 1);
+    for (size_t i = 0; i < 2; ++i) {
+      if (!moves(c, i)) continue;
+      if (!both) c.facts().revealed.insert_or_assign(c.input(i), std::pair<ValueId, ValueId>(plus, minus));
+      const Term gained = difference(c, operand(c, i)), mean = (plus + minus) * 0.5;
+      c.gradient(i, both ? where(gained > 0, plus, where(gained < 0, minus, mean)) : mean);
+    }
+    return true;
+  }
+  const size_t moving = moves(c, 0) ? 0 : 1;
+  const auto back = [&](bool positiveWeight, Term multiplier) {
+    std::vector<ValueId> operands{c.input(0), c.input(1)};
+    operands[1 - moving] = signedPart(operand(c, 1 - moving), positiveWeight);
+    return relevance::Linear(c, operands).adjoint(moving, multiplier);
+  };
+  const Term gained = difference(c, operand(c, moving));
+  const Term up = back(true, plus) + back(false, minus), down = back(false, plus) + back(true, minus);
+  // What did not gain has no part in either.
+  c.gradient(moving, where(gained > 0, up, where(gained < 0, down, (up + down) * 0.5)));
+  return true;
+}
+
+/// What positive contributions gain on their way through, before and after the negative ones, and the other way round.
+bool revealCancel(VjpContext& c) {
+  if (c.node().inputs.size() != 1) return false;
+  const Term z = operand(c, 0);
+  const auto parts = contributions(c, z);
+  if (!parts) return false;
+  const auto through = [&](Term x) { return Term{&c.b, c.b.node(c.node().op->name, {x}, c.attributes())}; };
+  const Term before = twin(c, z), y = result(c), start = twin(c, y);
+  const Term plusAlone = through(before + parts->plus), minusAlone = through(before + parts->minus);
+  const auto multiplier = [&](Term own, Term alone, Term other) {
+    const Term empty = abs(own) < kLeast;
+    const Term gain = (minus(alone, start) + minus(y, other)) * 0.5;
+    return cotangent(c) * where(empty, number(own, 0), gain / where(empty, number(own, 1), own));
+  };
+  const Term up = multiplier(parts->plus, plusAlone, minusAlone), down = multiplier(parts->minus, minusAlone, plusAlone);
+  c.facts().revealed.insert_or_assign(z.id, std::pair<ValueId, ValueId>(up, down));
+  c.gradient(0, (up + down) * 0.5);
+  return true;
+}
+
 /// An elementwise operation: of one operand that moves its share is all, of two the mean over both orders.
 void elementwise(VjpContext& c) {
   const Term y = result(c);
@@ -65,12 +163,14 @@ void elementwise(VjpContext& c) {
     quotient(c, 1, (minus(y, aAlone) + minus(bAlone, before)) * 0.5, slopeOf(c, 1));
     return;
   }
+  if (reveals(c) && revealCancel(c)) return;
   for (size_t i = 0; i < c.node().inputs.size(); ++i)
     if (moves(c, i)) quotient(c, i, difference(c, y), slopeOf(c, i));
 }
 
 /// The derivative at the mean of input and baseline, which is exact for products.
 void bilinear(VjpContext& c) {
+  if (handOn(c)) return;
   size_t moving = 0;
   for (size_t i = 0; i < c.node().inputs.size(); ++i) moving += moves(c, i);
   if (moving < 2) return linear(c);

@@ -63,7 +63,7 @@ Shared shared(const Differentiated& d, const std::string& ruleSet) {
     // Nothing is lost to biases or to what keeps denominators from zero.
     request.ruleOptions.set("first", std::string("same")).set("convolution", std::string("epsilon")).set("dense", std::string("epsilon"));
     request.ruleOptions.set("bias", std::string("ignore")).set("epsilon", 1e-12);
-    request.ruleOptions.set("softmax", std::string("exact"));
+    request.ruleOptions.set("softmax", std::string("exact")).set("nonlinearity", std::string("rescale")).set("variant", std::string("attnLrp"));
     if (results.empty()) return request.wanted;
     const VjpResult found = vjp(b.graph(), request);
     out.fellBack = !found.fallbacks.empty();
