@@ -206,5 +206,12 @@ export type { FigureOptions } from './report/figure.js'
 export type { MapInterpolation } from './report/scoreMap.js'
 export { type DoctorReport, doctor } from './tools/doctor.js'
 export { type InspectOptions, inspectModel, type ModelReport } from './tools/inspect.js'
+export {
+  type ErrorReport,
+  type KnownPicture,
+  type ReportErrorsOptions,
+  type ReportedError,
+  reportErrors,
+} from './tools/reportErrors.js'
 export { type ValueComparison, type VerifyOptions, type VerifyReport, verifyModel } from './tools/verify.js'
 export { libraryVersion } from './version.js'

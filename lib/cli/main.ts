@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { libraryVersion } from '../version.js'
 import { addDoctor } from './doctor.js'
+import { addErrors } from './errors.js'
 import { exitCodes } from './exitCodes.js'
 import { addExplain } from './explain.js'
 import { addInspect } from './inspect.js'
@@ -19,6 +20,7 @@ const program = new Command('ascribe')
   .exitOverride()
   .showHelpAfterError('(--help says more)')
 addExplain(program, argv)
+addErrors(program)
 addRun(program)
 addMethods(program)
 addInspect(program)

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Metadata } from '../attribution/metadata.js'
 import type { Completeness, Json, TargetDescription } from '../attribution/types.js'
 import type { Image } from '../data/image.js'
@@ -6,7 +5,7 @@ import { escapeMarkup } from './escape.js'
 import type { Figure } from './figure.js'
 import { formatBytes, formatMilliseconds, formatNumber, formatPercent } from './format.js'
 import { legendMarkup } from './legend.js'
-import { pageStyle } from './pageStyle.js'
+import { pageDocument } from './page.js'
 import type { ScoreRange } from './scoreRange.js'
 import { tokenStyles, tokensMarkup } from './tokens.js'
 
@@ -40,52 +39,37 @@ export async function htmlPage(
   sections: readonly PageSection[],
   libraryVersion: string,
 ): Promise<string> {
-  const styles: string[] = [pageStyle]
+  const styles: string[] = []
   const bodies = await Promise.all(
     sections.map((section, index) => sectionMarkup(section, index, sections.length > 1, styles)),
   )
-  const style = styles.join('')
-  const hash = createHash('sha256').update(style).digest('base64')
-  const policy = `default-src 'none'; img-src data:; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
   const first = metadata.targets[0]!
   const title =
     metadata.targets.length > 1 ? `${metadata.targets.length} targets` : (first.label ?? first.description)
-  return [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${escapeMarkup(policy)}">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="referrer" content="no-referrer">',
-    `<title>${escapeMarkup(`${title} \u2014 ${metadata.method.name}`)}</title>`,
-    `<style>${style}</style>`,
-    '</head>',
-    '<body>',
-    '<main>',
-    `<p class="eyebrow">${escapeMarkup(metadata.method.name)} \u00b7 where this output came from</p>`,
-    `<h1>${escapeMarkup(title)}</h1>`,
-    `<p class="lead">${escapeMarkup(metadata.targets.length > 1 ? `Model ${metadata.model.name}` : `${first.description} \u00b7 model ${metadata.model.name}`)}</p>`,
-    ...metadata.warnings.map(
-      ({ code, message }) =>
-        `<p class="warning" role="note"><strong><code>${escapeMarkup(code)}</code></strong> ${escapeMarkup(message)}</p>`,
-    ),
-    ...bodies,
-    '<div class="columns">',
-    outputMarkup(metadata),
-    checksMarkup(sections),
-    factsMarkup('Method', methodFacts(metadata)),
-    factsMarkup('Cost and environment', costFacts(metadata)),
-    ...(metadata.preprocessing === null
-      ? []
-      : [factsMarkup('Preprocessing', jsonFacts(metadata.preprocessing))]),
-    '</div>',
-    `<footer>Made by ascribe ${escapeMarkup(libraryVersion)}. This page loads nothing from elsewhere.</footer>`,
-    '</main>',
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n')
+  return pageDocument({
+    title: `${title} \u2014 ${metadata.method.name}`,
+    styles,
+    libraryVersion,
+    body: [
+      `<p class="eyebrow">${escapeMarkup(metadata.method.name)} \u00b7 where this output came from</p>`,
+      `<h1>${escapeMarkup(title)}</h1>`,
+      `<p class="lead">${escapeMarkup(metadata.targets.length > 1 ? `Model ${metadata.model.name}` : `${first.description} \u00b7 model ${metadata.model.name}`)}</p>`,
+      ...metadata.warnings.map(
+        ({ code, message }) =>
+          `<p class="warning" role="note"><strong><code>${escapeMarkup(code)}</code></strong> ${escapeMarkup(message)}</p>`,
+      ),
+      ...bodies,
+      '<div class="columns">',
+      outputMarkup(metadata),
+      checksMarkup(sections),
+      factsMarkup('Method', methodFacts(metadata)),
+      factsMarkup('Cost and environment', costFacts(metadata)),
+      ...(metadata.preprocessing === null
+        ? []
+        : [factsMarkup('Preprocessing', jsonFacts(metadata.preprocessing))]),
+      '</div>',
+    ],
+  })
 }
 
 async function sectionMarkup(
