@@ -89,25 +89,31 @@ export class SensitivityMax extends Metric {
     return results
   }
 
+  /** Inputs near one. */
+  protected neighbours(
+    tensors: Readonly<Record<string, Tensor>>,
+    id: string | undefined,
+  ): Record<string, Tensor>[] {
+    const { samples, radius, seed } = this.options
+    return Array.from({ length: samples }, (_, draw) => {
+      const stream = randomStream(seed, id, draw)
+      return Object.fromEntries(
+        Object.entries(tensors).map(([name, tensor]) => [name, shaken(tensor, radius, stream.uniform)]),
+      )
+    })
+  }
+
   async #sensitivity(
     { sample, map }: Judged,
     method: Explainer,
     { layer, signal }: EvaluateOptions,
     tally: Tally,
   ): Promise<number> {
-    const { samples, radius, seed, zeroNorm } = this.options
+    const { zeroNorm } = this.options
     const own = map as Attribution
     const { tensors } = await prepareInput(method.model, sample.input)
-    const moved = Array.from({ length: samples }, (_, draw) => {
-      const stream = randomStream(seed, sample.id, draw)
-      return Object.fromEntries(
-        Object.entries(tensors).map(([name, tensor]): [string, Tensor] => [
-          name,
-          shaken(tensor, radius, stream.uniform),
-        ]),
-      )
-    })
-    if (Object.values(moved[0]!).every((tensor, at) => tensor === Object.values(tensors)[at]))
+    const moved = this.neighbours(tensors, sample.id)
+    if (Object.entries(moved[0]!).every(([name, tensor]) => tensor === tensors[name]))
       throw new AscribeError(
         'MODEL_CAPABILITY',
         'Tokens have no neighbours: no input holds floating-point numbers',
