@@ -60,6 +60,10 @@ export {
   type TokenizerOptions,
 } from './data/tokenizer/tokenizer.js'
 export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
+export { BlackBox, type BlackBoxFunction, type BlackBoxOptions } from './frontends/blackbox/blackBox.js'
+export { fromFunction } from './frontends/blackbox/fromFunction.js'
+export { fromOnnxRuntime, type OnnxRuntimeOptions } from './frontends/blackbox/fromOnnxRuntime.js'
+export type { Hierarchy } from './games/samplers/owen.js'
 export {
   type ClassName,
   type DetectionOutputs,
@@ -127,6 +131,7 @@ export {
   LayerCam,
   XGradCam,
 } from './methods/layers/cam.js'
+export type { Absence } from './methods/regions/absence.js'
 export {
   ErrorExplanation,
   type ErrorSummary,
@@ -134,12 +139,25 @@ export {
   summarizeErrors,
 } from './methods/regions/errorExplanation.js'
 export type { PrefixScores, SearchResult } from './methods/regions/greedySearch.js'
+export { Hsic, type HsicOptions } from './methods/regions/hsic.js'
+export { KernelShap, type KernelShapOptions } from './methods/regions/kernelShap.js'
+export { LeaveOneOut, type LeaveOneOutOptions } from './methods/regions/leaveOneOut.js'
 export { Lima, type LimaOptions } from './methods/regions/lima.js'
+export { Lime, type LimeOptions } from './methods/regions/lime.js'
+export { Occlusion, type OcclusionOptions } from './methods/regions/occlusion.js'
+export { OwenValues, type OwenValuesOptions } from './methods/regions/owenValues.js'
 export type { RegionScores, RegionWeights } from './methods/regions/regionScores.js'
 export { type MisleadingRegion, RegionSearch } from './methods/regions/regionSearch.js'
 export type { RegionSearchMethod } from './methods/regions/regionSearchMethod.js'
+export { Rise, type RiseOptions } from './methods/regions/rise.js'
 export type { CurvePoint } from './methods/regions/searchCurves.js'
+export {
+  ShapleyValueSampling,
+  type ShapleyValueSamplingOptions,
+} from './methods/regions/shapleyValueSampling.js'
+export { ShapleyValues, type ShapleyValuesOptions } from './methods/regions/shapleyValues.js'
 export { Smdl, type SmdlOptions } from './methods/regions/smdl.js'
+export { Sobol, type SobolOptions } from './methods/regions/sobol.js'
 export { type Capability, findMethod, type MethodEntry, methods } from './methods/registry.js'
 export { Complexity } from './metrics/complexity.js'
 export { Comprehensiveness } from './metrics/comprehensiveness.js'
@@ -183,6 +201,7 @@ export {
   jacobianVectorProduct,
   vectorJacobianProduct,
 } from './model/derivatives.js'
+export type { Explainable } from './model/explainable.js'
 export { type LoadModelOptions, loadModel } from './model/loadModel.js'
 export {
   type BatchAxis,

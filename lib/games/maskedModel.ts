@@ -10,7 +10,7 @@ import { concatenate, stack } from '../model/stack.js'
 import { call, native, settle } from '../native.js'
 import type { Regions } from '../regions/regions.js'
 import { expectInteger } from '../validate.js'
-import { isMember } from './coalition.js'
+import { type Coalition, isMember } from './coalition.js'
 import type { CoalitionEvaluator, Request } from './coalitionGame.js'
 
 /** One thing whose regions play: an example as the model takes it, and how it is cut. */
@@ -52,6 +52,11 @@ export interface MaskedModelOptions {
   /** Axes of that input that the regions lie on, in the order of their shape: [2, 3] for NCHW pictures. */
   axes: readonly number[]
   readout: Readout
+  /**
+   * What a coalition means where masks are real numbers: how much of each place is kept, 0 to 1. Without it, members are
+   * regions that are kept whole.
+   */
+  render?: ((coalition: Coalition) => ArrayLike<number>) | undefined
   /** Coalitions of one pass; default as many as fit the memory bound, at most 32. */
   chunk?: number | undefined
   /** 'f64' runs the reference kernels in double. */
@@ -78,6 +83,7 @@ const names = {
   baseline: 'ascribe.baseline',
   items: 'ascribe.items',
   members: 'ascribe.members',
+  mask: 'ascribe.mask',
 }
 
 /** What one pass may hold unless the model or the call says otherwise. */
@@ -151,7 +157,7 @@ function commonBaselines(items: readonly MaskedItem[], input: string): Tensor {
  */
 export async function maskedModel(options: MaskedModelOptions): Promise<MaskedModel> {
   checkItems(options)
-  const { model, items, input, axes, readout, signal, precision = 'f32' } = options
+  const { model, items, input, axes, readout, render, signal, precision = 'f32' } = options
   const first = items[0]!
   const batching = await batchingOf(model, first.tensors, signal)
   const greatest = Math.max(...items.map(item => item.regions.count))
@@ -164,12 +170,19 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
   const describe = () => {
     const builder = new GraphBuilder()
     const item = builder.input(names.items, 'i64', ['ascribe.rows'])
-    const members = builder.input(names.members, 'bool', ['ascribe.rows', players])
     const perRow = (name: string, dtype: DTypeName, shape: readonly number[]) =>
       builder.apply('gather', [builder.state(name, wide(dtype), [items.length, ...shape]), item], { axis: 0 })
-    const regions = perRow(names.regions, 'i32', [places])
     const shape = first.tensors[input]!.shape
-    const bits = builder.apply('gatherElements', [members, regions], { axis: 1 })
+    const bits = render
+      ? builder.input(names.mask, wide('f32'), ['ascribe.rows', places])
+      : builder.apply(
+          'gatherElements',
+          [
+            builder.input(names.members, 'bool', ['ascribe.rows', players]),
+            perRow(names.regions, 'i32', [places]),
+          ],
+          { axis: 1 },
+        )
     const masked = builder.apply('reshape', [
       bits,
       builder.integers([-1, ...shape.slice(1).map((size, at) => (axes.includes(at + 1) ? size : 1))]),
@@ -179,7 +192,9 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
         const own = perRow(names.input(name), tensor.dtype, tensor.shape.slice(1))
         if (name !== input) return [name, own]
         const absent = perRow(names.baseline, tensor.dtype, baselines.shape.slice(1))
-        return [name, builder.apply('where', [masked, own, absent])]
+        if (!render) return [name, builder.apply('where', [masked, own, absent])]
+        const gap = builder.apply('sub', [own, absent])
+        return [name, builder.apply('add', [absent, builder.apply('mul', [masked, gap])])]
       }),
     )
     const values = builder.include(batching.graph, { inputs })
@@ -195,7 +210,7 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
     readout.key,
     input,
     axes,
-    players,
+    render ? 'soft' : players,
     baselines.shape.slice(1),
     items.length,
     Object.entries(first.tensors).map(([name, { dtype, shape }]) => [name, dtype, shape]),
@@ -213,16 +228,21 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
   }
 
   const sizes = await passSizes(model, batching, options.chunk, compile)
-  const session = openSession(model, describe(), items, baselines, precision)
+  const session = openSession(model, describe(), items, baselines, precision, render !== undefined)
   const plan = await compile(sizes[0]!)
   let peakBytes = 0
   let milliseconds = 0
 
   const pass = async (requests: readonly Request[], rows: number, abort: AbortSignal | undefined) => {
-    const members = new Uint8Array(rows * players)
+    const members = new Uint8Array(render ? 0 : rows * players)
+    const mask = render ? new arrayConstructors[wide('f32') as 'f32'](rows * places) : undefined
     const item = new BigInt64Array(rows)
     for (const [row, { item: of, coalition }] of requests.entries()) {
       item[row] = BigInt(of)
+      if (mask) {
+        mask.set(render!(coalition), row * places)
+        continue
+      }
       const { count } = items[of]!.regions
       for (let player = 0; player < count; ++player)
         if (isMember(coalition, player)) members[row * players + player] = 1
@@ -233,7 +253,9 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
         used.run(
           {
             [names.items]: { dtype: 'i64', shape: [rows], data: item },
-            [names.members]: { dtype: 'bool', shape: [rows, players], data: members },
+            ...(mask
+              ? { [names.mask]: { dtype: wide('f32'), shape: [rows, places], data: mask } as NativeTensor }
+              : { [names.members]: { dtype: 'bool', shape: [rows, players], data: members } }),
           },
           {
             session,
@@ -315,6 +337,7 @@ function openSession(
   items: readonly MaskedItem[],
   baselines: Tensor,
   precision: 'f32' | 'f64',
+  isSoft: boolean,
 ): NativeSession {
   const session = call(() => native().createGraph(graph).session({}, { device: model.device }))
   const write = (name: string, tensor: Tensor) => {
@@ -325,10 +348,11 @@ function openSession(
   }
   for (const [name, tensor] of Object.entries(stack(items.map(item => item.tensors))))
     write(names.input(name), tensor)
+  write(names.baseline, baselines)
+  if (isSoft) return session
   const places = items[0]!.regions.labels.length
   const labels = new Int32Array(items.length * places)
   for (const [at, { regions }] of items.entries()) labels.set(regions.labels, at * places)
   write(names.regions, createTensor('i32', [items.length, places], labels))
-  write(names.baseline, baselines)
   return session
 }

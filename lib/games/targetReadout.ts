@@ -17,7 +17,9 @@ export function targetReadout(model: Model, target: Target, classes: readonly nu
     return {
       key: targetKey(target),
       width: 1,
-      outputs: (builder, outputs) => [compileTarget(builder, outputs, target, model.labels).objective],
+      outputs: (builder, outputs, values) => [
+        compileTarget(builder, outputs, target, model.labels, values).objective,
+      ],
       read: ([row]) => Float64Array.of(Number(row![0])),
     }
   return {

@@ -1,11 +1,11 @@
 import type { Attribution } from '../attribution/attribution.js'
-import type { Model } from '../model/model.js'
+import type { Explainable } from '../model/explainable.js'
 import type { AttributeOptions, Explained } from './inputs/gradientMethod.js'
 import type { MethodIdentity } from './inputs/gradientResult.js'
 
 /** What every method offers, whatever it stands on. */
 export interface AttributionMethod {
-  readonly model: Model
+  readonly model: Explainable
   /** How it stands in results: its name, every option, its seed. */
   identity(): MethodIdentity
   /** Scores of one input. */

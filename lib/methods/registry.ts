@@ -15,6 +15,7 @@ import { smoothGradOptions } from './inputs/smoothGrad.js'
 import { camOptions } from './layers/cam.js'
 import type { OptionSchema } from './options.js'
 import { limaOptions } from './regions/lima.js'
+import { perturbationEntries } from './regions/perturbationEntries.js'
 import { smdlOptions } from './regions/smdl.js'
 
 /** What a model must offer. */
@@ -230,6 +231,7 @@ export const methods: readonly MethodEntry[] = [
   ...pathEntries,
   ...camEntries,
   ...attentionEntries,
+  ...perturbationEntries,
   {
     name: 'Lima',
     role: 'attribute',

@@ -179,7 +179,7 @@ export function batchingOf(model: Model, example: Named, signal?: AbortSignal): 
 
 /** The outputs for one example: a model with a fixed batch gets it as often as it wants. */
 export async function runExample(
-  model: Model,
+  model: Pick<Model, 'batchAxis' | 'run'>,
   example: Named,
   outputs: readonly string[],
   signal?: AbortSignal,

@@ -5,7 +5,8 @@ import { preprocess } from '../data/preprocess.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import type { Model, ModelInputs } from './model.js'
+import type { Explainable } from './explainable.js'
+import type { ModelInputs } from './model.js'
 
 /** One example as the model takes it, and what is known about where it came from. */
 export interface PreparedInput {
@@ -17,7 +18,7 @@ export interface PreparedInput {
 }
 
 /** Pictures go through the model's preprocessing; tensors are taken as they are. */
-export async function prepareInput(model: Model, input: Image | ModelInputs): Promise<PreparedInput> {
+export async function prepareInput(model: Explainable, input: Image | ModelInputs): Promise<PreparedInput> {
   if (input instanceof Image) return preparePicture(model, input)
   const tensors = model.named(input)
   const units: Record<string, Units> = {}
@@ -35,7 +36,7 @@ export async function prepareInput(model: Model, input: Image | ModelInputs): Pr
   return { tensors, units }
 }
 
-async function preparePicture(model: Model, picture: Image): Promise<PreparedInput> {
+async function preparePicture(model: Explainable, picture: Image): Promise<PreparedInput> {
   const target = model.inputs.filter(input => input.shape?.length === 4)
   const only = target[0]
   if (target.length !== 1 || model.inputs.length !== 1 || only?.shape === undefined)

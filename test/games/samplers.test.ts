@@ -52,10 +52,7 @@ test('worked example: KernelSHAP enumerated, with a soft and with no constraint;
 test('worked example: occlusion', async t => {
   const { result } = await play(
     sigmoidGame(),
-    new LeaveOneOutPlayer(
-      4,
-      [0, 1, 2, 3].map(player => coalitionOf(4, [player])),
-    ),
+    new LeaveOneOutPlayer(4, 4, player => coalitionOf(4, [player])),
   )
   close(t, result.scores, [0.70368367, -0.084526889, 0.072313952, 0.407982932])
 })

@@ -109,6 +109,30 @@ const derivativesSection = [
   '',
 ]
 
+const perturbationSection = [
+  '## Methods on masked inputs, and black boxes',
+  '',
+  'Occlusion, RISE, LIME, the Shapley family, HSIC and Sobol only run a model. What is masked are [regions](regions.md): `regions`',
+  "is a kind, a kind with its options, or regions at hand. A removed region shows the option `absence`, or the call's `baseline`.",
+  '`samples` or `permutations` say how far a method goes, `budget` ends it after so many passes, `tolerance` at a standard error;',
+  'what it knows by then is the result, which says how it ended, with the scores of regions in `method.details`. Random masks',
+  'are keyed by the seed and their number alone. A region has its score at all of its places (cells of `Hsic` and `Sobol` are a',
+  'small map).',
+  '',
+  '```ts',
+  "import { fromFunction, KernelShap, readImage } from 'ascribe'",
+  '',
+  "const box = fromFunction(async ({ input }) => classifier(input), { labels, preprocessing: 'imagenet', inputs: [{ name: 'input', shape: ['N', 3, 224, 224] }] })",
+  "const shap = new KernelShap(box, { regions: { kind: 'slico', count: 49 }, samples: 800, seed: 1 })",
+  "const attribution = await shap.attribute(await readImage('photo.jpg'), { target: 'golden retriever' })",
+  '```',
+  '',
+  'A *black box* stands in for a model there: `fromFunction(run)` for any function from a batch to a batch,',
+  '`fromOnnxRuntime(session)` for a session of onnxruntime-node. Masks are then put on its inputs before they are',
+  'handed over; its softmax cannot be looked behind, and targets that need a graph are `MODEL_CAPABILITY`.',
+  '',
+]
+
 /** docs/methods.md */
 export function methodsPage(): string {
   const sections = methods.flatMap(entry => {
@@ -151,6 +175,7 @@ export function methodsPage(): string {
     ...sections,
     ...attentionSection,
     ...searchSection,
+    ...perturbationSection,
     ...relevanceSection(),
     ...derivativesSection,
   ].join('\n')

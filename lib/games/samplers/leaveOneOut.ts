@@ -5,27 +5,30 @@ import { type SamplerResult, samplesPerRound } from './samplerResult.js'
 /**
  * What the value loses without each of several groups of players: `value(all) - value(all but the group)`.
  *
- * @param groups Players that are removed together, for each score. They may overlap.
+ * @param count How many groups there are.
+ * @param groupAt The players that are removed together for a score; groups may overlap.
  */
 export class LeaveOneOutPlayer implements CoalitionPlayer<SamplerResult> {
   readonly #players: number
-  readonly #groups: readonly Coalition[]
+  readonly #count: number
+  readonly #groupAt: (index: number) => Coalition
   readonly #scores: Float64Array
   #full: number | undefined
   #done = 0
   #asked = 0
 
-  constructor(players: number, groups: readonly Coalition[]) {
+  constructor(players: number, count: number, groupAt: (index: number) => Coalition) {
     this.#players = players
-    this.#groups = groups
-    this.#scores = new Float64Array(groups.length)
+    this.#count = count
+    this.#groupAt = groupAt
+    this.#scores = new Float64Array(count)
   }
   next(room: number): readonly Coalition[] {
     if (this.#full === undefined) return [fullCoalition(this.#players)]
-    this.#asked = Math.max(0, Math.min(samplesPerRound, room, this.#groups.length - this.#done))
-    return this.#groups
-      .slice(this.#done, this.#done + this.#asked)
-      .map(group => complementOf(group, this.#players))
+    this.#asked = Math.max(0, Math.min(samplesPerRound, room, this.#count - this.#done))
+    return Array.from({ length: this.#asked }, (_, at) =>
+      complementOf(this.#groupAt(this.#done + at), this.#players),
+    )
   }
   report(values: readonly Float64Array[]): void {
     if (this.#full === undefined) {
@@ -39,6 +42,6 @@ export class LeaveOneOutPlayer implements CoalitionPlayer<SamplerResult> {
     return { scores: this.#scores.slice(), full: this.#full!, samples: this.#done, warnings: [] }
   }
   progress(): number {
-    return this.#groups.length === 0 ? 1 : this.#done / this.#groups.length
+    return this.#done / this.#count
   }
 }

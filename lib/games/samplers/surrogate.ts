@@ -84,7 +84,7 @@ function lasso(
       if (diagonal === 0) continue
       let rest = right[i]!
       for (let j = 0; j < players; j++) if (j !== i) rest -= gram[i * players + j]! * coefficients[j]!
-      const next = (Math.sign(rest) * Math.max(0, Math.abs(rest) - penalty)) / diagonal
+      const next = Math.abs(rest) <= penalty ? 0 : (Math.sign(rest) * (Math.abs(rest) - penalty)) / diagonal
       moved = Math.max(moved, Math.abs(next - coefficients[i]!))
       coefficients[i] = next
     }

@@ -5,6 +5,7 @@ import { classInput } from '../../graph/compileTarget.js'
 import { classIndex, type Target } from '../../graph/target.js'
 import { type Batching, runExample } from '../../model/batching.js'
 import { topClasses } from '../../model/classify.js'
+import type { Explainable } from '../../model/explainable.js'
 import type { Model } from '../../model/model.js'
 import { concatenate, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
@@ -74,7 +75,7 @@ function rangeOf(tensor: Tensor): number {
 
 /** The class that the target picks, and the model's output as results show it. */
 export async function choose(
-  model: Model,
+  model: Explainable,
   example: Pick<Example, 'prepared'>,
   target: Target,
   signal: AbortSignal | undefined,
@@ -83,8 +84,9 @@ export async function choose(
   const name = options.output ?? model.outputs[0]?.name
   if (name === undefined) throw new AscribeError('TARGET_REQUIRED', 'The model has no output')
   const output = (await runExample(model, example.prepared.tensors, [name], signal))[name]!
-  const isScores = output.data instanceof Float32Array && output.shape.slice(2).every(size => size === 1)
-  const classes = isScores ? topClasses(output.data, model.labels) : []
+  const isFloating = output.data instanceof Float32Array || output.data instanceof Float64Array
+  const isScores = isFloating && output.shape.slice(2).every(size => size === 1)
+  const classes = isScores ? topClasses(output.data as Float32Array, model.labels) : []
   if (description.kind !== 'top' && description.kind !== 'class') return { output: classes }
   const count = output.data.length
   if (output.shape.slice(2).some(size => size !== 1) || output.shape.length < 2)

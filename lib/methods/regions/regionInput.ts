@@ -2,7 +2,7 @@ import { type Units, unitShape } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { MaskedItem } from '../../games/maskedModel.js'
-import type { Model } from '../../model/model.js'
+import type { Explainable } from '../../model/explainable.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { makeRegions, type RegionsOption } from '../../regions/makeRegions.js'
 import { eachPlace, gridRegions, type Regions, regionsFromLabels } from '../../regions/regions.js'
@@ -20,8 +20,16 @@ export interface RegionInput {
   readonly item: MaskedItem
 }
 
+/** What is known of an input when it is cut. */
+export interface CutInput {
+  /** Sizes of the axes that can be cut: [height, width] of a picture, all behind the batch of a tensor. */
+  readonly extents: readonly number[]
+  readonly isPicture: boolean
+}
+
 export interface RegionInputOptions {
-  regions?: RegionsOption | undefined
+  /** How the input is cut, or what says so once its sizes are known. */
+  regions?: RegionsOption | ((input: CutInput) => RegionsOption | undefined) | undefined
   /** The input that is cut, by name. Default: the only one. */
   inputs?: readonly string[] | undefined
   baseline?: Baseline | undefined
@@ -33,7 +41,11 @@ const slicoSide = 30 / 224
 const gridCells = 7
 
 /** The input that is cut: the named one, the picture, or the only one there is. */
-function chooseInput(model: Model, prepared: PreparedInput, inputs: readonly string[] | undefined): string {
+function chooseInput(
+  model: Explainable,
+  prepared: PreparedInput,
+  inputs: readonly string[] | undefined,
+): string {
   if (inputs !== undefined && inputs.length !== 1)
     throw new AscribeError('OPTION_RANGE', `Regions lie on one input, and ${inputs.length} are named`)
   const [named] = inputs ?? []
@@ -123,13 +135,19 @@ function absence(prepared: PreparedInput, input: string, baseline: Baseline | un
  * @throws AscribeError `OPTION_RANGE`, `INPUT_*` where regions, baseline and input do not fit.
  */
 export async function regionInput(
-  model: Model,
+  model: Explainable,
   given: Explained,
   options: RegionInputOptions,
 ): Promise<RegionInput> {
   const prepared = await prepareInput(model, given)
   const input = chooseInput(model, prepared, options.inputs)
-  const { regions, axes } = cut(prepared, input, options.regions)
+  const isPicture = prepared.units[input]?.kind === 'grid'
+  const extents = axesOf(prepared.units[input], prepared.tensors[input]!).map(
+    axis => prepared.tensors[input]!.shape[axis]!,
+  )
+  const asked =
+    typeof options.regions === 'function' ? options.regions({ extents, isPicture }) : options.regions
+  const { regions, axes } = cut(prepared, input, asked)
   const baseline = absence(prepared, input, options.baseline)
   return { prepared, input, axes, regions, item: { tensors: prepared.tensors, regions, baseline } }
 }

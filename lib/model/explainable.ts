@@ -1,0 +1,7 @@
+import type { Model } from './model.js'
+
+/** What methods that only run a model need of it: a {@link Model}, or a black box that is run elsewhere. */
+export type Explainable = Pick<
+  Model,
+  'name' | 'inputs' | 'outputs' | 'labels' | 'preprocessing' | 'batchAxis' | 'named' | 'hash' | 'run'
+>
