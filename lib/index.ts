@@ -7,6 +7,7 @@ export {
   type TopUnit,
 } from './attribution/attribution.js'
 export type { Comparison } from './attribution/compare.js'
+export { type GroupReduction, groupReductions, type TextGrouping } from './attribution/groups.js'
 export type { Picture } from './attribution/picture.js'
 export type { TextOptions } from './attribution/text.js'
 export type {

@@ -34,7 +34,8 @@ function reduction(
   }
   if (units.kind === 'tokens') {
     if (units.features === undefined) return undefined
-    return { axis: -1, units: { kind: 'tokens', tokens: units.tokens } }
+    const { features: _, ...own } = units
+    return { axis: -1, units: own }
   }
   if (axis === undefined)
     throw new AscribeError('OPTION_RANGE', `input ${name} is a tensor: say which axis is aggregated`, {

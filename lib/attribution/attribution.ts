@@ -20,8 +20,9 @@ import { type Aggregation, aggregateInput, aggregations } from './aggregate.js'
 import { type AttributedInput, type AttributedInputInit, validateInput } from './attributedInput.js'
 import { type Comparison, compareInputs } from './compare.js'
 import { decodeAttribution, encodeAttribution, schemaVersion } from './encode.js'
+import { type GroupReduction, groupInput, groupReductions, type TextGrouping } from './groups.js'
 import { type Metadata, type MetadataInit, metadataKeys, validateMetadata } from './metadata.js'
-import { figureOf, flatten, pagePart } from './render.js'
+import { figureOf, flatten, pagePart, textSvg } from './render.js'
 import { attributionText, type TextOptions } from './text.js'
 import type { ProcessingStep, TargetDescription } from './types.js'
 
@@ -156,6 +157,28 @@ export class Attribution implements Metadata {
   }
 
   /**
+   * Puts the tokens of a text together: to words, to what white space separates, to sentences (as Unicode has them, words
+   * of scripts without spaces too), or to spans of the text that are given. Inputs that are no tokens stay as they are.
+   *
+   * @param into Default `word`.
+   * @param how What a group's scores become. Default `sum`, which keeps completeness.
+   * @throws AscribeError `OPTION_RANGE` where no input has tokens of a text.
+   */
+  group(into: TextGrouping = 'word', how: GroupReduction = 'sum'): Attribution {
+    if (typeof into === 'string') expectOneOf('into', into, ['word', 'whitespace', 'sentence'])
+    expectOneOf('how', how, groupReductions)
+    if (!this.inputs.some(({ units }) => units.kind === 'tokens'))
+      throw new AscribeError('OPTION_RANGE', 'no input has tokens that could be put together')
+    const inputs = this.inputs.map(input =>
+      input.units.kind === 'tokens' ? groupInput(input, into, how) : input,
+    )
+    return this.#with(
+      { inputs },
+      { step: 'aggregate', how: `${typeof into === 'string' ? into : 'spans'}: ${how}` },
+    )
+  }
+
+  /**
    * Scales the scores, for each target over all inputs together.
    *
    * @param how `absmax` (default): the greatest absolute score becomes 1; `sum`: absolute scores add up to 1. Scores
@@ -253,10 +276,14 @@ export class Attribution implements Metadata {
     return overlay.toPng()
   }
 
-  /** The scores (over the picture, if any) with title and legend as a self-contained SVG file. One target only. */
+  /** The scores (over the picture, behind the text, or alone) with title and legend as an SVG file. One target only. */
   async toSvg(options: RenderOptions = {}): Promise<string> {
     const target = this.targets[0]!
     const subtitle = `${this.method.name} \u00b7 ${this.model.name} \u00b7 ${target.description}`
+    const { figure, aggregation } = resolveRenderOptions(options)
+    const input = flatten(this.#single().#input(options.input), aggregation)
+    if (input.units.kind === 'tokens')
+      return textSvg(input, figure, target.label ?? target.description, subtitle)
     return svgDocument(await this.#figure(options), target.label ?? target.description, subtitle)
   }
 

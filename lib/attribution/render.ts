@@ -3,9 +3,12 @@ import { describeRange, drawFigure, type Figure, type ResolvedFigureOptions } fr
 import type { PagePart } from '../report/html.js'
 import type { ScoreMap } from '../report/scoreMap.js'
 import { scoreRange } from '../report/scoreRange.js'
+import { textParts } from '../report/textParts.js'
+import { greatestCharacters, textSvgDocument } from '../report/textSvg.js'
 import { tokenRange } from '../report/tokens.js'
 import { type Aggregation, aggregateInput } from './aggregate.js'
 import type { AttributedInput } from './attributedInput.js'
+import type { TokenUnits } from './units.js'
 
 /** An input with one score for each unit: pictures and tokens aggregated if they are not yet, tensors as they are. */
 export function flatten(input: AttributedInput, how: Aggregation): AttributedInput {
@@ -33,7 +36,7 @@ export function scoreMapOf({ name, units, scores }: AttributedInput): ScoreMap {
       'REPRESENTATION_UNSUPPORTED',
       `the scores of input ${name} belong to tokens and make no picture`,
       {
-        hint: 'Save as .html, .json or .npy.',
+        hint: 'Save as .html, .svg, .json or .npy.',
       },
     )
   const width = units.kind === 'grid' ? units.width : (units.shape.at(-1) ?? 1)
@@ -56,9 +59,34 @@ export async function figureOf(input: AttributedInput, options: ResolvedFigureOp
 
 /** A flat input without a target axis as a part of a page. */
 export async function pagePart(input: AttributedInput, options: ResolvedFigureOptions): Promise<PagePart> {
-  const { name, units, scores } = input
+  const { name, units } = input
   if (units.kind !== 'tokens') return { kind: 'figure', name, figure: await figureOf(input, options) }
-  const range = tokenRange(scoreRange(scores.data, options.percentile))
-  const caption = describeRange(range, { smoothing: 0 })
-  return { kind: 'tokens', name, tokens: units.tokens, scores: scores.data, range, caption }
+  return { kind: 'tokens', name, ...coloured(units, input, options) }
+}
+
+function coloured(units: TokenUnits, { scores }: AttributedInput, { percentile }: ResolvedFigureOptions) {
+  const parts = textParts(units, scores.data)
+  const range = tokenRange(
+    scoreRange(
+      parts.flatMap(part => part.score ?? []),
+      percentile,
+    ),
+  )
+  return { parts, range, caption: describeRange(range, { smoothing: 0 }) }
+}
+
+/** A flat input of tokens without a target axis as an SVG file. */
+export function textSvg(
+  input: AttributedInput,
+  options: ResolvedFigureOptions,
+  title: string,
+  subtitle: string,
+): string {
+  const { parts, range, caption } = coloured(input.units as TokenUnits, input, options)
+  if (parts.reduce((sum, { text }) => sum + text.length, 0) > greatestCharacters)
+    throw new AscribeError(
+      'REPRESENTATION_UNSUPPORTED',
+      `the text of input ${input.name} is longer than ${greatestCharacters} characters and makes no picture`,
+    )
+  return textSvgDocument(parts, range, caption, title, subtitle)
 }

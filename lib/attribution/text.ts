@@ -2,6 +2,7 @@ import { escapeTerminal } from '../report/escape.js'
 import { formatMilliseconds, formatNumber, formatPercent } from '../report/format.js'
 import { scoreRange } from '../report/scoreRange.js'
 import { mapText, tokensText } from '../report/terminal.js'
+import { textParts } from '../report/textParts.js'
 import { tokenRange } from '../report/tokens.js'
 import { expectInteger, expectKnownKeys } from '../validate.js'
 import type { AttributedInput } from './attributedInput.js'
@@ -47,9 +48,11 @@ export function attributionText(attribution: Attribution, options: TextOptions):
 }
 
 function inputText(input: AttributedInput, columns: number, hasColor: boolean): string {
+  if (input.units.kind === 'tokens') {
+    const parts = textParts(input.units, input.scores.data)
+    return tokensText(parts, tokenRange(scoreRange(parts.flatMap(part => part.score ?? []))), hasColor)
+  }
   const range = scoreRange(input.scores.data)
-  if (input.units.kind === 'tokens')
-    return tokensText(input.units.tokens, input.scores.data, tokenRange(range), hasColor)
   const legend = `${range.isSigned ? `\u2212${formatNumber(range.limit)}` : '0'} to ${formatNumber(range.limit)}`
   return `${mapText(scoreMapOf(input), range, columns, hasColor)}\n${legend}`
 }

@@ -7,6 +7,7 @@ import {
   expectKnownKeys,
   expectObject,
   expectOneOf,
+  expectString,
   typeError,
 } from '../validate.js'
 
@@ -31,6 +32,13 @@ export interface TokenUnits {
   readonly tokens: readonly string[]
   /** The length of a token's vector; absent where each token has one score. */
   readonly features?: number
+  /** The text that the tokens were made of. */
+  readonly text?: string
+  /**
+   * Where each token lies in the text, in UTF-16 units from the first to behind the last; null for a token that is none
+   * of the text's. In the order of the text, and given wherever the text is.
+   */
+  readonly offsets?: readonly (readonly [start: number, end: number] | null)[]
 }
 
 /** The elements of a tensor of any shape. */
@@ -87,7 +95,7 @@ function validateGrid(units: Record<string, unknown>, name: string): GridUnits {
 }
 
 function validateTokens(units: Record<string, unknown>, name: string): TokenUnits {
-  expectKnownKeys(name, units, ['kind', 'tokens', 'features'])
+  expectKnownKeys(name, units, ['kind', 'tokens', 'features', 'text', 'offsets'])
   const { tokens } = units
   if (!Array.isArray(tokens)) throw typeError(`${name}.tokens`, 'an array of strings', tokens)
   const wrong = tokens.findIndex(token => typeof token !== 'string')
@@ -96,7 +104,32 @@ function validateTokens(units: Record<string, unknown>, name: string): TokenUnit
       'OPTION_TYPE',
       `${name}.tokens[${wrong}] is ${describeValue(tokens[wrong])}, not a string`,
     )
-  const result = { kind: 'tokens' as const, tokens: [...tokens] as string[] }
+  const result = {
+    kind: 'tokens' as const,
+    tokens: [...tokens] as string[],
+    ...validateOffsets(units, tokens.length, name),
+  }
   if (units.features === undefined) return result
   return { ...result, features: expectInteger(`${name}.features`, units.features, 1, 2 ** 24) }
+}
+
+/** The text and the places of tokens in it: both or neither. */
+function validateOffsets(
+  { text, offsets }: Record<string, unknown>,
+  count: number,
+  name: string,
+): Pick<TokenUnits, 'text' | 'offsets'> {
+  if (text === undefined && offsets === undefined) return {}
+  const whole = expectString(`${name}.text`, text)
+  if (!Array.isArray(offsets) || offsets.length !== count)
+    throw typeError(`${name}.offsets`, `an array of ${count} places`, offsets)
+  let last = 0
+  const places = offsets.map((place: unknown, index): readonly [number, number] | null => {
+    if (place === null) return null
+    const at = `${name}.offsets[${index}]`
+    if (!Array.isArray(place) || place.length !== 2) throw typeError(at, 'null or [start, end]', place)
+    last = expectInteger(`${at}[0]`, place[0], last, whole.length)
+    return [last, expectInteger(`${at}[1]`, place[1], last, whole.length)]
+  })
+  return { text: whole, offsets: places }
 }

@@ -3,14 +3,14 @@ import { mkdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import type { Command } from 'commander'
 import type { Attribution } from '../attribution/attribution.js'
-import type { Image } from '../data/image.js'
+import type { TextGrouping } from '../attribution/groups.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { Score } from '../graph/target.js'
 import type { AttributionMethod } from '../methods/attributionMethod.js'
-import { GradientMethod } from '../methods/inputs/gradientMethod.js'
+import { type Explained, GradientMethod } from '../methods/inputs/gradientMethod.js'
 import { findMethod } from '../methods/registry.js'
-import type { Model, ModelInputs } from '../model/model.js'
+import type { Model } from '../model/model.js'
 import { exitCodes } from './exitCodes.js'
 import { listInputs, readInput, readNamedTensors, resultNames } from './inputs.js'
 import { addMethodFlags, methodOptions } from './methodFlags.js'
@@ -27,6 +27,8 @@ interface ExplainFlags extends ModelFlags {
   score?: Score
   output?: string
   input?: string[]
+  text?: string[]
+  group?: TextGrouping & string
   baseline?: string
   chunk?: string
   out?: string
@@ -48,7 +50,9 @@ export function addExplain(program: Command, argv: readonly string[]): void {
   const command = addModelFlags(
     program
       .command('explain <model> [inputs...]')
-      .description("explain a model's output: pictures, .npy files, folders of both, or tensors by name"),
+      .description(
+        "explain a model's output: pictures, .txt and .npy files, folders of them, texts, or tensors by name",
+      ),
   )
     .option('--method <name>', 'attribution method; `ascribe methods` lists them', 'IntegratedGradients')
     .option('--base <name>', 'the method that SmoothGrad and its kin go around', 'Saliency')
@@ -60,6 +64,8 @@ export function addExplain(program: Command, argv: readonly string[]): void {
     .option('--score <form>', 'logit, probability or logProbability')
     .option('--output <name>', 'the output that is explained; default the first')
     .option('--input <NAME=FILE.npy>', 'a tensor for an input, by name; may be given several times', collect)
+    .option('--text <text>', 'a text, in place of a file; may be given several times', collect)
+    .option('--group <part>', 'put tokens of texts together: word, whitespace or sentence')
     .option(
       '--layer <name>',
       'explain a value inside the model in place of its inputs (`ascribe inspect --layers` lists them); may be given several times',
@@ -165,15 +171,17 @@ async function explain(
 ): Promise<number> {
   const named = await readNamedTensors('--input', flags.input ?? [])
   const hasNamed = Object.keys(named).length > 0
+  const texts = flags.text ?? []
   const files = await listInputs(paths)
-  if (hasNamed === files.length > 0)
+  const kinds = [hasNamed, texts.length > 0, files.length > 0].filter(Boolean).length
+  if (kinds !== 1)
     throw new AscribeError(
       'INPUT_MISSING',
-      hasNamed
-        ? 'Give files or --input, not both'
-        : 'There is nothing to explain: give pictures, .npy files, folders, or --input NAME=FILE.npy',
+      kinds > 1
+        ? 'Give files, --text or --input, and one of them alone'
+        : 'There is nothing to explain: give pictures, .txt or .npy files, folders, --text TEXT, or --input NAME=FILE.npy',
     )
-  const places = await placeResults(files, flags)
+  const places = await placeResults(files.length > 0 ? files : texts.map((_, at) => `text-${at + 1}`), flags)
   const targets = (flags.target ?? []).map(text =>
     parseTarget(text, {
       ...(flags.output === undefined ? {} : { output: flags.output }),
@@ -189,7 +197,7 @@ async function explain(
   const model = await openModel(path, flags)
   const method = await createMethod(model, flags)
   const results: unknown[] = []
-  const texts: string[] = []
+  const shown: string[] = []
   const progress = await startProgress('explaining', !session.isJson)
   try {
     for (const [index, place] of places.entries()) {
@@ -204,8 +212,8 @@ async function explain(
         session.note(`${place} is there already (--force explains it again)`)
         continue
       }
-      const input: Image | ModelInputs = file === undefined ? named : await readInput(file)
-      const attribution = await method.attribute(input, {
+      const input: Explained = file === undefined ? (texts[index] ?? named) : await readInput(file)
+      const whole = await method.attribute(input, {
         target: targets.length > 1 ? targets : (targets[0] ?? general),
         signal: session.signal,
         onProgress: (done, total) => progress.update(index * total + done, places.length * total),
@@ -213,6 +221,7 @@ async function explain(
         ...(chunk === undefined ? {} : { chunk }),
         ...(flags.layer === undefined ? {} : { layer: flags.layer }),
       })
+      const attribution = flags.group === undefined ? whole : whole.group(flags.group)
       if (place !== undefined)
         await attribution.save(
           place,
@@ -220,7 +229,7 @@ async function explain(
         )
       results.push(summary(file, place, attribution))
       const color = process.stdout.isTTY === true && process.stdout.hasColors(2 ** 24)
-      texts.push(
+      shown.push(
         place === undefined
           ? attribution.toText({ color, columns: Math.min(process.stdout.columns ?? 48, 64) })
           : oneLine(file, place, attribution),
@@ -229,7 +238,7 @@ async function explain(
   } finally {
     progress.stop()
   }
-  session.result(hasNamed || places.length === 1 ? (results[0] ?? {}) : results, texts.join('\n'))
+  session.result(hasNamed || places.length === 1 ? (results[0] ?? {}) : results, shown.join('\n'))
   return exitCodes.ok
 }
 

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
+import { readFileBounded } from '../data/files.js'
 import type { Image } from '../data/image.js'
 import { readNpy } from '../data/npy.js'
 import { readImage } from '../data/readImage.js'
@@ -33,7 +34,7 @@ export async function readNamedTensors(
   return Object.fromEntries(await Promise.all(entries))
 }
 
-/** Files to explain, folders replaced by the pictures and .npy files in them, in the order of their names. */
+/** Files to explain, folders replaced by the pictures, .npy and .txt files in them, in the order of their names. */
 export async function listInputs(paths: readonly string[]): Promise<string[]> {
   const found: string[] = []
   for (const path of paths) {
@@ -49,14 +50,19 @@ export async function listInputs(paths: readonly string[]): Promise<string[]> {
       return pictureNames.has(extension) || extension === '.npy'
     })
     if (names.length === 0)
-      throw new AscribeError('FILE_NOT_FOUND', `${path} holds no pictures and no .npy files`)
+      throw new AscribeError('FILE_NOT_FOUND', `${path} holds no pictures and no .npy or .txt files`)
     found.push(...names.sort().map(name => join(path, name)))
   }
   return found
 }
 
-/** A picture, or the tensor of an .npy file. */
-export async function readInput(path: string): Promise<Image | Tensor> {
+/** The largest file of text that is explained: texts of models are shorter. */
+const maximumTextBytes = 16 << 20
+
+/** A picture, the tensor of an .npy file, or the text of a .txt file. */
+export async function readInput(path: string): Promise<Image | Tensor | string> {
+  if (extname(path).toLowerCase() === '.txt')
+    return new TextDecoder().decode(await readFileBounded(path, maximumTextBytes))
   return extname(path).toLowerCase() === '.npy' ? readNpy(path) : readImage(path)
 }
 

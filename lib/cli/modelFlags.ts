@@ -6,6 +6,7 @@ import type { CommonFlags } from './session.js'
 export interface ModelFlags extends CommonFlags {
   preprocessing?: string
   labels?: string
+  tokenizer?: string
   device?: string
   memoryLimit?: string
   threads?: string
@@ -19,6 +20,7 @@ export function addModelFlags(command: Command): Command {
       'how pictures become input: imagenet, caffe-bgr, clip, inception, none, or a preprocessor_config.json',
     )
     .option('--labels <file>', 'class names, one a line or a JSON array')
+    .option('--tokenizer <file>', 'how texts become tokens: a tokenizer.json')
     .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto')
     .option('--memory-limit <MiB>', 'bound on the memory of one call; work is cut to fit')
     .option('--threads <n>', 'threads of a lane; default every core')
@@ -56,6 +58,7 @@ export async function openModel(path: string, flags: ModelFlags): Promise<Model>
   return loadModel(path, {
     ...(flags.preprocessing === undefined ? {} : { preprocessing: flags.preprocessing }),
     ...(flags.labels === undefined ? {} : { labels: flags.labels }),
+    ...(flags.tokenizer === undefined ? {} : { tokenizer: flags.tokenizer }),
     ...(flags.device === undefined ? {} : { device: flags.device }),
     ...(limit === undefined ? {} : { memoryLimitBytes: limit * 2 ** 20 }),
   })

@@ -42,7 +42,7 @@ export function topClasses(
  */
 export async function classify(
   model: Model,
-  input: Image | ModelInputs,
+  input: Image | string | ModelInputs,
   options: { output?: string; count?: number; signal?: AbortSignal } = {},
 ): Promise<OutputEntry[]> {
   const count = expectInteger('count', options.count ?? 5, 1)

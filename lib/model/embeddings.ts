@@ -1,5 +1,5 @@
 import type { NodeDescription } from '#typings/addon.js'
-import type { Model } from './model.js'
+import type { Explainable } from './explainable.js'
 
 /** Where a model looks rows up in a table by the integers of an input: what stands for a token inside. */
 export interface EmbeddingLookup {
@@ -12,9 +12,10 @@ export interface EmbeddingLookup {
 /** Operations that pass ids on as they are, or in another shape or element type. */
 const passing = new Set(['identity', 'cast', 'reshape', 'squeeze', 'unsqueeze', 'flatten'])
 
-/** Every lookup of a model's integer inputs in a weight. */
-export function embeddingLookups(model: Model): EmbeddingLookup[] {
-  const { values, nodes } = model.graph
+/** Every lookup of a model's integer inputs in a weight; none where the inside of the model is not known. */
+export function embeddingLookups({ graph }: Pick<Explainable, 'graph'>): EmbeddingLookup[] {
+  if (graph === undefined) return []
+  const { values, nodes } = graph
   const producers = new Map<number, NodeDescription>()
   for (const node of nodes) for (const output of node.outputs) producers.set(output, node)
   const inputBehind = (index: number): string | undefined => {

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { readFileBounded } from '../data/files.js'
 import { readPreprocessorConfig } from '../data/huggingFacePreprocessing.js'
 import { type PreprocessingOption, resolvePreprocessing } from '../data/preprocessing.js'
+import { loadTokenizer, Tokenizer } from '../data/tokenizer/tokenizer.js'
 import { AscribeError } from '../errors.js'
 import { loadLlama2c } from '../frontends/checkpoints/llama2c.js'
 import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
@@ -18,6 +19,8 @@ export interface LoadModelOptions {
   preprocessing?: PreprocessingOption | string
   /** Class names in output order: an array, or the path of a file with one a line, or of a JSON array. */
   labels?: readonly string[] | string
+  /** How texts become tokens: the path or the bytes of a `tokenizer.json`, or one that is loaded. */
+  tokenizer?: string | Uint8Array | Tokenizer
   /** 'map' (default) maps the file, which must then not be written to; 'copy' reads it whole. */
   weights?: 'map' | 'copy'
   /** 'auto' (default), 'cpu', 'cuda' or 'cuda:N'. */
@@ -46,6 +49,9 @@ async function readLabels(labels: readonly string[] | string): Promise<readonly 
     typeof entry === 'string' ? entry : String((entry as { name?: unknown })?.name ?? ''),
   )
 }
+
+const readTokenizer = async (given: string | Uint8Array | Tokenizer): Promise<Tokenizer> =>
+  given instanceof Tokenizer ? given : loadTokenizer(given)
 
 async function readPreprocessing(option: PreprocessingOption | string) {
   if (typeof option === 'string' && option.endsWith('.json')) return readPreprocessorConfig(option)
@@ -78,6 +84,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadModelO
       source,
       ...(given === undefined ? {} : { preprocessing: given }),
       ...(names === undefined ? {} : { labels: names }),
+      ...(options.tokenizer === undefined ? {} : { tokenizer: await readTokenizer(options.tokenizer) }),
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: options.memoryLimitBytes }),
     })
@@ -107,12 +114,16 @@ async function checkpointParts(folder: string, options: LoadModelOptions): Promi
   const load = (await isFolder(folder)) ? loadCheckpoint : loadLlama2c
   const { parameters, ...rest } = await load(native(), folder, weightsOption(options))
   const preprocessor = join(folder, 'preprocessor_config.json')
+  const tokenizer = join(folder, 'tokenizer.json')
+  const isThere = async (path: string) => (await stat(path).catch(() => undefined))?.isFile() === true
   const hasPictures = rest.inputs.some(({ name }) => name === 'pixel_values')
-  const isPreprocessed = hasPictures && (await stat(preprocessor).catch(() => undefined))?.isFile() === true
+  const isPreprocessed = hasPictures && (await isThere(preprocessor))
   return {
     ...rest,
     name: options.name ?? basename(folder),
     parameters: call(() => native().createParameters(parameters)),
+    // Read when the first text comes.
+    ...((await isThere(tokenizer)) ? { tokenizer: new Tokenizer(tokenizer) } : {}),
     ...(isPreprocessed ? { preprocessing: await readPreprocessorConfig(preprocessor) } : {}),
   }
 }

@@ -15,6 +15,7 @@ import { readFileBounded } from '../data/files.js'
 import { Image } from '../data/image.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { type Tensor, validateTensor } from '../data/tensor.js'
+import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
 import { AscribeError } from '../errors.js'
 import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/metadata.js'
@@ -80,6 +81,7 @@ export interface ModelParts {
   metadata?: OnnxMetadata
   preprocessing?: Preprocessing
   labels?: readonly string[]
+  tokenizer?: Tokenizer
   device?: string
   memoryLimitBytes?: number
 }
@@ -112,6 +114,8 @@ export class Model {
   /** The model in the graph language. */
   readonly graph: GraphDescription
   readonly labels: readonly string[] | undefined
+  /** How texts become tokens. */
+  readonly tokenizer: Tokenizer | undefined
   readonly preprocessing: Preprocessing | undefined
   readonly metadata: OnnxMetadata | undefined
   /** The checkpoint that the model came from, if it came from one. */
@@ -131,6 +135,7 @@ export class Model {
     this.inputs = parts.inputs
     this.outputs = parts.outputs
     this.labels = parts.labels
+    this.tokenizer = parts.tokenizer
     this.preprocessing = parts.preprocessing
     this.metadata = parts.metadata
     this.checkpoint = parts.checkpoint

@@ -7,6 +7,7 @@ import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { Explainable } from './explainable.js'
 import type { ModelInputs } from './model.js'
+import { textInputs } from './textInputs.js'
 
 /** One example as the model takes it, and what is known about where it came from. */
 export interface PreparedInput {
@@ -15,11 +16,30 @@ export interface PreparedInput {
   picture?: Image
   pictureInput?: string
   preprocessing?: Preprocessing
+  /** The text that the tensors were made of, as tokens. */
+  text?: PreparedText
 }
 
-/** Pictures go through the model's preprocessing; tensors are taken as they are. */
-export async function prepareInput(model: Explainable, input: Image | ModelInputs): Promise<PreparedInput> {
+/** A text as a model takes it: one token for each position, fillers included. */
+export interface PreparedText {
+  readonly text: string
+  readonly tokens: readonly string[]
+  readonly offsets: readonly (readonly [number, number] | null)[]
+}
+
+/** Pictures go through the model's preprocessing, texts through its tokenizer; tensors are taken as they are. */
+export async function prepareInput(
+  model: Explainable,
+  input: Image | string | ModelInputs,
+  signal?: AbortSignal,
+): Promise<PreparedInput> {
   if (input instanceof Image) return preparePicture(model, input)
+  if (typeof input !== 'string') return prepareTensors(model, input)
+  const { tensors, ...text } = await textInputs(model, input, signal)
+  return { ...prepareTensors(model, tensors), text }
+}
+
+function prepareTensors(model: Explainable, input: ModelInputs): PreparedInput {
   const tensors = model.named(input)
   const units: Record<string, Units> = {}
   for (const [name, tensor] of Object.entries(tensors)) {

@@ -7,6 +7,7 @@ import { formatBytes, formatMilliseconds, formatNumber, formatPercent } from './
 import { legendMarkup } from './legend.js'
 import { pageDocument } from './page.js'
 import type { ScoreRange } from './scoreRange.js'
+import type { TextPart } from './textParts.js'
 import { tokenStyles, tokensMarkup } from './tokens.js'
 
 /** The scores of one input for one target, as a page shows them. */
@@ -15,8 +16,7 @@ export type PagePart =
   | {
       kind: 'tokens'
       name: string
-      tokens: readonly string[]
-      scores: ArrayLike<number>
+      parts: readonly TextPart[]
       range: ScoreRange
       caption: string
     }
@@ -85,7 +85,7 @@ async function sectionMarkup(
       if (part.kind === 'figure')
         return `<div class="part">${heading}${await figureMarkup(part.figure, id)}</div>`
       styles.push(tokenStyles(part.range, `${id}t`))
-      const tokens = tokensMarkup(part.tokens, part.scores, part.range, `${id}t`)
+      const tokens = tokensMarkup(part.parts, part.range, `${id}t`)
       return `<div class="part">${heading}${tokens}${rangeMarkup(part.range, part.caption, id)}</div>`
     }),
   )

@@ -35,6 +35,7 @@ tr.explained td:first-child{box-shadow:inset 3px 0 var(--accent);padding-left:.6
 .warning{background:var(--warn);border:1px solid var(--warnline);border-radius:10px;padding:.6rem .9rem;margin:0 0 .8rem;overflow-wrap:anywhere}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .tokens{line-height:2;font-size:1.05rem;overflow-wrap:anywhere;white-space:pre-wrap;margin:0}
+.tokens span.added{font-style:italic;opacity:.75;margin-inline:.25em}
 .tokens span{padding:.12em .1em;border-radius:4px;box-decoration-break:clone;-webkit-box-decoration-break:clone}
 footer{color:var(--soft);font-size:.85rem;margin-top:1.4rem}
 @media print{body{background:#fff}section,.card{break-inside:avoid}}

@@ -44,7 +44,8 @@ export async function svgDocument(figure: Figure, title: string, subtitle: strin
   ].join('\n')
 }
 
-function wrap(text: string, characters: number): string[] {
+/** A text as lines of at most so many characters. */
+export function wrap(text: string, characters: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const last = lines.at(-1)

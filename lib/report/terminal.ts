@@ -3,6 +3,7 @@ import { formatNumber } from './format.js'
 import { colorPosition, colorsFor } from './heatMap.js'
 import type { ScoreMap } from './scoreMap.js'
 import type { ScoreRange } from './scoreRange.js'
+import type { TextPart } from './textParts.js'
 
 const reset = '\u001b[0m'
 
@@ -68,21 +69,20 @@ function digits(map: ScoreMap, range: ScoreRange): string {
   return lines.join('\n')
 }
 
-/** Tokens in a terminal: on coloured ground, or each with its score in brackets. */
-export function tokensText(
-  tokens: readonly string[],
-  scores: ArrayLike<number>,
-  range: ScoreRange,
-  hasColor: boolean,
-): string {
+/** Text in a terminal: on coloured ground, or each part that has a score with it in brackets. */
+export function tokensText(parts: readonly TextPart[], range: ScoreRange, hasColor: boolean): string {
   const colors = colorsFor(range)
-  return tokens
-    .map((token, index) => {
-      const text = escapeTerminal(token)
-      if (!hasColor) return `${text}[${formatNumber(scores[index]!)}]`
-      const color = colors.at(colorPosition(scores[index]!, range))
+  return parts
+    .map(({ text: own, score, isAdded }, index) => {
+      if (score === undefined) return own.split('\n').map(escapeTerminal).join('\n')
+      const text = escapeTerminal(own)
+      // Without a text between them, tokens are told apart by a space.
+      const gap = isAdded || (!hasColor && parts[index + 1]?.score !== undefined) ? ' ' : ''
+      if (!hasColor) return `${text}[${formatNumber(score)}]${gap}`
+      const color = colors.at(colorPosition(score, range))
       const isDark = color[0] * 0.299 + color[1] * 0.587 + color[2] * 0.114 < 140
-      return `${background(color)}${foreground(isDark ? [255, 255, 255] : [0, 0, 0])}${text}${reset}`
+      return `${background(color)}${foreground(isDark ? [255, 255, 255] : [0, 0, 0])}${text}${reset}${gap}`
     })
-    .join(hasColor ? '' : ' ')
+    .join('')
+    .trimEnd()
 }

@@ -3,6 +3,7 @@ import { formatNumber } from './format.js'
 import { colorPosition, colorsFor } from './heatMap.js'
 import { hexColor } from './legend.js'
 import type { ScoreRange } from './scoreRange.js'
+import type { TextPart } from './textParts.js'
 
 /** How many shades tokens have: the strict content policy allows classes only, no inline colours. */
 const shades = 33
@@ -22,19 +23,15 @@ export function tokenStyles(range: ScoreRange, prefix: string): string {
   }).join('')
 }
 
-/** Text with a coloured background behind each token, its score in a tooltip. */
-export function tokensMarkup(
-  tokens: readonly string[],
-  scores: ArrayLike<number>,
-  range: ScoreRange,
-  prefix: string,
-): string {
-  const spans = tokens.map((token, index) => {
-    const score = scores[index]!
-    const shade = Math.round(colorPosition(score, range) * (shades - 1))
+/** Text with a coloured background behind each part that has a score, the score in a tooltip. */
+export function tokensMarkup(parts: readonly TextPart[], range: ScoreRange, prefix: string): string {
+  const spans = parts.map(({ text, score, isAdded }) => {
     // Line breaks inside a token are kept visible; the text still wraps between tokens.
-    const text = escapeMarkup(token.replaceAll('\n', '\u21b5'))
-    return `<span class="${prefix}${shade}" title="${escapeMarkup(formatNumber(score))}">${text}</span>`
+    if (score === undefined) return `<wbr>${escapeMarkup(text)}`
+    const shade = Math.round(colorPosition(score, range) * (shades - 1))
+    const own = escapeMarkup(text.replaceAll('\n', '\u21b5'))
+    const classes = `${prefix}${shade}${isAdded ? ' added' : ''}`
+    return `<wbr><span class="${classes}" title="${escapeMarkup(formatNumber(score))}">${own}</span>`
   })
-  return `<p class="tokens" dir="auto">${spans.join('<wbr>')}</p>`
+  return `<p class="tokens" dir="auto">${spans.join('')}</p>`
 }

@@ -77,6 +77,33 @@ function relevanceSection(): string[] {
   ]
 }
 
+const textSection = [
+  '## Texts',
+  '',
+  "A model of tokens is explained where it looks them up. With a tokenizer (`loadModel(…, { tokenizer: 'tokenizer.json' })`,",
+  'in a checkpoint folder its own) methods on embeddings and on attention take the text itself:',
+  '',
+  '```ts',
+  "import { IntegratedGradients, loadModel } from 'ascribe'",
+  '',
+  "const model = await loadModel('encoder.onnx', { tokenizer: 'tokenizer.json', labels: ['negative', 'positive'] })",
+  "const attribution = await new IntegratedGradients(model).attribute('a dull, overlong script', { target: 'negative' })",
+  "attribution.group('word').show() // or 'whitespace', 'sentence', or spans of the text",
+  "await attribution.save('text.html') // or .svg, .json, .npy",
+  '```',
+  '',
+  "Every token carries the place of its characters in the text (`units.offsets`, in JavaScript's own counting), null where the",
+  'tokenizer added it. `group` puts tokens together by those places: `sum` (the default) keeps completeness; `mean`, `max`, `min`,',
+  '`greatest` (of greatest magnitude, with its sign), `l2` and `product` do not. Methods with a baseline start from the',
+  "tokenizer's padding in place of the text's own tokens; where it has none, from embeddings of 0. Texts are not cut off.",
+  '',
+  'A tokenizer is a file like any other: it runs in a thread of its own, and a text that takes longer than its deadline (10 s,',
+  '`loadTokenizer(file, { deadlineMs })`) is `DEADLINE_EXCEEDED`. Ids are those of the reference implementation, and offsets too',
+  '(`test/fixtures/tokenizers`), but for a composed character, which is here the whole of what it was composed of, and for tokens',
+  'of white space, which the reference has at a neighbour. Parts that cannot be run as written are `TOKENIZER_INVALID`.',
+  '',
+]
+
 const attentionSection = [
   '## Attention as it was exported',
   '',
@@ -173,6 +200,7 @@ export function methodsPage(): string {
     '```',
     '',
     ...sections,
+    ...textSection,
     ...attentionSection,
     ...searchSection,
     ...perturbationSection,

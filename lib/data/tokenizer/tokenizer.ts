@@ -16,6 +16,7 @@ export interface TokenizerOptions {
 const maximumBytes = 256 << 20
 /** The longest text that is written as tokens, in UTF-16 units. */
 const maximumUnits = 4_000_000
+const usualDeadlineMs = 10_000
 /** What a tokenizer's thread may hold. */
 const maximumHeapMegabytes = 2048
 
@@ -30,18 +31,19 @@ interface Answer {
  * JavaScript thread is not held up. The thread ends with {@link Tokenizer.dispose}, and keeps no process alive.
  */
 export class Tokenizer {
-  readonly #bytes: Uint8Array
+  readonly #source: string | Uint8Array
   readonly #deadlineMs: number
   readonly #name: string
+  #bytes: Uint8Array | undefined
   #worker: Worker | undefined
   #facts: TokenizerFacts = {}
   #queue: Promise<unknown> = Promise.resolve()
   #disposed = false
 
-  /** @internal Use {@link loadTokenizer}, which finds out whether the file is a tokenizer. */
-  constructor(bytes: Uint8Array, name: string, deadlineMs: number) {
-    this.#bytes = bytes
-    this.#name = name
+  /** @internal Reads nothing yet; use {@link loadTokenizer}, which finds out whether the file is a tokenizer. */
+  constructor(source: string | Uint8Array, deadlineMs = usualDeadlineMs) {
+    this.#source = source
+    this.#name = typeof source === 'string' ? source : 'of these bytes'
     this.#deadlineMs = deadlineMs
   }
 
@@ -76,6 +78,8 @@ export class Tokenizer {
   async #start(signal?: AbortSignal): Promise<void> {
     if (this.#disposed) throw new AscribeError('HANDLE_DISPOSED', `Tokenizer ${this.#name} was disposed`)
     if (this.#worker !== undefined) return
+    const source = this.#source
+    this.#bytes ??= typeof source === 'string' ? await readFileBounded(source, maximumBytes) : source
     this.#worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: this.#bytes,
       resourceLimits: { maxOldGenerationSizeMb: maximumHeapMegabytes },
@@ -131,9 +135,11 @@ export class Tokenizer {
     })
   }
 
-  /** Reads the file now. */
-  async load(): Promise<this> {
-    await this.#start()
+  /** Reads the file now, where it was not. @throws AscribeError as {@link loadTokenizer} */
+  async load(signal?: AbortSignal): Promise<this> {
+    const work = this.#queue.then(() => this.#start(signal))
+    this.#queue = work.catch(() => undefined)
+    await work
     return this
   }
 
@@ -159,10 +165,8 @@ export async function loadTokenizer(
   options: TokenizerOptions = {},
 ): Promise<Tokenizer> {
   expectKnownKeys('tokenizer options', options, ['deadlineMs'])
-  const deadlineMs = expectInteger('deadlineMs', options.deadlineMs ?? 10_000, 1, 2 ** 31 - 1)
-  const bytes = typeof source === 'string' ? await readFileBounded(source, maximumBytes) : source
-  const name = typeof source === 'string' ? source : 'of these bytes'
-  const tokenizer = new Tokenizer(bytes, name, deadlineMs)
+  const deadlineMs = expectInteger('deadlineMs', options.deadlineMs ?? usualDeadlineMs, 1, 2 ** 31 - 1)
+  const tokenizer = new Tokenizer(source, deadlineMs)
   try {
     return await tokenizer.load()
   } catch (error) {

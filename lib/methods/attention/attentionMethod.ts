@@ -54,7 +54,7 @@ export abstract class AttentionMethod implements AttributionMethod {
       if (options[name] !== undefined)
         throw new AscribeError('OPTION_RANGE', `${this.identity().name} has no place for the option ${name}`)
     const prepared: PreparedInput[] = []
-    for (const input of inputs) prepared.push(await prepareInput(this.model, input))
+    for (const input of inputs) prepared.push(await prepareInput(this.model, input, options.signal))
     const results: Attribution[] = []
     for (let first = 0; first < prepared.length; ) {
       const shapes = (example: PreparedInput) =>

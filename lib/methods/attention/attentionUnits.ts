@@ -1,8 +1,8 @@
 import type { Units } from '../../attribution/units.js'
 import { AscribeError } from '../../errors.js'
-import { embeddingLookups } from '../../model/embeddings.js'
 import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
+import { tokenUnits } from '../../model/textInputs.js'
 
 /** What the keys of a model's attention stand for. */
 export interface AttentionUnits {
@@ -84,11 +84,10 @@ export function attentionUnits(
   const length = keys - skipped
   if (length < 1)
     throw new AscribeError('OPTION_RANGE', `There are ${keys} tokens, and classTokens is ${skipped}`)
-  if (texts !== undefined && texts.length !== length)
-    throw new AscribeError('INPUT_SHAPE', `There are ${texts.length} tokens for ${length} positions`)
-  const ids = embeddingLookups(model)
-    .map(({ input }) => prepared.tensors[input]?.data)
-    .find(data => data?.length === keys)
-  const tokens = Array.from({ length }, (_, at) => texts?.[at] ?? String(ids?.[skipped + at] ?? skipped + at))
-  return { units: { kind: 'tokens', tokens }, skipped, showsPicture: false }
+  if (skipped === 0) return { units: tokenUnits(model, prepared, keys, texts), skipped, showsPicture: false }
+  const whole = tokenUnits(model, prepared, keys, undefined)
+  const tokens = texts ?? whole.tokens.slice(skipped)
+  if (tokens.length !== length)
+    throw new AscribeError('INPUT_SHAPE', `There are ${tokens.length} tokens for ${length} positions`)
+  return { units: { kind: 'tokens', tokens: [...tokens] }, skipped, showsPicture: false }
 }

@@ -5,6 +5,7 @@ import { runExample } from '../../model/batching.js'
 import { embeddingLookups } from '../../model/embeddings.js'
 import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
+import { textIds, tokenUnits } from '../../model/textInputs.js'
 import type { AttributeOptions, Baseline } from './gradientMethod.js'
 
 /** What is explained in one call: inputs of the model, or values inside it that take their place. */
@@ -79,24 +80,6 @@ function checkFinite(tensor: Tensor, name: string): void {
   if (at >= 0) throw new AscribeError('INPUT_VALUE', `"${name}" holds ${data[at]} at element ${at}`)
 }
 
-/** Texts of tokens: as given, else the ids themselves. */
-function tokenTexts(
-  model: Model,
-  prepared: PreparedInput,
-  layer: string,
-  length: number,
-  given: readonly string[] | undefined,
-): string[] {
-  if (given !== undefined && given.length !== length)
-    throw new AscribeError('INPUT_SHAPE', `There are ${given.length} tokens for ${length} positions`)
-  const input = embeddingLookups(model).find(lookup => lookup.layer === layer)?.input
-  const ids = input === undefined ? undefined : prepared.tensors[input]?.data
-  return Array.from(
-    { length },
-    (_, at) => given?.[at] ?? (ids?.length === length ? String(ids[at]) : String(at)),
-  )
-}
-
 /** What the scores of a value inside the model belong to: tokens where it is [1, T, features]. */
 export function layerUnits(
   model: Model,
@@ -107,11 +90,7 @@ export function layerUnits(
 ): Units {
   const [items, length, features] = shape
   if (shape.length !== 3 || items !== 1) return { kind: 'tensor', shape: [...shape] }
-  return {
-    kind: 'tokens',
-    tokens: tokenTexts(model, prepared, name, length!, tokens),
-    features: features!,
-  }
+  return { ...tokenUnits(model, prepared, length!, tokens, name), features: features! }
 }
 
 /**
@@ -128,6 +107,7 @@ export async function explainedValues(
   const { baseline, signal } = options
   const inputNames = model.inputs.map(({ name }) => name)
   checkBaselineNames(baseline, areLayers ? [...names, ...inputNames] : names)
+  const absent = baseline ?? (areLayers ? paddedText(model, prepared) : undefined)
   const valuesOf = async (inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> =>
     areLayers ? runExample(model, inputs, names, signal) : inputs
   const all = await valuesOf(prepared.tensors)
@@ -158,8 +138,23 @@ export async function explainedValues(
     areLayers,
     tensors,
     units,
-    baselines: await baselinesOf(names, baseline, prepared, inputNames, valuesOf),
+    baselines: await baselinesOf(names, absent, prepared, inputNames, valuesOf),
   }
+}
+
+/** What absence looks like for a text: padding in place of its own tokens, where the tokenizer has any. */
+function paddedText(model: Model, { text, tensors }: PreparedInput): Baseline | undefined {
+  const padding = model.tokenizer?.padding
+  if (text === undefined || padding === undefined) return undefined
+  return Object.fromEntries(
+    textIds(model).map((name): [string, Tensor] => {
+      const ids = tensors[name]!
+      const data = ids.data.slice()
+      for (const [at, place] of text.offsets.entries())
+        if (place !== null) data[at] = (data instanceof BigInt64Array ? BigInt(padding) : padding) as never
+      return [name, { ...ids, data } as Tensor]
+    }),
+  )
 }
 
 /** Baselines by name. Those that are given for inputs of the model become what the layers hold for them. */

@@ -19,8 +19,8 @@ import type { Ensemble, Recipe } from './recipe.js'
 
 export type { MethodIdentity, Recipe }
 
-/** What a method explains: a picture, the model's only input, or all inputs by name. One example (leading axis 1). */
-export type Explained = Image | ModelInputs
+/** What a method explains: a picture, a text, the model's only input, or all inputs by name. One example (leading axis 1). */
+export type Explained = Image | string | ModelInputs
 
 /** A baseline in model space: one number for all elements, a tensor, or one of either for each input. */
 export type Baseline = number | Tensor | Readonly<Record<string, number | Tensor>>
@@ -39,7 +39,7 @@ export interface AttributeOptions {
   tokens?: readonly string[]
   /**
    * What absence looks like, for methods with a baseline. Default 0 (after preprocessing: for ImageNet models the mean
-   * colour). For layers, a baseline of an input of the model (`{ ids: padded }`) is what they hold for that input.
+   * colour); for texts the tokenizer's padding in place of the text's own tokens, where it has any. For layers, a baseline of an input of the model (`{ ids: padded }`) is what they hold for that input.
    */
   baseline?: Baseline
   signal?: AbortSignal
@@ -168,7 +168,7 @@ export abstract class GradientMethod {
   }
 
   async #example(input: Explained, options: AttributeOptions): Promise<Example> {
-    const prepared = await prepareInput(this.model, input)
+    const prepared = await prepareInput(this.model, input, options.signal)
     const chosen = await this.chooseExplained(prepared, options)
     return {
       prepared,
