@@ -47,7 +47,7 @@ export async function classify(
 ): Promise<OutputEntry[]> {
   const count = expectInteger('count', options.count ?? 5, 1)
   const name = options.output ?? model.outputs[0]?.name ?? ''
-  const { tensors } = await prepareInput(model, input)
+  const { tensors } = await prepareInput(model, input, options.signal)
   const { shape, data } = (await runExample(model, tensors, [name], options.signal))[name]!
   const isClassifier = shape.length >= 2 && shape[0] === 1 && shape.slice(2).every(size => size === 1)
   if (!isClassifier || data instanceof BigInt64Array)
