@@ -27,6 +27,7 @@ export const errorCodes = {
   OUT_OF_MEMORY_BUDGET: 'The work does not fit the memory budget.',
   PACKAGE_MISSING: 'An optional package is needed and not installed.',
   PREPROCESSING_REQUIRED: 'An image was given to a model whose preprocessing is not known.',
+  REMOTE_FAILED: 'An endpoint could not be reached, refused, or gave an answer that cannot be used.',
   REPRESENTATION_UNSUPPORTED:
     'An attribution has no such representation (for example token scores as a picture).',
   TARGET_INVALID: 'A target does not fit the model (class out of range, unknown label, wrong kind).',
