@@ -2,6 +2,8 @@
 export const errorCodes = {
   ABORTED: 'The caller aborted the work through its AbortSignal.',
   BACKEND_UNAVAILABLE: 'A device or backend that was asked for by name could not be used.',
+  CHAT_TEMPLATE_INVALID: 'A chat template is malformed, refuses the messages, or writes too much.',
+  CHAT_TEMPLATE_REQUIRED: 'Messages were given to a model whose checkpoint has no chat template.',
   DEADLINE_EXCEEDED:
     'Work whose length a file or text decides (patterns of a tokenizer) took longer than it may.',
   DERIVATIVE_UNSUPPORTED: 'A node on the path has no derivative.',

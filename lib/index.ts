@@ -74,6 +74,17 @@ export {
   Target,
   type TargetOptions,
 } from './graph/target.js'
+export type { ChatMessage } from './language/chatPrompt.js'
+export { Embedder, type EmbedderOptions, type EmbedOptions, type Pooling } from './language/embedder.js'
+export {
+  type FinishReason,
+  type GenerateOptions,
+  type Generation,
+  type GenerationPiece,
+  Generator,
+  type Prompt,
+} from './language/generator.js'
+export { type ScoreOptions, type ScoreRequest, Scorer, type TextScore } from './language/scorer.js'
 export {
   AttentionRollout,
   type AttentionRolloutOptions,

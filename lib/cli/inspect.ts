@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ModelReport } from '../tools/inspect.js'
 import { exitCodes } from './exitCodes.js'
 import { addModelFlags, collect, type ModelFlags, openModel, readSizes } from './modelFlags.js'
 import { runCommand, type Session } from './session.js'
@@ -65,6 +66,7 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
           `ONNX opset ${metadata.opset}, made by ${escapeTerminal(`${metadata.producer} ${metadata.producerVersion}`.trim()) || 'unknown'}`,
         ]
       : []),
+    ...checkpointLines(report.checkpoint, escapeTerminal),
     '',
     'inputs',
     ...report.inputs.map(value),
@@ -87,4 +89,21 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
   ]
   session.result(report, lines.join('\n'))
   return exitCodes.ok
+}
+
+/** What a checkpoint says of itself. */
+function checkpointLines(checkpoint: ModelReport['checkpoint'], safe: (text: string) => string): string[] {
+  if (checkpoint === undefined) return []
+  const { modelType, architecture, tokenizer, generation } = checkpoint
+  const lines = [
+    `checkpoint of type ${safe(modelType)}${architecture ? ` (${safe(architecture)})` : ''}, ${tokenizer ? 'with' : 'without'} a tokenizer`,
+  ]
+  if (generation === undefined) return lines
+  const { vocabulary, contextLength, endTokens, ...rest } = generation
+  const defaults = Object.entries(rest).map(([name, value]) => `, ${name} ${value}`)
+  const context = contextLength === undefined ? 'a text of any length' : `${contextLength} tokens of context`
+  return [
+    ...lines,
+    `generates: a vocabulary of ${vocabulary}, ${context}, ended by ${endTokens.length > 0 ? endTokens.join(', ') : 'nothing'}${defaults.join('')}`,
+  ]
 }

@@ -5,6 +5,7 @@ import { addDoctor } from './doctor.js'
 import { addErrors } from './errors.js'
 import { exitCodes } from './exitCodes.js'
 import { addExplain } from './explain.js'
+import { addGenerate } from './generate.js'
 import { addInspect } from './inspect.js'
 import { addMethods } from './methods.js'
 import { addRun } from './run.js'
@@ -22,6 +23,7 @@ const program = new Command('ascribe')
 addExplain(program, argv)
 addErrors(program)
 addRun(program)
+addGenerate(program)
 addMethods(program)
 addInspect(program)
 addVerify(program)

@@ -6,6 +6,7 @@ import { type PreprocessingOption, resolvePreprocessing } from '../data/preproce
 import { loadTokenizer, Tokenizer } from '../data/tokenizer/tokenizer.js'
 import { AscribeError } from '../errors.js'
 import { loadLlama2c } from '../frontends/checkpoints/llama2c.js'
+import { llama2cTokenizer } from '../frontends/checkpoints/llama2cTokenizer.js'
 import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
@@ -19,7 +20,10 @@ export interface LoadModelOptions {
   preprocessing?: PreprocessingOption | string
   /** Class names in output order: an array, or the path of a file with one a line, or of a JSON array. */
   labels?: readonly string[] | string
-  /** How texts become tokens: the path or the bytes of a `tokenizer.json`, or one that is loaded. */
+  /**
+   * How texts become tokens: the path or the bytes of a `tokenizer.json`, one that is loaded, or the path of a llama2.c
+   * tokenizer (`.bin`).
+   */
   tokenizer?: string | Uint8Array | Tokenizer
   /** 'map' (default) maps the file, which must then not be written to; 'copy' reads it whole. */
   weights?: 'map' | 'copy'
@@ -50,8 +54,11 @@ async function readLabels(labels: readonly string[] | string): Promise<readonly 
   )
 }
 
-const readTokenizer = async (given: string | Uint8Array | Tokenizer): Promise<Tokenizer> =>
-  given instanceof Tokenizer ? given : loadTokenizer(given)
+async function readTokenizer(given: string | Uint8Array | Tokenizer): Promise<Tokenizer> {
+  if (given instanceof Tokenizer) return given
+  const isLlama2c = typeof given === 'string' && given.endsWith('.bin')
+  return loadTokenizer(isLlama2c ? await llama2cTokenizer(given) : given)
+}
 
 async function readPreprocessing(option: PreprocessingOption | string) {
   if (typeof option === 'string' && option.endsWith('.json')) return readPreprocessorConfig(option)

@@ -1,6 +1,7 @@
 import type { GraphDescription, LayerDescription, ParameterInfo, PlanDescription } from '#typings/addon.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
+import type { GenerationDefaults } from '../frontends/checkpoints/generationConfig.js'
 import type { OnnxMetadata } from '../frontends/onnx/metadata.js'
 import { batchingOf } from '../model/batching.js'
 import type { BatchAxis, Model, ModelValue } from '../model/model.js'
@@ -17,11 +18,48 @@ export interface InspectOptions {
   signal?: AbortSignal
 }
 
+/** What a checkpoint says of itself. */
+export interface CheckpointReport {
+  readonly modelType: string
+  /** The class that the weights are of, '' where config.json does not say. */
+  readonly architecture: string
+  /** Whether a tokenizer was found. */
+  readonly tokenizer: boolean
+  /** Present where the model generates text. */
+  readonly generation?: GenerationDefaults & {
+    readonly vocabulary: number
+    /** The longest sequence; absent where there is none. */
+    readonly contextLength?: number
+  }
+}
+
+function checkpointReport({ checkpoint, tokenizer }: Model): CheckpointReport | undefined {
+  if (checkpoint === undefined) return undefined
+  const { modelType, architecture, decoder, generation } = checkpoint
+  const longest = decoder?.contextLength ?? Number.POSITIVE_INFINITY
+  return {
+    modelType,
+    architecture,
+    tokenizer: tokenizer !== undefined,
+    ...(decoder === undefined
+      ? {}
+      : {
+          generation: {
+            ...generation!,
+            vocabulary: decoder.vocabulary,
+            ...(Number.isFinite(longest) ? { contextLength: longest } : {}),
+          },
+        }),
+  }
+}
+
 /** What a model is made of. */
 export interface ModelReport {
   readonly name: string
   readonly hash: string
   readonly metadata: OnnxMetadata | undefined
+  /** Of models made from a checkpoint. */
+  readonly checkpoint?: CheckpointReport
   readonly inputs: readonly ModelValue[]
   readonly outputs: readonly ModelValue[]
   readonly batchAxis: BatchAxis
@@ -133,12 +171,14 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
   const described = graph && (await describeGraph(model, graph, sizes, options))
   const list = model.parameters.list()
   const perPass = await examplesPerPass(model, sizes, options.signal)
+  const checkpoint = checkpointReport(model)
   const counts = new Map<string, number>()
   for (const { op } of model.graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1)
   return {
     name: model.name,
     hash: await model.hash(),
     metadata: model.metadata,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
     inputs: model.inputs,
     outputs: model.outputs,
     batchAxis: model.batchAxis,

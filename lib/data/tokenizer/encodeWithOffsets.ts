@@ -13,7 +13,11 @@ export interface PackageTokenizer {
   pre_tokenizer: ((text: string, options?: object) => string[]) | null
   model: ((pieces: string[]) => string[]) | null
   post_processor: ((tokens: string[], pair: null, special: boolean) => { tokens: string[] }) | null
-  encode(text: string): { ids: number[]; tokens: string[] }
+  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[]; tokens: string[] }
+  decode(
+    ids: number[],
+    options?: { skip_special_tokens?: boolean; clean_up_tokenization_spaces?: boolean },
+  ): string
   token_to_id(token: string): number | undefined
   get_added_tokens_decoder(): Map<
     number,
@@ -75,13 +79,25 @@ export class OffsetEncoder {
     this.#contents = contents
   }
 
-  /** @throws Error where the stages do not give what the package does. */
-  encode(text: string): Encoding {
-    const whole = this.#tokenizer.encode(text)
+  /** Tokens as a text; nothing is tidied, so that a text's tokens give the text. */
+  decode(ids: readonly number[], specials: boolean): string {
+    if (ids.length === 0) return ''
+    return this.#tokenizer.decode([...ids], {
+      skip_special_tokens: !specials,
+      clean_up_tokenization_spaces: false,
+    })
+  }
+
+  /**
+   * @param specials Whether the tokenizer adds those that it puts at the ends.
+   * @throws Error where the stages do not give what the package does.
+   */
+  encode(text: string, specials = true): Encoding {
+    const whole = this.#tokenizer.encode(text, { add_special_tokens: specials })
     const placed = this.#place(text)
     // Tokens that are added around the text are told from its own by marks in their place.
     const marks = placed.map((_, at) => `\u0000${at}`)
-    const order = this.#tokenizer.post_processor?.(marks, null, true).tokens ?? marks
+    const order = this.#tokenizer.post_processor?.(marks, null, specials).tokens ?? marks
     const own = order.map(token => (token.startsWith('\u0000') ? placed[Number(token.slice(1))]! : undefined))
     const tokens = order.map((token, at) => own[at]?.token ?? token)
     if (tokens.length !== whole.tokens.length || tokens.some((token, at) => token !== whole.tokens[at]))

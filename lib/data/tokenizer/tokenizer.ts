@@ -4,6 +4,7 @@ import { expectInteger, expectKnownKeys, expectString } from '../../validate.js'
 import { readFileBounded } from '../files.js'
 import type { TokenizerFacts } from './createEncoder.js'
 import type { Encoding } from './encodeWithOffsets.js'
+import type { TokenizerRequest } from './thread.js'
 
 export type { Encoding } from './encodeWithOffsets.js'
 
@@ -20,8 +21,15 @@ const usualDeadlineMs = 10_000
 /** What a tokenizer's thread may hold. */
 const maximumHeapMegabytes = 2048
 
+export interface TokenizeOptions {
+  /** Tokens that the text itself does not have. */
+  specials?: boolean
+  signal?: AbortSignal | undefined
+}
+
 interface Answer {
   encoding?: Encoding
+  text?: string
   facts?: TokenizerFacts
   error?: string
 }
@@ -53,25 +61,43 @@ export class Tokenizer {
   }
 
   /**
-   * Writes a text as tokens, those that the tokenizer adds at its ends included. Nothing is cut off.
+   * Writes a text as tokens, those that the tokenizer adds at its ends included (`specials: false`: without them).
+   * Nothing is cut off.
    *
    * @throws AscribeError DEADLINE_EXCEEDED; TOKENIZER_INVALID; ABORTED; OPTION_RANGE for more than 4,000,000 characters.
    */
-  async encode(text: string, options: { signal?: AbortSignal } = {}): Promise<Encoding> {
+  async encode(text: string, options: TokenizeOptions = {}): Promise<Encoding> {
     expectString('text', text)
     if (text.length > maximumUnits)
       throw new AscribeError(
         'OPTION_RANGE',
         `The text has ${text.length} characters, more than ${maximumUnits}`,
       )
+    const { encoding } = await this.#ask({ text, specials: options.specials ?? true }, options.signal)
+    return encoding!
+  }
+
+  /**
+   * Writes tokens as a text: special ones are left out (`specials: true`: shown), bytes that are no letter become U+FFFD.
+   *
+   * @throws AscribeError DEADLINE_EXCEEDED; TOKENIZER_INVALID; ABORTED; OPTION_RANGE for more than 4,000,000 tokens.
+   */
+  async decode(ids: readonly number[], options: TokenizeOptions = {}): Promise<string> {
+    if (ids.length > maximumUnits)
+      throw new AscribeError('OPTION_RANGE', `There are ${ids.length} tokens, more than ${maximumUnits}`)
+    const { text } = await this.#ask({ ids, specials: options.specials ?? false }, options.signal)
+    return text!
+  }
+
+  /** One question after the other. */
+  async #ask(request: TokenizerRequest, signal?: AbortSignal): Promise<Answer> {
     const work = this.#queue.then(async () => {
-      await this.#start(options.signal)
-      this.#worker!.postMessage({ text })
-      return this.#answer(options.signal)
+      await this.#start(signal)
+      this.#worker!.postMessage(request)
+      return this.#answer(signal)
     })
     this.#queue = work.catch(() => undefined)
-    const { encoding } = await work
-    return encoding!
+    return work
   }
 
   /** Starts the thread where it does not run, and waits until it has read the file. */

@@ -119,6 +119,8 @@ export async function loadLlama2c(
       tie_word_embeddings: isTied,
       rms_norm_eps: 1e-5,
       rope_interleaved: true,
+      // Texts of the models that came with it are parted by their beginnings.
+      eos_token_id: [1, 2],
     },
     path,
   )

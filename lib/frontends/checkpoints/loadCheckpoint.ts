@@ -4,6 +4,7 @@ import { readFileBounded } from '../../data/files.js'
 import { type Config, parseConfig } from './config.js'
 import { familyOf } from './families.js'
 import { architecture, type CausalDecoder, type CheckpointValue } from './family.js'
+import { type GenerationDefaults, generationDefaults, readGenerationDefaults } from './generationConfig.js'
 import { Network } from './network.js'
 import { openWeights } from './openWeights.js'
 import type { CheckpointWeights, ParameterEntry } from './weights.js'
@@ -21,6 +22,7 @@ export interface Checkpoint {
   readonly weights: CheckpointWeights
   /** Present where the model generates. */
   readonly decoder?: CausalDecoder
+  readonly generation?: GenerationDefaults
 }
 
 /** A checkpoint in the graph language. */
@@ -54,7 +56,10 @@ export async function loadCheckpoint(
 ): Promise<CheckpointModel> {
   const config = await readConfig(folder)
   const { weights, storages } = await openWeights(addon, folder, options.weights ?? 'map')
-  return { ...buildCheckpoint(folder, config, weights), storages }
+  const built = buildCheckpoint(folder, config, weights)
+  const { checkpoint } = built
+  const generation = checkpoint.decoder ? { generation: await readGenerationDefaults(folder, config) } : {}
+  return { ...built, checkpoint: { ...checkpoint, ...generation }, storages }
 }
 
 /** The model that config.json and weights describe. */
@@ -79,7 +84,7 @@ export function buildCheckpoint(
       architecture: architecture(config),
       config,
       weights,
-      ...(decoder ? { decoder } : {}),
+      ...(decoder ? { decoder, generation: generationDefaults(config, undefined) } : {}),
     },
   }
 }

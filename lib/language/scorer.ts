@@ -1,0 +1,186 @@
+import { createTensor, type Tensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import { scoringGraph } from '../frontends/checkpoints/decodingGraph.js'
+import type { Model } from '../model/model.js'
+import { expectKnownKeys, expectObject, typeError } from '../validate.js'
+import { generating, padded } from './decoding.js'
+import { type Prompt, promptTokens } from './generator.js'
+
+/** A text whose probability is wanted. */
+export interface ScoreRequest {
+  /** The text, which is written as tokens by itself, without those at its ends; or token ids. */
+  readonly text: string | readonly number[]
+  /** What stands before it. An encoder-decoder reads it. */
+  readonly given: Prompt
+}
+
+/** How likely a text is. */
+export interface TextScore {
+  /** The sum over its tokens, in nats. */
+  readonly logProbability: number
+  readonly ids: readonly number[]
+  /** Of each token, given everything before it. */
+  readonly logProbabilities: readonly number[]
+  /** The most likely token in each place. */
+  readonly mostLikely: readonly number[]
+}
+
+export interface ScoreOptions {
+  signal?: AbortSignal
+  /** Texts done and in all. */
+  onProgress?: (done: number, total: number) => void
+}
+
+/** Tokens that go through a model at once, filled up ones too. */
+const tokensTogether = 4096
+
+/** What a request comes to: ids of which all from `first` on are scored. */
+interface Row {
+  readonly ids: readonly number[]
+  readonly first: number
+  readonly source?: readonly number[]
+}
+
+const integers = (values: readonly number[]): Tensor =>
+  createTensor('i64', [values.length], BigInt64Array.from(values, BigInt))
+
+/** Lengths are rounded up so that few plans serve all texts. */
+const roundedLength = (length: number): number => (length <= 32 ? 32 : Math.ceil(length / 64) * 64)
+
+/**
+ * Log-probabilities of given texts: one pass over a text and what stands before it, in which only the states that
+ * predict the text go through the product with the vocabulary.
+ *
+ * @example
+ * const scorer = new Scorer(model)
+ * const { logProbability } = await scorer.score({ given: 'The capital of France is', text: ' Paris' })
+ */
+export class Scorer {
+  /** @throws AscribeError MODEL_CAPABILITY for models that do not predict tokens one by one. */
+  constructor(readonly model: Model) {
+    generating(model)
+  }
+
+  /** @throws AscribeError INPUT_VALUE for an empty text; INPUT_SHAPE where it is longer than the model's context. */
+  async score(request: ScoreRequest, options: ScoreOptions = {}): Promise<TextScore> {
+    const [only] = await this.scoreBatch([request], options)
+    return only!
+  }
+
+  /** Scores texts side by side; each is what {@link score} gives, within the rounding of another batch. */
+  async scoreBatch(requests: readonly ScoreRequest[], options: ScoreOptions = {}): Promise<TextScore[]> {
+    if (!Array.isArray(requests)) throw typeError('requests', 'an array of requests', requests)
+    expectObject('score options', options)
+    expectKnownKeys('score options', options, ['signal', 'onProgress'])
+    const rows: Row[] = []
+    for (const request of requests) rows.push(await this.#row(request, options.signal))
+    const found: TextScore[] = []
+    while (found.length < rows.length) {
+      const group = this.#group(rows, found.length)
+      found.push(...(await this.#scoreGroup(group, options.signal)))
+      options.onProgress?.(found.length, rows.length)
+    }
+    return found
+  }
+
+  /** As many rows from one on as go through at once. */
+  #group(rows: readonly Row[], from: number): Row[] {
+    const group: Row[] = []
+    let longest = 0
+    for (const row of rows.slice(from)) {
+      longest = Math.max(longest, row.ids.length, row.source?.length ?? 0)
+      if (group.length > 0 && (group.length + 1) * longest > tokensTogether) break
+      group.push(row)
+    }
+    return group
+  }
+
+  async #row(request: ScoreRequest, signal?: AbortSignal): Promise<Row> {
+    expectObject('request', request)
+    expectKnownKeys('request', request, ['text', 'given'])
+    const { model } = this
+    const { decoder } = generating(model)
+    const given = await promptTokens(model, request.given, signal)
+    const text = await this.#textTokens(request.text, signal)
+    const before = decoder.encode === undefined ? given : [decoder.startToken!]
+    const ids = [...before, ...text]
+    if (ids.length > decoder.contextLength)
+      throw new AscribeError(
+        'INPUT_SHAPE',
+        `The text and what is given are ${ids.length} tokens, and model ${model.name} reads ${decoder.contextLength} in all`,
+      )
+    return { ids, first: before.length, ...(decoder.encode === undefined ? {} : { source: given }) }
+  }
+
+  async #textTokens(text: string | readonly number[], signal?: AbortSignal): Promise<readonly number[]> {
+    const { model } = this
+    if (typeof text !== 'string') return promptTokens(model, text, signal)
+    if (model.tokenizer === undefined)
+      throw new AscribeError('TOKENIZER_REQUIRED', `Model ${model.name} has no tokenizer: give token ids`)
+    const { ids } = await model.tokenizer.encode(text, { specials: false, ...(signal ? { signal } : {}) })
+    if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The text has no token')
+    return ids
+  }
+
+  async #scoreGroup(group: readonly Row[], signal?: AbortSignal): Promise<TextScore[]> {
+    const { decoder, checkpoint } = generating(this.model)
+    const longest = Math.max(...group.map(({ ids }) => ids.length))
+    const length = Math.min(roundedLength(longest), decoder.contextLength)
+    // Filled up behind their ends, where causal attention does not look.
+    const ids = padded([...group.map(row => row.ids), new Array<number>(length).fill(0)], 0, true)
+    const rows = group.flatMap(({ ids, first }, at) =>
+      ids.slice(first).map((_, k) => at * length + first + k - 1),
+    )
+    const targets = group.flatMap(({ ids, first }) => ids.slice(first))
+    const count = 2 ** Math.ceil(Math.log2(Math.max(8, rows.length)))
+    const filled = (list: readonly number[]) =>
+      integers([...list, ...new Array<number>(count - list.length).fill(0)])
+    const sources = decoder.encode === undefined ? undefined : group.map(({ source }) => source!)
+    const source: Record<string, Tensor> = sources
+      ? {
+          source_ids: padded(sources, 0, true),
+          attention_mask: padded(
+            sources.map(each => each.map(() => 1)),
+            0,
+            true,
+          ),
+        }
+      : {}
+    const sizes = {
+      B: group.length,
+      T: length,
+      R: count,
+      ...(sources ? { S: source.source_ids!.shape[1]! } : {}),
+    }
+    const [logarithms, best] = await this.model.runPlan(
+      `score ${JSON.stringify(sizes)}`,
+      () => scoringGraph(decoder, checkpoint.weights),
+      {
+        input_ids: createTensor(
+          'i64',
+          [group.length, length],
+          (ids.data as BigInt64Array).slice(0, group.length * length),
+        ),
+        rows: filled(rows),
+        targets: filled(targets),
+        ...source,
+      },
+      { sizes },
+      signal,
+    )
+    let from = 0
+    return group.map(({ ids, first }) => {
+      const own = ids.slice(first)
+      const to = from + own.length
+      const logProbabilities = Array.from((logarithms!.data as Float32Array).subarray(from, to))
+      const mostLikely = Array.from((best!.data as BigInt64Array).subarray(from, to), Number)
+      from = to
+      return {
+        logProbability: logProbabilities.reduce((sum, each) => sum + each, 0),
+        ids: own,
+        logProbabilities,
+        mostLikely,
+      }
+    })
+  }
+}
