@@ -145,6 +145,18 @@ export {
   LayerCam,
   XGradCam,
 } from './methods/layers/cam.js'
+export { InternalInfluence, type InternalInfluenceOptions } from './methods/layers/internalInfluence.js'
+export { LayerActivation } from './methods/layers/layerActivation.js'
+export { LayerConductance, type LayerConductanceOptions } from './methods/layers/layerConductance.js'
+export { LayerGradientXActivation } from './methods/layers/layerGradientXActivation.js'
+export {
+  LayerIntegratedGradients,
+  type LayerIntegratedGradientsOptions,
+} from './methods/layers/layerIntegratedGradients.js'
+export { NeuronConductance, type NeuronConductanceOptions } from './methods/neurons/neuronConductance.js'
+export { NeuronGradient, type NeuronGradientOptions } from './methods/neurons/neuronGradient.js'
+export { NeuronIntegratedGradients } from './methods/neurons/neuronIntegratedGradients.js'
+export type { Neuron } from './methods/neurons/neuronTarget.js'
 export type { Absence } from './methods/regions/absence.js'
 export {
   ErrorExplanation,

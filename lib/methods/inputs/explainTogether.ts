@@ -156,8 +156,9 @@ function ensembleRequest(
   const [{ explained }] = examples as [Example]
   const nameOf = plannedName(explained)
   const { noise, pass, walk } = recipe
-  const hasBaselines =
-    ['integrated', 'importantDirection'].includes(recipe.quantity) || readsBaselines(recipe)
+  const isOnPath = !pass?.positions && recipe.points.some(point => point !== 1)
+  const isDifference = ['integrated', 'importantDirection'].includes(recipe.quantity)
+  const hasBaselines = isOnPath || isDifference || readsBaselines(recipe)
   const baselines = hasBaselines ? baselinesFor(recipe, examples) : undefined
   const draws = recipe.draws?.(Math.max(...Object.values(baselines ?? {}).map(({ shape }) => shape[0]!)))
   const positions = pass?.positions

@@ -3,6 +3,7 @@ import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { runExample } from '../../model/batching.js'
 import { embeddingLookups } from '../../model/embeddings.js'
+import { resolveLayer } from '../../model/layerNames.js'
 import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
 import { textIds, tokenUnits } from '../../model/textInputs.js'
@@ -40,13 +41,9 @@ function chooseNames(model: Model, options: AttributeOptions): { names: string[]
   if (inputs !== undefined && layer !== undefined)
     throw new AscribeError('OPTION_RANGE', 'Give `inputs` or `layer`, not both')
   if (layer !== undefined) {
-    const names = typeof layer === 'string' ? [layer] : [...layer]
-    const known = new Set(model.layers().map(({ name }) => name))
-    const missing = names.find(name => !known.has(name))
-    if (missing !== undefined || names.length === 0)
-      throw new AscribeError('LAYER_NOT_FOUND', `The model has no layer called "${missing ?? ''}"`, {
-        hint: 'model.layers() lists them.',
-      })
+    const given = typeof layer === 'string' ? [layer] : layer
+    const names = [...new Set(given.flatMap(each => resolveLayer(model, each)))]
+    if (names.length === 0) throw new AscribeError('LAYER_NOT_FOUND', 'The list of layers is empty')
     return { names, areLayers: true }
   }
   if (inputs !== undefined) {

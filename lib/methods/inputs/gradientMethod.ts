@@ -31,8 +31,9 @@ export interface AttributeOptions {
   /** Inputs whose scores are wanted. Default: the embeddings of a model of tokens, else every floating-point input. */
   inputs?: readonly string[]
   /**
-   * Values inside the model to explain in place of its inputs, by name (`model.layers()` lists them): how the target
-   * follows from them. A layer [1, T, features] has its scores by token.
+   * Values inside the model to explain in place of its inputs, by name (`model.layers()` lists them), by the name of an
+   * ONNX node, by a pattern with `*`, or `last-convolution`, `last-maps`, `last-block`: how the target follows from them.
+   * A layer [1, T, features] has its scores by token.
    */
   layer?: string | readonly string[]
   /** Texts of the tokens, for results. Default: their ids. */
@@ -91,8 +92,12 @@ export abstract class GradientMethod {
   abstract recipe(): Recipe
   abstract identity(): MethodIdentity
   /** The recipe for an example, of methods whose numbers depend on its sizes; they explain examples one by one. */
-  protected recipeFor(_example: Example): Recipe | Promise<Recipe> {
+  protected recipeFor(_example: Example, _options: AttributeOptions): Recipe | Promise<Recipe> {
     return this.recipe()
+  }
+  /** What is explained of the model, of methods that decide it themselves. */
+  protected targetFor(options: AttributeOptions): AttributeOptions['target'] {
+    return options.target
   }
   /** Whether scores add up to f(input) - f(baseline). */
   protected get complete(): boolean {
@@ -178,9 +183,10 @@ export abstract class GradientMethod {
   }
 
   async #explain(examples: readonly Example[], options: AttributeOptions): Promise<Attribution[]> {
-    const isList = Array.isArray(options.target)
-    const targets = (isList ? options.target : [options.target]) as (Target | number | string | undefined)[]
-    const recipe = await this.recipeFor(examples[0]!)
+    const target = this.targetFor(options)
+    const isList = Array.isArray(target)
+    const targets = (isList ? target : [target]) as (Target | number | string | undefined)[]
+    const recipe = await this.recipeFor(examples[0]!, options)
     const runs: TargetRun[] = []
     for (const target of targets)
       runs.push(
