@@ -18,7 +18,7 @@ export function addInspect(program: Command): void {
       .description('what a model is made of: inputs, outputs, operations, layers, parameters, memory, plan'),
   )
     .option('--size <NAME=n>', 'what a symbolic dimension stands for; may be given several times', collect)
-    .option('--layers', 'list every layer with its shape')
+    .option('--layers', 'list every layer with its shape; marks good ones for methods on layers')
     .option('--parameters', 'list every parameter')
     .option('--plan', 'print the compiled plan, one line a node')
     .action(async (model: string, flags: InspectFlags) => {
@@ -57,6 +57,10 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
       batchAxis.kind === 'symbolic' ? '; examples of one batch change each other, so each goes alone' : '',
     unknown: '',
   }[report.examplesPerPass === undefined ? 'unknown' : report.examplesPerPass === 'any' ? 'free' : 'alone']
+  const mark = (layer: string): string => {
+    const kinds = report.suggestedLayers.flatMap(({ name, kind }) => (name === layer ? [kind] : []))
+    return kinds.length > 0 ? `  <- ${kinds.join(', ')}` : ''
+  }
   const at = Object.entries(report.sizes).map(([name, size]) => `${escapeTerminal(name)} = ${size}`)
   const lines = [
     escapeTerminal(report.name),
@@ -83,7 +87,9 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
           `plan${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,
         ]
       : []),
-    ...(flags.layers ? ['', 'layers', ...report.layers.map(layer => `${value(layer)}  ${layer.op}`)] : []),
+    ...(flags.layers
+      ? ['', 'layers', ...report.layers.map(layer => `${value(layer)}  ${layer.op}${mark(layer.name)}`)]
+      : []),
     ...(flags.parameters ? ['', 'parameters', ...parameters.list.map(value)] : []),
     ...(plan?.dump ? ['', plan.dump.split('\n').map(escapeTerminal).join('\n')] : []),
   ]

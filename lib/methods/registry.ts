@@ -13,6 +13,7 @@ import { pathEntries } from './inputs/pathEntries.js'
 import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
 import { camOptions } from './layers/cam.js'
+import { layerEntries } from './layers/layerEntries.js'
 import type { OptionSchema } from './options.js'
 import { limaOptions } from './regions/lima.js'
 import { perturbationEntries } from './regions/perturbationEntries.js'
@@ -229,6 +230,7 @@ export const methods: readonly MethodEntry[] = [
     },
   },
   ...pathEntries,
+  ...layerEntries,
   ...camEntries,
   ...attentionEntries,
   ...perturbationEntries,

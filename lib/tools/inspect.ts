@@ -7,6 +7,7 @@ import { batchingOf } from '../model/batching.js'
 import type { BatchAxis, Model, ModelValue } from '../model/model.js'
 import { rowsOf } from '../model/stack.js'
 import { nextStage } from '../model/stages.js'
+import { type SuggestedLayer, suggestedLayers } from '../model/suggestedLayers.js'
 import { native, settle } from '../native.js'
 import { sampleInputs } from './sampleInputs.js'
 
@@ -79,6 +80,8 @@ export interface ModelReport {
   readonly isStaged: boolean
   /** Named values that are computed at run time, in order. */
   readonly layers: readonly LayerDescription[]
+  /** Those that methods on layers do well with. */
+  readonly suggestedLayers: readonly SuggestedLayer[]
   readonly parameters: {
     readonly count: number
     readonly elements: number
@@ -187,6 +190,10 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
     operations: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
     isStaged: stage !== undefined,
     layers: described?.layers ?? [],
+    suggestedLayers: suggestedLayers(
+      model.graph,
+      new Map((described?.layers ?? []).map(({ name, shape }) => [name, shape])),
+    ),
     parameters: {
       count: list.length,
       elements: list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { createTensor, loadModel, methods, readNpy, writeNpy } from '#lib/index.js'
 import { valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { repositoryRoot } from '../oracles/repository.js'
 import { temporaryFolder } from '../oracles/temporaryFolder.js'
 import { runCli, scenes } from './runCli.js'
 
@@ -62,6 +63,30 @@ test.serial('inspect describes inputs, batch axis, parameters and plan', async t
   t.true(report.plan.arenaBytes > 4 * 16 * 64 * 64 * 4)
   t.true(report.plan.dump.split('\n').length >= report.plan.nodes.length)
   t.is((await runCli(['inspect', model, '--size', 'N=4'])).code, 2)
+})
+
+test.serial('inspect marks layers that methods on layers do well with', async t => {
+  const maps = await runCli(['inspect', model, '--layers'])
+  t.is(maps.out.split('\n').filter(line => line.includes('<- last-convolution')).length, 1)
+  const vision = await runCli([
+    'inspect',
+    join(repositoryRoot, 'test/fixtures/exports/vit-trace-11.onnx'),
+    '--json',
+  ])
+  t.deepEqual(JSON.parse(vision.out).suggestedLayers, [
+    { name: '/blocks.1/norm1/Add_1_output_0', kind: 'last-block' },
+  ])
+})
+
+test.serial('explain takes units of layers as text', async t => {
+  const file = join(await temporaryFolder(t), 'image.npy')
+  const image = Float32Array.from({ length: 3 * 128 * 128 }, (_, at) => Math.sin(at))
+  await writeNpy(file, createTensor('f32', [1, 3, 128, 128], image))
+  const flags = ['--input', `image=${file}`, '--method', 'NeuronGradient', '--unit-layer', 'last-convolution']
+  const { code, out } = await runCli(['explain', model, ...flags, '--unit', '0,3,4', '--json'])
+  t.is(code, 0)
+  t.regex(JSON.parse(out).targets[0].description, /\[0,3,4\]/)
+  t.is((await runCli(['explain', model, ...flags, '--unit', '-1'])).code, 2)
 })
 
 test.serial('inspect describes the first stage of a model whose shapes depend on data', async t => {

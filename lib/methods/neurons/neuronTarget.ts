@@ -26,7 +26,9 @@ export function resolveNeuron(model: Model, given: Neuron): Required<Neuron> {
 
 /** The unit as the target of a call, which must not name another. */
 export function neuronTarget({ layer, index }: Neuron, options: AttributeOptions): Target {
-  if (options.target !== undefined)
+  const { target } = options
+  const isDefault = target === undefined || (target instanceof Target && target.description.kind === 'top')
+  if (!isDefault)
     throw new AscribeError('TARGET_INVALID', 'What is explained is the neuron; leave `target` out')
   return Target.neuron(layer, index)
 }
