@@ -199,6 +199,13 @@ export { Insertion } from './metrics/insertion.js'
 export { bootstrapInterval, type Interval, wilsonInterval } from './metrics/intervals.js'
 export { pointingGame, relevanceMass, relevanceRank, type ScorePart } from './metrics/localisation.js'
 export { Localisation, type LocalisationOptions } from './metrics/localisationMetric.js'
+export {
+  type ComparedMethod,
+  type CompareOptions,
+  type ComparisonRow,
+  compareMethods,
+  type MethodComparison,
+} from './metrics/methodComparison.js'
 export { type EvaluateOptions, Metric } from './metrics/metric.js'
 export { MuFidelity, type MuFidelityOptions } from './metrics/muFidelity.js'
 export { centreGaussianMap, sobelMap, uniformMap } from './metrics/nullMaps.js'
@@ -210,7 +217,7 @@ export {
 } from './metrics/parameterRandomisation.js'
 export { PixelFlipping, type PixelFlippingOptions } from './metrics/pixelFlipping.js'
 export { RandomLogit, type RandomLogitOptions } from './metrics/randomLogit.js'
-export { type MetricEntry, metrics } from './metrics/registry.js'
+export { findMetric, type MetricEntry, metrics } from './metrics/registry.js'
 export type { CurveOptions } from './metrics/removalCurve.js'
 export type { MetricResult, SampleResult, Summary } from './metrics/result.js'
 export { Road, type RoadOptions } from './metrics/road.js'
@@ -246,6 +253,7 @@ export { type SeedsOptions, seedsRegions } from './regions/seeds.js'
 export { type SlicOptions, slicRegions } from './regions/slic.js'
 export { type SlicoOptions, slicoRegions } from './regions/slico.js'
 export { type Span, textSpans } from './regions/spans.js'
+export { comparisonPage } from './report/comparisonPage.js'
 export { drawRegions } from './report/drawRegions.js'
 export type { FigureOptions } from './report/figure.js'
 export type { MapInterpolation } from './report/scoreMap.js'

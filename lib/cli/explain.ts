@@ -7,13 +7,12 @@ import type { TextGrouping } from '../attribution/groups.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { Score } from '../graph/target.js'
-import type { AttributionMethod } from '../methods/attributionMethod.js'
-import { type Explained, GradientMethod } from '../methods/inputs/gradientMethod.js'
+import type { Explained } from '../methods/inputs/gradientMethod.js'
 import { findMethod } from '../methods/registry.js'
-import type { Model } from '../model/model.js'
+import { createMethod } from './createMethod.js'
 import { exitCodes } from './exitCodes.js'
 import { listInputs, readInput, readNamedTensors, resultNames } from './inputs.js'
-import { addMethodFlags, methodOptions } from './methodFlags.js'
+import { addMethodFlags } from './methodFlags.js'
 import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
 import { parseTarget } from './parseTarget.js'
 import { startProgress } from './progress.js'
@@ -97,23 +96,6 @@ export function addExplain(program: Command, argv: readonly string[]): void {
   })
 }
 
-async function createMethod(model: Model, flags: ExplainFlags): Promise<AttributionMethod> {
-  const entry = findMethod(flags.method)
-  const given = flags as unknown as Record<string, unknown>
-  const create = await entry.load()
-  if (!entry.wraps) return create(model, methodOptions(entry, given))
-  const base = findMethod(flags.base)
-  if (base.wraps)
-    throw new AscribeError('OPTION_RANGE', `${base.name} goes around another method and cannot be the base`)
-  const inner = (await base.load())(model, methodOptions(base, given))
-  if (!(inner instanceof GradientMethod))
-    throw new AscribeError(
-      'OPTION_RANGE',
-      `${base.name} reads no gradients of values that noise could be put on`,
-    )
-  return create(model, methodOptions(entry, given), inner)
-}
-
 /** Where each result goes; undefined: nowhere, it is shown. */
 async function placeResults(inputs: readonly string[], flags: ExplainFlags): Promise<(string | undefined)[]> {
   const { out } = flags
@@ -195,7 +177,12 @@ async function explain(
   const baseline = await readBaseline(flags.baseline)
   const chunk = flags.chunk === undefined ? undefined : await wholeNumber('--chunk', flags.chunk, 1, 1 << 20)
   const model = await openModel(path, flags)
-  const method = await createMethod(model, flags)
+  const method = await createMethod(
+    model,
+    flags.method,
+    flags.base,
+    flags as unknown as Record<string, unknown>,
+  )
   const results: unknown[] = []
   const shown: string[] = []
   const progress = await startProgress('explaining', !session.isJson)

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { libraryVersion } from '../version.js'
+import { addCompare } from './compare.js'
 import { addDoctor } from './doctor.js'
 import { addErrors } from './errors.js'
 import { exitCodes } from './exitCodes.js'
@@ -22,6 +23,7 @@ const program = new Command('ascribe')
   .showHelpAfterError('(--help says more)')
 addExplain(program, argv)
 addErrors(program)
+addCompare(program)
 addRun(program)
 addGenerate(program)
 addMethods(program)

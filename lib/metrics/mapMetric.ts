@@ -1,8 +1,9 @@
 import { Attribution } from '../attribution/attribution.js'
+import { AscribeError } from '../errors.js'
 import { type FeatureKind, featureScores, featuresOf } from './features.js'
 import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
 import type { SampleResult } from './result.js'
-import { type RecordedMap, scoresByName } from './sample.js'
+import type { RecordedMap } from './sample.js'
 
 /** The scores of a map by feature; a bare list is taken as it is. */
 export function mapScores(map: RecordedMap, kind: FeatureKind): Float64Array {
@@ -10,8 +11,9 @@ export function mapScores(map: RecordedMap, kind: FeatureKind): Float64Array {
     const plain = { kind: 'tensor' as const, shape: [map.length] }
     return featureScores(map, featuresOf(plain, [map.length], kind), map.length, 'map')
   }
-  const parts = [...scoresByName(map, [])].map(([name, scores]) => {
-    const { units } = map.inputs.find(input => input.name === name)!
+  if (map.hasTargetAxis && map.targets.length > 1)
+    throw new AscribeError('OPTION_RANGE', `The map has ${map.targets.length} targets; slice one of them`)
+  const parts = map.inputs.map(({ name, units, scores: { data: scores } }) => {
     // The last token axis has no batch axis in front.
     const shape =
       units.kind === 'tokens'

@@ -28,12 +28,18 @@ export function centreGaussianMap(width: number, height: number, deviation = 0.2
 }
 
 /** The length of the brightness gradient by Sobel's kernels, rim repeated: an edge detector. */
-export function sobelMap(image: Image): Float64Array {
-  const { width, height, data } = image
-  const luma = (x: number, y: number): number => {
-    const at = (Math.min(Math.max(y, 0), height - 1) * width + Math.min(Math.max(x, 0), width - 1)) * 3
-    return 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!
-  }
+export function sobelMap({ width, height, data }: Image): Float64Array {
+  return sobelOf(
+    width,
+    height,
+    at => 0.299 * data[at * 3]! + 0.587 * data[at * 3 + 1]! + 0.114 * data[at * 3 + 2]!,
+  )
+}
+
+/** The same of any brightness, given pixel by pixel, row by row. */
+export function sobelOf(width: number, height: number, brightness: (pixel: number) => number): Float64Array {
+  const luma = (x: number, y: number): number =>
+    brightness(Math.min(Math.max(y, 0), height - 1) * width + Math.min(Math.max(x, 0), width - 1))
   const map = new Float64Array(width * height)
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {

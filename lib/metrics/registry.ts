@@ -1,3 +1,4 @@
+import { AscribeError } from '../errors.js'
 import type { OptionSchema } from '../methods/options.js'
 import type { Model } from '../model/model.js'
 import { Complexity } from './complexity.js'
@@ -164,3 +165,18 @@ export const metrics: readonly MetricEntry[] = [
     create: (_, options) => new Complexity(options),
   },
 ]
+
+const folded = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '')
+
+/**
+ * Finds a metric by its name, in any spelling.
+ *
+ * @throws AscribeError `OPTION_RANGE`, which lists the metrics.
+ */
+export function findMetric(name: string): MetricEntry {
+  const found = metrics.find(entry => folded(entry.name) === folded(name))
+  if (found !== undefined) return found
+  throw new AscribeError('OPTION_RANGE', `There is no metric called ${JSON.stringify(name.slice(0, 60))}`, {
+    hint: `The metrics are ${metrics.map(entry => entry.name).join(', ')}.`,
+  })
+}

@@ -1,4 +1,4 @@
-import { Attribution } from '../attribution/attribution.js'
+import type { Attribution } from '../attribution/attribution.js'
 import { AscribeError } from '../errors.js'
 import type { Target } from '../graph/target.js'
 import type { AttributeOptions, Explained } from '../methods/inputs/gradientMethod.js'
@@ -63,19 +63,4 @@ export async function mapsOf(
       }),
     )
   return maps
-}
-
-/** Scores of a recorded map, by the name of what they belong to; a bare list belongs to the only thing explained. */
-export function scoresByName(map: RecordedMap, names: readonly string[]): Map<string, ArrayLike<number>> {
-  if (map instanceof Attribution) {
-    if (map.hasTargetAxis && map.targets.length > 1)
-      throw new AscribeError('OPTION_RANGE', `The map has ${map.targets.length} targets; slice one of them`)
-    return new Map(map.inputs.map(({ name, scores }) => [name, scores.data]))
-  }
-  if (names.length !== 1)
-    throw new AscribeError(
-      'INPUT_SHAPE',
-      `A bare list of scores cannot belong to ${names.length} inputs (${names.join(', ')}); give an Attribution`,
-    )
-  return new Map([[names[0]!, map]])
 }

@@ -9,7 +9,8 @@ import type { Example } from '../methods/inputs/gradientResult.js'
 import type { Model } from '../model/model.js'
 import { prepareInput } from '../model/prepareInput.js'
 import { type FeatureKind, type FeatureMap, featureScores, featuresOf } from './features.js'
-import { type MetricSample, type RecordedMap, scoresByName } from './sample.js'
+import type { MetricSample, RecordedMap } from './sample.js'
+import { scoresByName } from './scoresByName.js'
 
 /** What absence looks like: see `Baseline`; `minimum` is the least number of the sample's own value ("black"). */
 export type MetricBaseline = Baseline | 'minimum'
@@ -63,7 +64,7 @@ export async function prepareSubject(
     featuresOf(explained.units[name]!, tensors[name]!.shape, options.features),
   )
   const count = features.reduce((sum, each) => sum + each.count, 0)
-  const given = scoresByName(map, names)
+  const given = await scoresByName(map, names, explained.units)
   const scores = new Float64Array(count)
   let offset = 0
   for (const [at, name] of names.entries()) {

@@ -1,0 +1,55 @@
+import { Attribution } from '../attribution/attribution.js'
+import type { GridUnits, Units } from '../attribution/units.js'
+import { AscribeError } from '../errors.js'
+import { placeOnPicture } from '../report/scoreMap.js'
+import type { RecordedMap } from './sample.js'
+
+/** A coarse map (of a layer, of regions) laid over the pixels of the input that it belongs to. */
+async function spread(map: Attribution, onto: GridUnits): Promise<ArrayLike<number>> {
+  const [{ units, scores }] = map.aggregate().inputs as [Attribution['inputs'][number]]
+  const { width, height } = units as GridUnits
+  if (width === onto.width && height === onto.height) return scores.data
+  const whole = {
+    sourceWidth: onto.width,
+    sourceHeight: onto.height,
+    left: 0,
+    top: 0,
+    width: onto.width,
+    height: onto.height,
+  }
+  const placed = await placeOnPicture(
+    { width, height, values: scores.data },
+    whole,
+    onto.width,
+    onto.height,
+    'bilinear',
+  )
+  return placed.values
+}
+
+/**
+ * Scores of a recorded map by the name of what they belong to. A bare list belongs to the only thing explained, and so
+ * does the map of a layer over the only picture: it is enlarged to its pixels (bilinear).
+ */
+export async function scoresByName(
+  map: RecordedMap,
+  names: readonly string[],
+  units: Readonly<Record<string, Units>>,
+): Promise<Map<string, ArrayLike<number>>> {
+  if (map instanceof Attribution) {
+    if (map.hasTargetAxis && map.targets.length > 1)
+      throw new AscribeError('OPTION_RANGE', `The map has ${map.targets.length} targets; slice one of them`)
+    const [only] = names
+    const onto = names.length === 1 ? units[only!] : undefined
+    const isOther = map.inputs.length === 1 && map.inputs[0]!.name !== only
+    if (onto?.kind === 'grid' && isOther && map.inputs[0]!.units.kind === 'grid')
+      return new Map([[only!, await spread(map, onto)]])
+    return new Map(map.inputs.map(({ name, scores }) => [name, scores.data]))
+  }
+  if (names.length !== 1)
+    throw new AscribeError(
+      'INPUT_SHAPE',
+      `A bare list of scores cannot belong to ${names.length} inputs (${names.join(', ')}); give an Attribution`,
+    )
+  return new Map([[names[0]!, map]])
+}
