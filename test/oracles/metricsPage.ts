@@ -1,6 +1,7 @@
 import { metrics } from '#lib/index.js'
 import { parameterRandomisationOptions } from '#lib/metrics/parameterRandomisation.js'
 import { optionRow } from './optionRow.js'
+import { sanitySection } from './sanityTable.js'
 
 const randomisationSection = [
   '### ParameterRandomisation',
@@ -100,5 +101,6 @@ export function metricsPage(): string {
     '',
     ...sections,
     ...randomisationSection,
+    ...sanitySection(),
   ].join('\n')
 }
