@@ -178,6 +178,7 @@ type WithAttributes = {
     extrapolation?: number
   }
   attention: { scale?: number; causal?: number }
+  attentionRows: { scale?: number; causal?: number; window?: number; keepRows?: number }
   recurrent: {
     cell: 'lstm' | 'gru' | 'rnn'
     activations?: string

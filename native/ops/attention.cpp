@@ -25,6 +25,26 @@ void attentionGrad(InferContext& c) {
   for (int i = 0; i < 3; ++i) c.output(i, c.dtype(0), prepend(cotangents, c.shape(i + 1)));
 }
 
+/// q [N, H, R, d] of the rows that are asked for, k [N, G, T, d] where H / G heads share one, positions [R] of those rows
+/// among the keys, weights of heads [H]?, additive mask? broadcastable to [N, H, R, T] -> the sum over heads of weight *
+/// softmax(scale * q kᵀ + mask), row by row [N, R, T] or summed [N, T]. The matrices of the heads never exist as a whole.
+/// A row sees keys up to its position where causal, and no more than the last `window` of those where that is not 0; a
+/// row that sees none gives zeros.
+void attentionRows(InferContext& c) {
+  const Shape &q = c.shape(0), &k = c.shape(1), &positions = c.shape(2);
+  c.require(q.rank() == 4 && k.rank() == 4, "queries and keys must be [N, heads, rows, depth]");
+  c.require(q[0] == k[0] && q[3] == k[3], "queries and keys do not fit");
+  c.require(q[1] > 0 ? k[1] > 0 && q[1] % k[1] == 0 : k[1] == 0, "the heads cannot be divided among those of the keys");
+  c.require(c.dtype(1) == c.dtype(0), "operands have different element types");
+  c.require(positions == Shape{q[2]} && (c.dtype(2) == DType::I64 || c.dtype(2) == DType::I32), "positions must be one integer for each row");
+  c.require(!c.has(3) || (c.shape(3) == Shape{q[1]} && c.dtype(3) == c.dtype(0)), "there must be one weight for each head");
+  const Shape scores{q[0], q[1], q[2], k[2]};
+  c.require(!c.has(4) || (broadcast(c.shape(4), scores) == scores && c.dtype(4) == c.dtype(0)), "the mask does not fit the scores");
+  c.require(c.attributes().integer("window") >= 0, "window must be at least 0");
+  c.require(c.attributes().integer("window") == 0 || c.attributes().integer("causal") != 0, "a window looks back: causal must be 1");
+  c.output(0, c.dtype(0), c.attributes().integer("keepRows") ? Shape{q[0], q[2], k[2]} : Shape{q[0], k[2]});
+}
+
 /// (x; ratio): what it does depends on the plan's mode; specialisation replaces it.
 void dropout(InferContext& c) {
   c.require(c.attributes().real("ratio") >= 0 && c.attributes().real("ratio") < 1, "ratio must be in [0, 1)");
@@ -85,6 +105,8 @@ void customDerivative(InferContext& c) { c.fail("a customDerivative node is type
 const bool registered = [] {
   RegisterOp({.name = "attention", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 4, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attention});
   RegisterOp({.name = "attentionGrad", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 5, .minOutputs = 3, .maxOutputs = 3, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attentionGrad});
+  RegisterOp({.name = "attentionRows", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 5,
+              .attributes = {real("scale", 1), integer("causal", 1), integer("window", 0), integer("keepRows", 0)}, .infer = attentionRows});
   RegisterOp({.name = "dropout", .attributes = {real("ratio", 0.5), integer("seed", 0)}, .infer = dropout, .view = true});
   RegisterOp({.name = "randomUniform", .attributes = {integer("seed", 0), integer("stream", 0)}, .infer = random, .shapeOnly = 0b1, .impure = true});
   RegisterOp({.name = "randomNormal", .attributes = {integer("seed", 0), integer("stream", 0)}, .infer = random, .shapeOnly = 0b1, .impure = true});

@@ -1,5 +1,7 @@
 #include "autodiff/decomposition/attention.h"
 
+#include <optional>
+
 #include "autodiff/rule.h"
 
 namespace ascribe {
@@ -30,7 +32,42 @@ std::vector<ValueId> decomposeAttentionGrad(Builder& b, const Node& node) {
   return {product(ds, k), product(ds, q, true), product(p, g, true)};
 }
 
+/// Which of the keys a row at these positions sees: [R, T].
+Term seenKeys(Term positions, int64_t keys, const Attributes& attributes) {
+  Builder& b = *positions.builder;
+  HostTensor all(b.dtype(positions), Shape{keys});
+  for (int64_t key = 0; key < keys; ++key)
+    if (all.dtype() == DType::I64) static_cast<int64_t*>(all.mutableData())[key] = key;
+    else static_cast<int32_t*>(all.mutableData())[key] = static_cast<int32_t>(key);
+  const Term places{&b, b.constant(std::move(all))}, rows = unsqueeze(positions, {1});
+  const Term before = places <= rows;
+  const int64_t window = attributes.integer("window");
+  return window == 0 ? before : both(before, places > rows - window);
+}
+
+std::vector<ValueId> decomposeAttentionRows(Builder& b, const Node& node) {
+  const auto given = [&](size_t i) { return node.inputs.size() > i && node.inputs[i] != kNone; };
+  const Term q{&b, node.inputs[0]}, k{&b, node.inputs[1]};
+  const Shape queries = b.shape(q), keys = b.shape(k);
+  const int64_t items = queries[0], heads = queries[1], rows = queries[2], depth = queries[3], groups = keys[1], length = keys[2];
+  const Shape whole{items, heads, rows, length};
+  if (whole.count() == 0) return {zeros(q, node.attributes.integer("keepRows") ? Shape{items, rows, length} : Shape{items, length})};
+  const Term grouped = reshape(q, {items, groups, heads / groups, rows, depth});
+  Term scores = reshape(product(grouped, unsqueeze(k, {2}), false, true), whole) * node.attributes.real("scale");
+  if (given(4)) scores = scores + Term{&b, node.inputs[4]};
+  std::optional<Term> seen;
+  if (node.attributes.integer("causal")) seen = seenKeys({&b, node.inputs[2]}, length, node.attributes);
+  if (seen) scores = where(*seen, scores, number(scores, -1e30));
+  Term p = apply("softmax", scores, {{"axis", int64_t{-1}}});
+  // A row that sees nothing.
+  if (seen) p = only(*seen, p);
+  if (given(3)) p = p * reshape({&b, node.inputs[3]}, {heads, 1, 1});
+  const bool keepsRows = node.attributes.integer("keepRows") != 0;
+  return {reshape(sum(p, keepsRows ? std::vector<int64_t>{1} : std::vector<int64_t>{1, 2}), keepsRows ? Shape{items, rows, length} : Shape{items, length})};
+}
+
 const bool registered = [] {
+  RegisterDecomposition{"attentionRows", decomposeAttentionRows};
   RegisterDecomposition{"attention", decomposeAttention};
   RegisterDecomposition{"attentionGrad", decomposeAttentionGrad};
   return true;

@@ -40,6 +40,29 @@ std::vector<OpCase> softmaxCases() {
   cases.push_back(valuesOnly({"attentionGrad", "odd", {real({2, 2, 3, 17, 11}), real({2, 3, 17, 20}), real({2, 3, 33, 20}), real({2, 3, 33, 11})}, scaled, 3}));
   cases.push_back(timed({"attention", "timed", {real({1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64})}, {{"scale", .125}}}));
   cases.push_back(timed({"attentionGrad", "timed", {real({1, 1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64})}, {{"scale", .125}}, 3}));
+
+  // Rows of attention, reduced over heads: three rows at places among seven keys, four heads of which two share their keys.
+  const Operand rowQueries = real({2, 4, 3, 5}), rowKeys = real({2, 4, 7, 5}), sharedKeys = real({2, 2, 7, 5});
+  const Operand places = given(DType::I64, {3}, {1, 4, 6}), weights = real({4}), rowMask = real({1, 4, 1, 7});
+  const Attributes kept{{"scale", .5}, {"keepRows", int64_t{1}}}, summed{{"scale", .5}};
+  cases.push_back({"attentionRows", "kept", {rowQueries, rowKeys, places}, kept});
+  cases.push_back({"attentionRows", "summed", {rowQueries, rowKeys, places}, summed});
+  cases.push_back({"attentionRows", "shared keys, weighted heads", {rowQueries, sharedKeys, places, weights}, kept});
+  cases.push_back({"attentionRows", "weighted, summed", {rowQueries, sharedKeys, places, weights}, summed});
+  cases.push_back({"attentionRows", "window", {rowQueries, sharedKeys, places}, {{"scale", .5}, {"keepRows", int64_t{1}}, {"window", int64_t{2}}}});
+  cases.push_back({"attentionRows", "all keys, masked", {rowQueries, rowKeys, places, weights, rowMask}, {{"scale", .5}, {"causal", int64_t{0}}, {"keepRows", int64_t{1}}}});
+  cases.push_back({"attentionRows", "mask and window, narrow positions", {rowQueries, rowKeys, given(DType::I32, {3}, {1, 4, 6}), none(), rowMask}, {{"scale", .5}, {"window", int64_t{3}}}});
+  cases.push_back({"attentionRows", "rows before and behind all keys", {rowQueries, rowKeys, given(DType::I64, {3}, {-1, 3, 1000})}, kept});
+  cases.push_back(valuesOnly({"attentionRows", "rows far away, window", {rowQueries, rowKeys, given(DType::I64, {3}, {-9e18, 8, 9e18})}, {{"keepRows", int64_t{1}}, {"window", int64_t{3}}}}));
+  cases.push_back(valuesOnly({"attentionRows", "no rows", {real({2, 4, 0, 5}), rowKeys, given(DType::I64, {0}, {})}, summed}));
+  std::vector<double> every(75);
+  for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<double>(i) + 30;
+  for (const int64_t rows : {0, 1})
+    for (const int64_t window : {0, 40})
+      cases.push_back(valuesOnly({"attentionRows", "odd, window " + std::to_string(window) + (rows ? ", kept" : ""), {real({2, 6, 75, 20}, -2, 2), real({2, 3, 105, 20}, -2, 2), given(DType::I64, {75}, every), real({6})}, {{"keepRows", rows}, {"window", window}}}));
+  std::vector<double> answer(33);
+  for (size_t i = 0; i < answer.size(); ++i) answer[i] = static_cast<double>(i) + 2015;
+  cases.push_back(timed({"attentionRows", "timed", {real({1, 32, 33, 64}), real({1, 8, 2048, 64}), given(DType::I64, {33}, answer)}, {{"scale", .125}}}));
   return cases;
 }
 
