@@ -86,6 +86,10 @@ CASES = {
 }
 
 
+# Cases whose probabilities in the last layer, of the first text, are recorded too.
+WITH_ATTENTION = ('llama', 'mistral-window', 'gemma2', 'bert-classification')
+
+
 def randomise(model, seed):
     """Weights under which activations are alive and every bias and norm says something."""
     generator = torch.Generator().manual_seed(seed)
@@ -191,6 +195,8 @@ def record(name, folder):
             out['prompt'], out['greedy'] = ids[0, :10].tolist(), tokens
             model = type(model).from_pretrained(path, attn_implementation='eager').eval()
             out['outputs'] = dict(logits=tensor(model(ids).logits))
+            if name in WITH_ATTENTION:
+                out['attention'] = tensor(model(ids[:1], output_attentions=True).attentions[-1][0])
         else:
             mask = torch.ones_like(ids)
             mask[1, -5:] = 0
@@ -202,6 +208,9 @@ def record(name, folder):
             result = model(**inputs)
             out['inputs'] = {key: value.tolist() for key, value in inputs.items()}
             out['outputs'] = {key: tensor(result[key]) for key in ('logits', 'last_hidden_state') if key in result}
+            if name in WITH_ATTENTION:
+                first = {key: value[:1] for key, value in inputs.items()}
+                out['attention'] = tensor(model(**first, output_attentions=True).attentions[-1][0])
             if name == 'bert-classification':
                 with torch.enable_grad():
                     out['explained'] = explain(model, inputs, 1)

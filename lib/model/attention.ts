@@ -1,4 +1,5 @@
 import type { GraphDescription, NodeDescription, ValueDescription } from '#typings/addon.js'
+import { attentionApart } from './attentionApart.js'
 
 /** A model in which every matrix of attention probabilities has a name. */
 export interface NamedAttention {
@@ -21,11 +22,12 @@ const passing: Readonly<Record<string, readonly number[]>> = {
 }
 
 /**
- * Finds attention in a model as it was exported: products softmax(...) · V. What is named is the operand of that
+ * Finds attention in a model as it was exported: products softmax(...) · V. Fused attention is written out first. What is named is the operand of that
  * product, behind whatever masks a softmax of nothing; it keeps its name in the file where it has one. Attention inside
  * the bodies of loops and conditions is not looked for.
  */
-export function namedAttention(graph: GraphDescription): NamedAttention {
+export function namedAttention(given: GraphDescription): NamedAttention {
+  const graph = attentionApart(given)
   const producers = new Map<number, NodeDescription>()
   for (const node of graph.nodes) for (const output of node.outputs) producers.set(output, node)
   const isProbabilities = (index: number): boolean => {

@@ -20,6 +20,8 @@ export interface RecordedCheckpoint {
   outputs: Record<string, RecordedTensor>
   /** Of the logit `target` of the first text, in its word embeddings. */
   explained?: { target: number; gradient: RecordedTensor; attnLrp: RecordedTensor }
+  /** Probabilities of the last layer for the first text, [heads, queries, keys]. */
+  attention?: RecordedTensor
   /** A continuation of `prompt` by the most likely token, 200 tokens long. */
   greedy?: number[]
   prompt?: number[]

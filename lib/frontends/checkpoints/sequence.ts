@@ -59,7 +59,8 @@ export function attention(
   const raw = net.scaled(net.apply('matMul', [queries, keys], { transposeB: 1 }), scale)
   const capped = net.capped(raw, softCap)
   const scores = mask === undefined ? capped : net.add(capped, mask)
-  return net.apply('matMul', [net.apply('softmax', [scores], { axis: -1 }), values], {}, key)
+  const weights = net.graph.named(net.apply('softmax', [scores], { axis: -1 }), `${key}.weights`)
+  return net.apply('matMul', [weights, values], {}, key)
 }
 
 /** Each head of keys or values as often as heads of queries read it, one after the other. */

@@ -105,7 +105,7 @@ class T5 implements CausalDecoder {
     const normed = this.#norm(layer, x)
     const part = (name: string) => this.#part(net, normed, name)
     const shape = { ...this.#shape, bias }
-    const read = sequence.attend(`${net.prefix}weights`, part('q'), part('k'), part('v'), shape)
+    const read = sequence.attend(net.prefix.slice(0, -1), part('q'), part('k'), part('v'), shape)
     return this.#added(layer, x, net, read, 'SelfAttention')
   }
 

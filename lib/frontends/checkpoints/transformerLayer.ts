@@ -49,7 +49,7 @@ export function selfAttention(
   const [q, k, v] = [part(names.query), part(names.key), part(names.value)]
   const shape = { heads, keyHeads: heads, size, scale: size ** -0.5, bias }
   const key = net.prefix + names.output.split('.')[0]
-  return net.linear(sequence.attend(`${key}.weights`, q, k, v, shape), names.output, features, features)
+  return net.linear(sequence.attend(key, q, k, v, shape), names.output, features, features)
 }
 
 /** Two products with an activation between. */
