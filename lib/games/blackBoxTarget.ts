@@ -87,8 +87,15 @@ export function rowReader(
   }
 }
 
+/** One example's part of an output. */
+export interface OutputRow {
+  readonly row: ArrayLike<number>
+  /** Without the batch. */
+  readonly shape: readonly number[]
+}
+
 /** One example's part of an output as numbers. */
-export function rowOf({ shape, data }: Tensor, row: number): { row: ArrayLike<number>; shape: number[] } {
+export function rowOf({ shape, data }: Tensor, row: number): OutputRow {
   const each = shape.slice(1)
   const size = each.reduce((product, length) => product * length, 1)
   const part = data.slice(row * size, (row + 1) * size)

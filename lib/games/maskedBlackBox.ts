@@ -3,9 +3,9 @@ import { AscribeError } from '../errors.js'
 import type { BlackBox } from '../frontends/blackbox/blackBox.js'
 import { stack } from '../model/stack.js'
 import { expectInteger } from '../validate.js'
-import { type RowReader, rowOf } from './blackBoxTarget.js'
+import { type OutputRow, rowOf } from './blackBoxTarget.js'
 import { type Coalition, isMember } from './coalition.js'
-import type { CoalitionEvaluator } from './coalitionGame.js'
+import type { CoalitionEvaluator, Request } from './coalitionGame.js'
 import type { MaskedItem } from './maskedModel.js'
 
 export interface MaskedBlackBoxOptions {
@@ -14,9 +14,11 @@ export interface MaskedBlackBoxOptions {
   /** The input that is masked, and the axes of it that regions lie on. */
   input: string
   axes: readonly number[]
-  /** The output that is read, and how. */
-  output: string
-  read: RowReader
+  /** The outputs that are read … */
+  outputs: readonly string[]
+  /** … and how many numbers a value is made of from a row of each. */
+  width: number
+  read(rows: readonly OutputRow[], request: Request): Float64Array
   /** How much of each place a coalition keeps; see `MaskedModelOptions`. */
   render?: ((coalition: Coalition) => ArrayLike<number>) | undefined
   /** Coalitions of one call; default as many as the box takes. */
@@ -28,7 +30,7 @@ export interface MaskedBlackBoxOptions {
  * gives for each is checked by the game.
  */
 export function maskedBlackBox(options: MaskedBlackBoxOptions): CoalitionEvaluator {
-  const { box, items, input, axes, output, read, render } = options
+  const { box, items, input, axes, outputs: names, width, read, render } = options
   const chunk = options.chunk === undefined ? box.batch : expectInteger('chunk', options.chunk, 1, 1 << 20)
   const prepared = items.map(item => {
     const tensor = item.tensors[input]
@@ -60,18 +62,20 @@ export function maskedBlackBox(options: MaskedBlackBoxOptions): CoalitionEvaluat
     return { ...tensor, data } as Tensor
   }
   return {
-    width: 1,
+    width,
     batch: Math.min(chunk, box.batch),
     async evaluate(requests, signal) {
       const rows = requests.map(({ item, coalition }) => ({
         ...prepared[item]!.item.tensors,
         [input]: masked(item, coalition),
       }))
-      const { outputs } = await box.run(stack(rows), { outputs: [output], ...(signal ? { signal } : {}) })
-      return requests.map(({ item }, at) => {
-        const { row, shape } = rowOf(outputs[output]!, at)
-        return Float64Array.of(read(row, shape, item))
-      })
+      const { outputs } = await box.run(stack(rows), { outputs: names, ...(signal ? { signal } : {}) })
+      return requests.map((request, at) =>
+        read(
+          names.map(name => rowOf(outputs[name]!, at)),
+          request,
+        ),
+      )
     },
   }
 }

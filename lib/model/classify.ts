@@ -3,7 +3,8 @@ import type { Image } from '../data/image.js'
 import { AscribeError } from '../errors.js'
 import { expectInteger } from '../validate.js'
 import { runExample } from './batching.js'
-import type { Model, ModelInputs } from './model.js'
+import type { Explainable } from './explainable.js'
+import type { ModelInputs } from './model.js'
 import { prepareInput } from './prepareInput.js'
 
 /**
@@ -41,7 +42,7 @@ export function topClasses(
  * @throws AscribeError `MODEL_CAPABILITY` where the output is not one score per class, and what `model.run` throws.
  */
 export async function classify(
-  model: Model,
+  model: Explainable,
   input: Image | string | ModelInputs,
   options: { output?: string; count?: number; signal?: AbortSignal } = {},
 ): Promise<OutputEntry[]> {

@@ -1,5 +1,5 @@
 import { AscribeError } from '../../errors.js'
-import type { Model } from '../../model/model.js'
+import type { Explainable } from '../../model/explainable.js'
 import { rangeError } from '../../validate.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
@@ -72,7 +72,7 @@ export class Lima extends RegionSearchMethod {
   readonly options: Omit<Resolved<typeof limaOptions>, 'regions'> & { regions: RegionsGiven }
 
   /** @throws AscribeError `OPTION_*`; `MODEL_CAPABILITY` where effectiveness counts and no features are named. */
-  constructor(model: Model, options: LimaOptions = {}) {
+  constructor(model: Explainable, options: LimaOptions = {}) {
     super(model)
     const { regions, ...rest } = options
     const resolved = resolveOptions(limaOptions, typeof regions === 'object' ? rest : { ...options })
@@ -103,6 +103,7 @@ export class Lima extends RegionSearchMethod {
       features: spread === 0 ? undefined : features,
       evidence: undefined,
       form: 'probability',
+      softmax: others.softmax,
       limit: others.stopAfter,
       goal: others.goal,
       pipelined: others.pipelined,

@@ -37,7 +37,17 @@ export async function regionEvaluator(
     return { evaluator: native, native }
   }
   const output = target.options.output ?? model.outputs[0]!.name
-  const read = rowReader(target, model.labels, classes)
-  const box = model as BlackBox
-  return { evaluator: maskedBlackBox({ box, items, input, axes, output, read, render, chunk }) }
+  const readRow = rowReader(target, model.labels, classes)
+  const evaluator = maskedBlackBox({
+    box: model as BlackBox,
+    items,
+    input,
+    axes,
+    outputs: [output],
+    width: 1,
+    read: ([only], { item }) => Float64Array.of(readRow(only!.row, only!.shape, item)),
+    render,
+    chunk,
+  })
+  return { evaluator }
 }

@@ -1,10 +1,13 @@
 import type { Attribution } from '../../attribution/attribution.js'
 import { AscribeError } from '../../errors.js'
-import { CoalitionGame } from '../../games/coalitionGame.js'
+import type { BlackBox } from '../../frontends/blackbox/blackBox.js'
+import { type CoalitionEvaluator, CoalitionGame } from '../../games/coalitionGame.js'
+import { maskedBlackBox } from '../../games/maskedBlackBox.js'
 import { type MaskedModel, maskedModel } from '../../games/maskedModel.js'
 import { playTogether } from '../../games/play.js'
 import { type ClassName, classIndex, Target } from '../../graph/target.js'
-import type { Model } from '../../model/model.js'
+import type { Explainable } from '../../model/explainable.js'
+import { Model } from '../../model/model.js'
 import type { AttributionMethod } from '../attributionMethod.js'
 import { choose } from '../inputs/explainTogether.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
@@ -23,7 +26,7 @@ import { evidentialConfidence, type SearchReadoutOptions, searchReadout } from '
 /** What a method of the family decides. */
 export interface SearchSettings
   extends Omit<GreedySearchOptions, 'players' | 'distances' | 'pending'>,
-    Pick<SearchReadoutOptions, 'features' | 'evidence' | 'form'> {
+    Pick<SearchReadoutOptions, 'features' | 'evidence' | 'form' | 'softmax'> {
   pending(players: number): number
   readonly regions: RegionsGiven | undefined
   readonly regionCount: number | undefined
@@ -75,7 +78,7 @@ function blankNotice(group: readonly RegionInput[]): { code: string; message: st
  * play in lock-step over one masked model, put orders and curves into results.
  */
 export abstract class RegionSearchMethod implements AttributionMethod {
-  constructor(readonly model: Model) {}
+  constructor(readonly model: Explainable) {}
 
   abstract identity(): MethodIdentity
   protected abstract settings(): SearchSettings
@@ -260,12 +263,29 @@ export abstract class RegionSearchMethod implements AttributionMethod {
       features: settings.features,
       evidence: settings.evidence,
       form: settings.form,
+      softmax: settings.softmax,
       countsConfidence: settings.weights.confidence > 0,
       questions,
     })
     const [{ input, axes }] = group as [RegionInput]
     const shared = { input, axes, chunk: options.chunk, precision: settings.precision, signal }
-    const classifier = await maskedModel({ ...shared, model, items: group.map(({ item }) => item), readout })
+    const items = group.map(({ item }) => item)
+    const native =
+      model instanceof Model ? await maskedModel({ ...shared, model, items, readout }) : undefined
+    const classifier: CoalitionEvaluator =
+      native ??
+      maskedBlackBox({
+        ...shared,
+        box: model as BlackBox,
+        items,
+        outputs: readout.sources,
+        width: readout.width,
+        read: (rows, request) =>
+          readout.read(
+            rows.map(({ row }) => row),
+            request,
+          ),
+      })
     let evidential: MaskedModel | undefined
     try {
       evidential = settings.evidential && (await this.#evidential(settings.evidential, group, shared))
@@ -302,14 +322,14 @@ export abstract class RegionSearchMethod implements AttributionMethod {
               evaluations,
             }),
         ),
-        device: classifier.device,
+        device: native?.device ?? 'external',
         chunk: classifier.batch,
-        peakBytes: Math.max(classifier.peakBytes, evidential?.peakBytes ?? 0),
+        peakBytes: Math.max(native?.peakBytes ?? 0, evidential?.peakBytes ?? 0),
         milliseconds: performance.now() - started,
         warnings: [
           ...settings.notices,
           ...blankNotice(group),
-          ...(classifier.batching.notice ? [classifier.batching.notice] : []),
+          ...(native?.batching.notice ? [native.batching.notice] : []),
           ...(readout.looksLikeProbabilities()
             ? [
                 {
@@ -322,7 +342,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
         ],
       }
     } finally {
-      classifier.dispose()
+      native?.dispose()
       evidential?.dispose()
     }
   }

@@ -1,7 +1,7 @@
 import { Attribution } from '../../attribution/attribution.js'
 import type { Json } from '../../attribution/types.js'
 import { unitShape } from '../../attribution/units.js'
-import type { Model } from '../../model/model.js'
+import type { Explainable } from '../../model/explainable.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import type { SearchResult } from './greedySearch.js'
@@ -36,7 +36,7 @@ function searchDetails(search: RegionSearch): Record<string, Json> {
 
 /** The envelope of one input's searches, one for each target. */
 export async function searchAttribution(
-  model: Model,
+  model: Explainable,
   identity: MethodIdentity,
   runs: readonly SearchRun[],
   at: number,

@@ -20,6 +20,12 @@ export const searchOptions = {
     description:
       'Name of the value that is the feature of a region, for effectiveness: the one before the classifier.',
   },
+  softmax: {
+    kind: 'boolean',
+    default: true,
+    description:
+      'Turn scores into probabilities by a softmax; off for outputs that are probabilities already.',
+  },
   goal: {
     kind: 'number',
     default: undefined as number | undefined,

@@ -21,6 +21,8 @@ export interface SearchReadoutOptions {
   evidence?: string | undefined
   /** What consistency is: the target's probability, or how the set's feature points to that of the whole. */
   form: 'probability' | 'cosine'
+  /** Whether a softmax makes probabilities of the scores; without it they are probabilities. */
+  softmax: boolean
   /** Whether confidence has a weight; it is 0 otherwise. */
   countsConfidence: boolean
   questions: readonly SearchQuestion[]
@@ -28,6 +30,8 @@ export interface SearchReadoutOptions {
 
 /** A readout that keeps the features of each region alone, and whether scores looked like probabilities already. */
 export interface SearchReadout extends Readout {
+  /** Names of what is read, in the order of the rows: a black box has them as outputs. */
+  readonly sources: readonly string[]
   /** Features of the regions of an item, once each was evaluated alone. */
   featuresOf(item: number): readonly Float64Array[]
   /** Whether the scores of every row were a distribution: their softmax is not what the model means. */
@@ -86,7 +90,7 @@ function cosine(feature: ArrayLike<number>, whole: Float64Array): number {
  * Values of searches: [probability of the target, confidence, ...tracked probabilities], from logits in double.
  */
 export function searchReadout(options: SearchReadoutOptions): SearchReadout {
-  const { output, features, evidence, form, countsConfidence, questions } = options
+  const { output, features, evidence, form, softmax, countsConfidence, questions } = options
   const alone: Float64Array[][] = questions.map(() => [])
   const wholes: Float64Array[] = []
   const tracked = Math.max(...questions.map(question => question.tracked.length))
@@ -123,7 +127,15 @@ export function searchReadout(options: SearchReadoutOptions): SearchReadout {
     check(scores, question.target, evidential)
     ++rowsRead
     if (isDistribution(scores)) ++distributions
-    const probabilities = softmaxOf(scores)
+    else if (!softmax)
+      throw new AscribeError(
+        'MODEL_CAPABILITY',
+        `The scores of "${output}" are no probabilities: they do not add up to 1`,
+        {
+          hint: 'Leave softmax on.',
+        },
+      )
+    const probabilities = softmax ? softmaxOf(scores) : Float64Array.from(scores)
     const confidence = !countsConfidence
       ? 0
       : evidential === undefined
@@ -143,7 +155,7 @@ export function searchReadout(options: SearchReadoutOptions): SearchReadout {
   }
 
   return {
-    key: JSON.stringify(['search', output, features ?? null, evidence ?? null]),
+    key: JSON.stringify(['search', output, features ?? null, evidence ?? null, softmax]),
     width: 2 + tracked,
     outputs: (builder, outputs, values) => {
       const found = outputs.get(output)
@@ -158,13 +170,20 @@ export function searchReadout(options: SearchReadoutOptions): SearchReadout {
         return builder.apply('flatten', [value], { axis: 1 })
       }
       return [
-        compileScores(builder, found, 'logit').rows,
+        softmax
+          ? compileScores(builder, found, 'logit').rows
+          : builder.apply('flatten', [found], { axis: 1 }),
         ...(features === undefined ? [] : [named(features)]),
         ...(evidence === undefined ? [] : [named(evidence)]),
       ]
     },
     read,
     featuresOf: item => alone[item]!,
-    looksLikeProbabilities: () => rowsRead > 0 && rowsRead === distributions,
+    looksLikeProbabilities: () => softmax && rowsRead > 0 && rowsRead === distributions,
+    sources: [
+      output,
+      ...(features === undefined ? [] : [features]),
+      ...(evidence === undefined ? [] : [evidence]),
+    ],
   }
 }

@@ -1,4 +1,5 @@
 import { AscribeError } from '../../errors.js'
+import type { Explainable } from '../../model/explainable.js'
 import { Model } from '../../model/model.js'
 import { typeError } from '../../validate.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
@@ -69,7 +70,7 @@ export class Smdl extends RegionSearchMethod {
   readonly evidential: Model | undefined
 
   /** @throws AscribeError `OPTION_*`; `MODEL_CAPABILITY` where features or (strict) evidential outputs are missing. */
-  constructor(model: Model, options: SmdlOptions = {}) {
+  constructor(model: Explainable, options: SmdlOptions = {}) {
     super(model)
     const { regions, evidential, ...rest } = options
     const given = typeof regions === 'object' ? rest : { ...rest, regions }
@@ -119,6 +120,7 @@ export class Smdl extends RegionSearchMethod {
       evidence: usesEvidence ? others.evidence : undefined,
       evidential: usesEvidence ? this.evidential : undefined,
       form: others.form,
+      softmax: others.softmax,
       limit: others.count,
       goal: others.goal,
       pipelined: others.pipelined,
