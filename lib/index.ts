@@ -164,6 +164,7 @@ export {
   type PathPoint,
   summarizeErrors,
 } from './methods/regions/errorExplanation.js'
+export { FeaturePermutation, type FeaturePermutationOptions } from './methods/regions/featurePermutation.js'
 export type { PrefixScores, SearchResult } from './methods/regions/greedySearch.js'
 export { Hsic, type HsicOptions } from './methods/regions/hsic.js'
 export { KernelShap, type KernelShapOptions } from './methods/regions/kernelShap.js'
@@ -228,6 +229,7 @@ export { type MapMetricOptions, Sparseness } from './metrics/sparseness.js'
 export type { MetricBaseline } from './metrics/subject.js'
 export { Sufficiency } from './metrics/sufficiency.js'
 export { classify } from './model/classify.js'
+export { type ComposedHead, type ComposeOptions, compose } from './model/compose.js'
 export {
   type DerivativeOptions,
   hessianVectorProduct,
@@ -244,6 +246,7 @@ export {
   type RunModelOptions,
   type RunModelResult,
 } from './model/model.js'
+export { type ZeroShotOptions, zeroShotClassifier } from './model/zeroShotClassifier.js'
 export { audioPatches } from './regions/audioPatches.js'
 export { tableColumns } from './regions/columns.js'
 export { makeRegions, type RegionsOption } from './regions/makeRegions.js'

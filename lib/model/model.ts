@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type {
   CompileOptions,
   GraphDescription,
@@ -84,6 +85,8 @@ export interface ModelParts {
   tokenizer?: Tokenizer
   device?: string
   memoryLimitBytes?: number
+  /** What was put behind the files' own graph, for the hash. */
+  composition?: string
 }
 
 /** ONNX files end at 2 GiB, the bound of protobuf. */
@@ -161,6 +164,12 @@ export class Model {
     return this.#hash
   }
   async #computeHash(): Promise<string> {
+    const { composition } = this.#parts
+    const own = await this.#hashOfFiles()
+    if (composition === undefined) return own
+    return `sha256:${createHash('sha256').update(own).update(composition).digest('hex')}`
+  }
+  async #hashOfFiles(): Promise<string> {
     const { storage, storages, checkpoint } = this.#parts
     const ofText = (text: string) => call(() => native().storageFromBuffer(new TextEncoder().encode(text)))
     const hashOf = (handle: NativeStorage) => settle(() => native().hashStorage(handle))
@@ -208,6 +217,19 @@ export class Model {
     const parameters = call(() => this.#parts.parameters.overlay(overlay as Record<string, NativeTensor>))
     const model = new Model({ ...this.#parts, parameters })
     return model
+  }
+
+  /** This model's weights under another graph that holds its own; see `compose`. */
+  withGraph(
+    change: Pick<ModelParts, 'graph' | 'outputs' | 'name'> & {
+      composition: string
+      labels?: readonly string[]
+    },
+  ): Model {
+    this.#check()
+    // What would be saved is the file alone, without what was put behind it.
+    const { source: _, labels: __, ...kept } = this.#parts
+    return new Model({ ...kept, ...change })
   }
 
   /**

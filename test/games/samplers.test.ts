@@ -58,7 +58,7 @@ test('worked example: occlusion', async t => {
 })
 
 test('worked example: RISE over all 16 masks, by the masks and by what is expected', async t => {
-  const rise = async (normalization: 'mask' | 'expected') => {
+  const rise = async (normalization: 'mask' | 'expected' | 'centred') => {
     const player = new RisePlayer({
       samples: 16,
       places: 4,
@@ -71,6 +71,13 @@ test('worked example: RISE over all 16 masks, by the masks and by what is expect
   }
   close(t, await rise('mask'), [0.692732842, 0.366794622, 0.489183914, 0.539123258])
   close(t, await rise('expected'), [0.692741501, 0.366799207, 0.489190029, 0.539129997])
+  const mean = Array.from({ length: 16 }, (_, set) => sigmoidValue([0, 1, 2, 3].map(p => (set >>> p) & 1)))
+  const less = mean.reduce((a, b) => a + b) / 16 / (1 + 1e-4 / 8)
+  close(
+    t,
+    await rise('centred'),
+    [0.692732842, 0.366794622, 0.489183914, 0.539123258].map(score => score - less),
+  )
 })
 
 test('RISE: a constant value c gives c Σm / (Σm + 1e-4) and says so', async t => {

@@ -3,6 +3,7 @@ import {
   type Attribution,
   type AttributionMethod,
   createTensor,
+  FeaturePermutation,
   fromFunction,
   Hsic,
   KernelShap,
@@ -16,6 +17,7 @@ import {
   Sobol,
   Target,
   type Tensor,
+  tableColumns,
 } from '#lib/index.js'
 import { sigmoidValue } from '../oracles/sigmoidGame.js'
 
@@ -246,5 +248,44 @@ test('an abort ends the work with its code', async t => {
   })
   await t.throwsAsync(new KernelShap(model).attribute(row(1, 2, 3), { target, signal: controller.signal }), {
     code: 'ABORTED',
+  })
+})
+
+test('feature permutation: w (x - the partner of the list), the same for every seed on average, groups together', async t => {
+  const weights = [2, -1, 0]
+  const model = box(values => values.reduce((sum, value, at) => sum + value * weights[at]!, 0))
+  const rows = [row(1, 2, 3), row(4, -1, 0), row(-2, 0, 5), row(0.5, 3, 1)]
+  const once = await new FeaturePermutation(model).attributeBatch(rows, { target })
+  for (const [at, attribution] of once.entries()) {
+    const scores = attribution.scores().data
+    // Each feature came from one of the rows.
+    for (const player of [0, 1, 2]) {
+      const partners = rows.map(other => weights[player]! * (rows[at]!.data[player]! - other.data[player]!))
+      t.true(partners.some(loss => Math.abs(loss - scores[player]!) < 1e-6))
+    }
+    t.is(scores[2], 0)
+    t.is(attribution.cost.forwardPasses, 1 + 1 + 3)
+  }
+  // Over many permutations a row is compared with the mean of all.
+  const many = await new FeaturePermutation(model, { permutations: 400, seed: 4 }).attributeBatch(rows, {
+    target,
+  })
+  const mean = (player: number) => rows.reduce((sum, other) => sum + other.data[player]!, 0) / rows.length
+  for (const [at, attribution] of many.entries()) {
+    const { regionErrors } = attribution.method.details as { regionErrors: number[] }
+    for (const player of [0, 1]) {
+      const expected = weights[player]! * (rows[at]!.data[player]! - mean(player))
+      t.true(regionErrors[player]! < 0.3)
+      t.true(Math.abs(attribution.scores().data[player]! - expected) < 4 * regionErrors[player]!)
+    }
+  }
+  const grouped = new FeaturePermutation(model, { regions: tableColumns(3, [[0, 1]]) })
+  for (const attribution of await grouped.attributeBatch(rows, { target }))
+    t.is(attribution.scores().data[0], attribution.scores().data[1])
+  await t.throwsAsync(new FeaturePermutation(model).attributeBatch([rows[0]!], { target }), {
+    code: 'OPTION_RANGE',
+  })
+  await t.throwsAsync(new FeaturePermutation(model).attributeBatch([rows[0]!, row(1, 2)], { target }), {
+    code: 'INPUT_SHAPE',
   })
 })

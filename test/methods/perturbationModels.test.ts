@@ -103,7 +103,7 @@ test('maps of the sound model lie on the object, far beyond its share of the are
     [new Occlusion(sound, { window: 16, stride: 8 }), 3],
     [new KernelShap(sound, { samples: 400 }), 3],
     [new OwenValues(sound, { budget: 300 }), 3],
-    [new Rise(sound, { samples: 600 }), 1.2],
+    [new Rise(sound, { samples: 600, normalization: 'centred' }), 2],
   ]
   for (const [method, factor] of methods) {
     let [mass, area] = [0, 0]

@@ -162,7 +162,7 @@ const perturbationSection = [
   '```ts',
   "const remote = fromHttp('https://host/v2/models/cats/infer', {",
   "  inputs: [{ name: 'input', shape: ['N', 3, 224, 224] }], outputs: ['logits'], preprocessing: 'imagenet', labels,",
-  "  headers: { authorization: `Bearer ${token}` }, batch: 16, concurrency: 4, requestsPerSecond: 20, cache: 'answers',",
+  "  headers: { authorization }, batch: 16, concurrency: 4, requestsPerSecond: 20, cache: 'answers',",
   '})',
   '```',
   '',
@@ -171,6 +171,13 @@ const perturbationSection = [
   'long as `retry-after` says), bounds time and size of answers, follows no redirect, and checks every answer before it counts:',
   '`REMOTE_FAILED` otherwise. With `cache`, answers are kept by input in files of mode 0600; credentials are in no file and no',
   'result.',
+  '',
+  '`FeaturePermutation` takes a list alone (`attributeBatch`): what each example loses when a feature comes from another one of the',
+  'list; `regions: tableColumns(columns, groups)` shuffles columns together. Options: `permutations` (1), `seed`, `regions`.',
+  '',
+  '`zeroShotClassifier(imageTower, { embeddings, labels })` makes a classifier of an image tower and embeddings of texts (CLIP and its',
+  'kin) as one graph, by `compose(model, head)`, which puts any expression of the graph language behind a model: both are explained',
+  'by every method, gradients included.',
   '',
 ]
 

@@ -2,8 +2,11 @@ import type { Coalition } from '../coalition.js'
 import type { CoalitionPlayer } from '../play.js'
 import { constantWarning, type SamplerResult, samplesPerRound } from './samplerResult.js'
 
-/** What the weighted masks are divided by at each place: the masks' own sum, or the one that is expected, N p. */
-export type RiseNormalization = 'mask' | 'expected'
+/**
+ * What the weighted masks are divided by at each place: the masks' own sum, or the one that is expected, N p; `centred` is
+ * the first, less the mean value under all masks.
+ */
+export type RiseNormalization = 'mask' | 'expected' | 'centred'
 
 /** Added to the masks' sum, as Xplique has it. */
 const smallestMass = 1e-4
@@ -31,6 +34,7 @@ export class RisePlayer implements CoalitionPlayer<SamplerResult> {
   readonly #mass: Float64Array
   #asked: Coalition[] = []
   #done = 0
+  #sum = 0
   #first: number | undefined
   #isConstant = true
 
@@ -49,6 +53,7 @@ export class RisePlayer implements CoalitionPlayer<SamplerResult> {
   report(values: readonly Float64Array[]): void {
     for (const [at, coalition] of this.#asked.entries()) {
       const value = values[at]![0]!
+      this.#sum += value
       this.#first ??= value
       this.#isConstant &&= value === this.#first
       const mask = this.#settings.render(coalition)
@@ -84,9 +89,13 @@ export class RisePlayer implements CoalitionPlayer<SamplerResult> {
 
   #scores(): Float64Array {
     const { normalization, keep } = this.#settings
-    return this.#weighted.map((sum, place) =>
-      normalization === 'expected' ? sum / (this.#done * keep) : sum / (this.#mass[place]! + smallestMass),
-    )
+    const mean = this.#sum / this.#done
+    return this.#weighted.map((sum, place) => {
+      if (normalization === 'expected') return sum / (this.#done * keep)
+      const mass = this.#mass[place]!
+      const share = mass + smallestMass
+      return normalization === 'mask' ? sum / share : (sum - mean * mass) / share
+    })
   }
   #errors(): Float64Array {
     return this.#mass.map((mass, place) => {

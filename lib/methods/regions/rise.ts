@@ -39,10 +39,10 @@ export const riseOptions = {
   },
   normalization: {
     kind: 'choice',
-    choices: ['mask', 'expected'],
+    choices: ['mask', 'expected', 'centred'],
     default: 'mask',
     description:
-      'What sums of masks are divided by: the masks at the place, as Xplique (less noise), or what is expected of them, as the paper.',
+      'What sums of masks are divided by: the masks at the place, as Xplique (less noise), or what is expected of them, as the paper. Both are means of the target, nearly the same everywhere; centred is the first less the mean under all masks, a signed map that can be seen.',
   },
   ...limitOptions,
   ...seedOption,
