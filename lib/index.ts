@@ -136,8 +136,9 @@ export {
   VarGrad,
   type VarGradOptions,
 } from './methods/inputs/smoothGrad.js'
+export { AblationCam } from './methods/layers/ablationCam.js'
 export {
-  type CamOptions,
+  Cam,
   GradCam,
   GradCamElementwise,
   GradCamPlusPlus,
@@ -145,6 +146,8 @@ export {
   LayerCam,
   XGradCam,
 } from './methods/layers/cam.js'
+export type { CamOptions } from './methods/layers/camMethod.js'
+export { EigenCam } from './methods/layers/eigenCam.js'
 export { InternalInfluence, type InternalInfluenceOptions } from './methods/layers/internalInfluence.js'
 export { LayerActivation } from './methods/layers/layerActivation.js'
 export { LayerConductance, type LayerConductanceOptions } from './methods/layers/layerConductance.js'
@@ -153,6 +156,7 @@ export {
   LayerIntegratedGradients,
   type LayerIntegratedGradientsOptions,
 } from './methods/layers/layerIntegratedGradients.js'
+export { ScoreCam } from './methods/layers/scoreCam.js'
 export { NeuronConductance, type NeuronConductanceOptions } from './methods/neurons/neuronConductance.js'
 export { NeuronGradient, type NeuronGradientOptions } from './methods/neurons/neuronGradient.js'
 export { NeuronIntegratedGradients } from './methods/neurons/neuronIntegratedGradients.js'

@@ -12,7 +12,7 @@ import { integratedGradientsOptions } from './inputs/integratedGradients.js'
 import { pathEntries } from './inputs/pathEntries.js'
 import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
-import { camOptions } from './layers/cam.js'
+import { camOptions } from './layers/camMethod.js'
 import { layerEntries } from './layers/layerEntries.js'
 import type { OptionSchema } from './options.js'
 import { limaOptions } from './regions/lima.js'
@@ -56,6 +56,10 @@ const rectifier = async (name: 'GuidedBackprop' | 'Deconvolution'): Promise<Crea
 }
 
 const cams = {
+  Cam: [
+    "The head's weights of the class on the channels of the last layer, for models that end in a mean and a linear head.",
+    'Zhou et al. 2016, equation 2',
+  ],
   GradCam: [
     'Channels of a layer weighed by the mean of their gradient: a coarse map.',
     'Selvaraju et al. 2017, equations 1 and 2',
@@ -76,11 +80,46 @@ const cams = {
   ],
 } as const
 
+/** Maps that are made without gradients. */
+const forwardCams = {
+  ScoreCam: [
+    'Channels of a layer weighed by what the target makes of the picture masked with their map; a forward pass each.',
+    'Wang et al. 2020, equations 3 to 6',
+    async () => (await import('./layers/scoreCam.js')).ScoreCam,
+  ],
+  AblationCam: [
+    'Channels of a layer weighed by the share of the target that is lost without them; a forward pass of what follows each.',
+    'Desai and Ramaswamy 2020, equations 4 and 5',
+    async () => (await import('./layers/ablationCam.js')).AblationCam,
+  ],
+  EigenCam: [
+    'The first principal component of a layer: the same map for every target.',
+    'Muhammad and Yeasin 2020, equation 4',
+    async () => (await import('./layers/eigenCam.js')).EigenCam,
+  ],
+} as const
+
+const forwardCamEntries = Object.entries(forwardCams).map(
+  ([name, [summary, source, load]]): MethodEntry => ({
+    name,
+    role: 'attribute',
+    summary: `${summary} The layer is the last of maps (of a transformer: the tokens that its last attention reads) unless it is named.`,
+    source,
+    requires: [],
+    options: camOptions,
+    wraps: false,
+    load: async () => {
+      const Class = await load()
+      return (model, options) => new Class(model, options)
+    },
+  }),
+)
+
 const camEntries = Object.entries(cams).map(
   ([name, [summary, source]]): MethodEntry => ({
     name,
     role: 'attribute',
-    summary: `${summary} The layer is the last of maps unless it is named; for transformers it must be.`,
+    summary: `${summary} The layer is the last of maps (of a transformer: the tokens that its last attention reads) unless it is named.`,
     source,
     requires: ['gradients'],
     options: camOptions,
@@ -232,6 +271,7 @@ export const methods: readonly MethodEntry[] = [
   ...pathEntries,
   ...layerEntries,
   ...camEntries,
+  ...forwardCamEntries,
   ...attentionEntries,
   ...perturbationEntries,
   {

@@ -102,7 +102,7 @@ export class FeatureAblation extends GradientMethod {
   override recipe(): Recipe {
     return ablationRecipe([], {})
   }
-  protected override recipeFor({ explained }: Example): Recipe {
+  override recipeFor({ explained }: Example): Recipe {
     const { names, units, tensors } = explained
     const given = this.#features
     if (given && 'dtype' in given && names.length > 1)

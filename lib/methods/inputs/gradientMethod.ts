@@ -92,11 +92,11 @@ export abstract class GradientMethod {
   abstract recipe(): Recipe
   abstract identity(): MethodIdentity
   /** The recipe for an example, of methods whose numbers depend on its sizes; they explain examples one by one. */
-  protected recipeFor(_example: Example, _options: AttributeOptions): Recipe | Promise<Recipe> {
+  recipeFor(_example: Example, _options: AttributeOptions): Recipe | Promise<Recipe> {
     return this.recipe()
   }
   /** What is explained of the model, of methods that decide it themselves. */
-  protected targetFor(options: AttributeOptions): AttributeOptions['target'] {
+  targetFor(options: AttributeOptions): AttributeOptions['target'] {
     return options.target
   }
   /** Whether scores add up to f(input) - f(baseline). */
@@ -107,14 +107,11 @@ export abstract class GradientMethod {
     )
   }
   /** How scores of an explained value stand in the result. */
-  protected get present(): Present | undefined {
+  get present(): Present | undefined {
     return undefined
   }
   /** What a call explains where it does not say. */
-  protected async chooseExplained(
-    _prepared: PreparedInput,
-    options: AttributeOptions,
-  ): Promise<AttributeOptions> {
+  async chooseExplained(_prepared: PreparedInput, options: AttributeOptions): Promise<AttributeOptions> {
     return options
   }
   /** What a call does depends on its example or result, so that examples do not go through the loop side by side. */

@@ -1,10 +1,12 @@
 import type { EnsembleRequest } from '#typings/addon.js'
 import { AscribeError } from '../../errors.js'
 import { Model } from '../../model/model.js'
+import type { PreparedInput } from '../../model/prepareInput.js'
 import { expectInteger } from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { biasedOption } from './biasedOption.js'
-import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import { type AttributeOptions, GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
+import type { Example, Present } from './gradientResult.js'
 import { Saliency } from './saliency.js'
 
 export const smoothGradOptions = {
@@ -59,9 +61,24 @@ abstract class NoiseAround extends GradientMethod {
     this.noise = resolveOptions(smoothGradOptions, options)
   }
   override recipe(): Recipe {
+    return this.#around(this.base.recipe())
+  }
+  override async recipeFor(example: Example, options: AttributeOptions): Promise<Recipe> {
+    return this.#around(await this.base.recipeFor(example, options))
+  }
+  override targetFor(options: AttributeOptions): AttributeOptions['target'] {
+    return this.base.targetFor(options)
+  }
+  override chooseExplained(prepared: PreparedInput, options: AttributeOptions): Promise<AttributeOptions> {
+    return this.base.chooseExplained(prepared, options)
+  }
+  override get present(): Present | undefined {
+    return this.base.present
+  }
+  #around(recipe: Recipe): Recipe {
     const { samples, sigma, fractionOfRange, seed } = this.noise
     return {
-      ...this.base.recipe(),
+      ...recipe,
       samples,
       seed,
       statistic: this.statistic,

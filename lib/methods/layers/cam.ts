@@ -1,145 +1,23 @@
-import type { Units } from '../../attribution/units.js'
-import { AscribeError } from '../../errors.js'
-import { bindSizes } from '../../model/bindSizes.js'
-import type { Model } from '../../model/model.js'
-import type { PreparedInput } from '../../model/prepareInput.js'
-import { call, native, settle } from '../../native.js'
-import {
-  type AttributeOptions,
-  GradientMethod,
-  type MethodIdentity,
-  type Recipe,
-} from '../inputs/gradientMethod.js'
-import type { Present } from '../inputs/gradientResult.js'
+import type { AttributeOptions, Recipe } from '../inputs/gradientMethod.js'
+import type { Example, Scored } from '../inputs/gradientResult.js'
 import { onePass } from '../inputs/recipe.js'
-import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { type CamName, camPass } from './camMaps.js'
+import { CamMethod } from './camMethod.js'
 
-export const camOptions = {
-  relu: {
-    kind: 'boolean',
-    default: true,
-    description: 'Keep what speaks for the target; off for the signed map.',
-  },
-} as const
-
-export type CamOptions = Given<typeof camOptions>
-
-/** The last layer of maps that are more than one pixel, for models that end in them. */
-async function lastMaps(model: Model, prepared: PreparedInput, signal?: AbortSignal): Promise<string> {
-  const sizes = bindSizes(model.inputs, prepared.tensors)
-  const graph = call(() => native().createGraph(model.graph))
-  const layers = await settle(() => graph.layers(sizes), signal)
-  const isMaps = ({ shape }: { shape: number[] }) => shape.length === 4 && shape[2]! > 1 && shape[3]! > 1
-  const at = layers.findLastIndex(isMaps)
-  const convolved = layers.findLastIndex(layer => layer.op === 'conv' && isMaps(layer))
-  // Behind the patches of a transformer, what has four axes are queries and who reads whom.
-  const attends = layers
-    .slice(Math.max(0, convolved))
-    .some(({ op, shape }) => ['softmax', 'attention'].includes(op) && shape.length > 2)
-  if (convolved >= 0 && !attends) return layers[at]!.name
-  throw new AscribeError(
-    'LAYER_NOT_FOUND',
-    'The model does not end in maps of which the last could be taken',
-    {
-      hint: 'Name a layer: option `layer`, for a transformer the norm before the last attention; model.layers() lists them.',
-    },
-  )
-}
-
-/** Tokens as the squares of a picture, a class token before them left out. */
-function squareOf(tokens: number): { first: number; side: number } | undefined {
-  for (const first of [0, 1]) {
-    const side = Math.round(Math.sqrt(tokens - first))
-    if (side > 1 && side * side === tokens - first) return { first, side }
-  }
-  return undefined
-}
-
-/** Class activation maps: channels of a layer, weighed by what the target makes of them, and summed. */
-abstract class CamMethod extends GradientMethod {
-  readonly options: Resolved<typeof camOptions>
-  protected abstract readonly name: CamName
-
-  constructor(model: Model, options: CamOptions = {}) {
-    super(model)
-    this.options = resolveOptions(camOptions, options)
-  }
+/** Maps whose weights come of the gradient in the layer: what each place gets is made inside the pass. */
+abstract class GradientCam extends CamMethod {
+  protected abstract override readonly name: CamName
 
   override recipe(): Recipe {
-    return onePass('gradient', { pass: camPass(this.name) })
+    return onePass('gradient')
   }
-  override identity(): MethodIdentity {
-    return { name: this.name, options: this.options }
+  override recipeFor(example: Example, _options: AttributeOptions): Recipe {
+    const { layer, shape } = this.shapeOf(example)
+    return onePass('gradient', { pass: camPass(this.name, layer, this.geometryOf(layer, shape)) })
   }
-
-  protected override async chooseExplained(
-    prepared: PreparedInput,
-    options: AttributeOptions,
-  ): Promise<AttributeOptions> {
-    if (options.inputs !== undefined)
-      throw new AscribeError(
-        'OPTION_RANGE',
-        `${this.name} explains a layer; give \`layer\` in place of \`inputs\``,
-      )
-    if (Array.isArray(options.layer) && options.layer.length !== 1)
-      throw new AscribeError('OPTION_RANGE', `${this.name} takes one layer at a time`)
-    const layer = options.layer ?? (await lastMaps(this.model, prepared, options.signal))
-    return { ...options, layer }
+  protected override mapOf({ rows }: Scored, target: number): Float32Array {
+    return rows[target]!
   }
-
-  protected override get present(): Present {
-    return ({ name, units, rows, example: { prepared } }) => {
-      const [input] = Object.entries(prepared.units).filter(([, each]) => each.kind === 'grid')
-      const placement = input?.[1].kind === 'grid' ? input[1].placement : null
-      const { channels, height, width, at } = mapsOf(name, units)
-      const maps = rows.map(row => {
-        const map = new Float32Array(height * width)
-        for (let place = 0; place < map.length; place++) {
-          let sum = 0
-          for (let channel = 0; channel < channels; channel++) sum += row[at(channel, place)]!
-          map[place] = this.options.relu ? Math.max(0, sum) : sum
-        }
-        return map
-      })
-      return {
-        name,
-        units: { kind: 'grid', layout: 'HW', channels: 1, height, width, placement },
-        rows: maps,
-        showsPicture: prepared.pictureInput !== undefined,
-      }
-    }
-  }
-}
-
-function mapsOf(name: string, units: Units) {
-  if (units.kind === 'tensor' && units.shape.length === 4) {
-    const [, channels, height, width] = units.shape as [number, number, number, number]
-    return {
-      channels,
-      height,
-      width,
-      at: (channel: number, place: number) => channel * height * width + place,
-    }
-  }
-  if (units.kind === 'tokens' && units.features !== undefined) {
-    const { features, tokens } = units
-    const square = squareOf(tokens.length)
-    if (square)
-      return {
-        channels: features,
-        height: square.side,
-        width: square.side,
-        at: (channel: number, place: number) => (square.first + place) * features + channel,
-      }
-  }
-  throw new AscribeError(
-    'LAYER_NOT_FOUND',
-    `"${name}" holds no maps: expected [1, K, height, width], or tokens of a square picture`,
-    {
-      hint: '`ascribe inspect MODEL` lists layers with their shapes.',
-    },
-  )
 }
 
 /**
@@ -149,7 +27,7 @@ function mapsOf(name: string, units: Units) {
  *
  * Source: Selvaraju et al., "Grad-CAM" (ICCV 2017), equations 1 and 2.
  */
-export class GradCam extends CamMethod {
+export class GradCam extends GradientCam {
   protected readonly name = 'GradCam'
 }
 
@@ -159,7 +37,7 @@ export class GradCam extends CamMethod {
  * Source: Chattopadhay et al., "Grad-CAM++" (WACV 2018), equation 19 with the exponential left out, as the library
  * pytorch-grad-cam has it; published codes differ [unconfirmed].
  */
-export class GradCamPlusPlus extends CamMethod {
+export class GradCamPlusPlus extends GradientCam {
   protected readonly name = 'GradCamPlusPlus'
 }
 
@@ -169,12 +47,12 @@ export class GradCamPlusPlus extends CamMethod {
  *
  * Source: Draelos and Carin, "Use HiResCAM instead of Grad-CAM" (2020).
  */
-export class HiResCam extends CamMethod {
+export class HiResCam extends GradientCam {
   protected readonly name = 'HiResCam'
 }
 
 /** Gradient times activation, of which each element keeps what is positive before the sum. See {@link GradCam}. */
-export class GradCamElementwise extends CamMethod {
+export class GradCamElementwise extends GradientCam {
   protected readonly name = 'GradCamElementwise'
 }
 
@@ -183,7 +61,7 @@ export class GradCamElementwise extends CamMethod {
  *
  * Source: Jiang et al., "LayerCAM" (IEEE TIP 2021), equation 6.
  */
-export class LayerCam extends CamMethod {
+export class LayerCam extends GradientCam {
   protected readonly name = 'LayerCam'
 }
 
@@ -192,6 +70,18 @@ export class LayerCam extends CamMethod {
  *
  * Source: Fu et al., "Axiom-based Grad-CAM" (BMVC 2020), equation 9.
  */
-export class XGradCam extends CamMethod {
+export class XGradCam extends GradientCam {
   protected readonly name = 'XGradCam'
+}
+
+/**
+ * CAM itself, for models that end in the mean of the maps and a linear head: the head's weights of the class on the maps.
+ * Over the number of places the signed map adds up to the logit less its bias. See {@link GradCam}.
+ *
+ * Source: Zhou et al., "Learning deep features for discriminative localization" (CVPR 2016), equation 2.
+ *
+ * @throws AscribeError MODEL_CAPABILITY where something else than a mean and products with weights follows the layer.
+ */
+export class Cam extends GradientCam {
+  protected readonly name = 'Cam'
 }

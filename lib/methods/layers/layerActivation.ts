@@ -27,10 +27,7 @@ export class LayerActivation extends GradientMethod {
       },
     })
   }
-  protected override async chooseExplained(
-    _prepared: unknown,
-    options: AttributeOptions,
-  ): Promise<AttributeOptions> {
+  override async chooseExplained(_prepared: unknown, options: AttributeOptions): Promise<AttributeOptions> {
     return requireLayer(this, options)
   }
   override identity(): MethodIdentity {

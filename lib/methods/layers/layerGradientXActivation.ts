@@ -23,10 +23,7 @@ export class LayerGradientXActivation extends GradientMethod {
   override recipe(): Recipe {
     return onePass('inputTimesGradient')
   }
-  protected override async chooseExplained(
-    _prepared: unknown,
-    options: AttributeOptions,
-  ): Promise<AttributeOptions> {
+  override async chooseExplained(_prepared: unknown, options: AttributeOptions): Promise<AttributeOptions> {
     return requireLayer(this, options)
   }
   override identity(): MethodIdentity {

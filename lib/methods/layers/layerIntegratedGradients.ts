@@ -68,10 +68,10 @@ export class LayerIntegratedGradients extends LayerMethod {
       },
     }
   }
-  protected override recipeFor(example: Example, options: AttributeOptions): Recipe {
+  override recipeFor(example: Example, options: AttributeOptions): Recipe {
     return this.options.path === 'layer' ? this.recipe() : super.recipeFor(example, options)
   }
-  protected override async chooseExplained(
+  override async chooseExplained(
     prepared: PreparedInput,
     options: AttributeOptions,
   ): Promise<AttributeOptions> {

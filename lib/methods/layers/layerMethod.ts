@@ -16,7 +16,7 @@ export abstract class LayerMethod extends GradientMethod {
   override recipe(): Recipe {
     return this.recipeOf('')
   }
-  protected override recipeFor(_example: Example, options: AttributeOptions): Recipe {
+  override recipeFor(_example: Example, options: AttributeOptions): Recipe {
     return this.recipeOf(this.layerOf(options))
   }
   protected layerOf({ layer }: AttributeOptions): string {
@@ -29,7 +29,7 @@ export abstract class LayerMethod extends GradientMethod {
       )
     return resolveOneLayer(this.model, only)
   }
-  protected override async chooseExplained(
+  override async chooseExplained(
     _prepared: PreparedInput,
     options: AttributeOptions,
   ): Promise<AttributeOptions> {

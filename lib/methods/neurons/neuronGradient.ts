@@ -35,7 +35,7 @@ export class NeuronGradient extends GradientMethod {
   override recipe(): Recipe {
     return onePass(this.options.absolute ? 'absolute' : 'gradient')
   }
-  protected override targetFor(options: AttributeOptions): AttributeOptions['target'] {
+  override targetFor(options: AttributeOptions): AttributeOptions['target'] {
     return neuronTarget(this.neuron, options)
   }
   override identity(): MethodIdentity {

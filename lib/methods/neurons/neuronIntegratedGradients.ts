@@ -18,7 +18,7 @@ export class NeuronIntegratedGradients extends IntegratedGradients {
     super(model, options)
     this.neuron = resolveNeuron(model, neuron)
   }
-  protected override targetFor(options: AttributeOptions): AttributeOptions['target'] {
+  override targetFor(options: AttributeOptions): AttributeOptions['target'] {
     return neuronTarget(this.neuron, options)
   }
   override identity(): MethodIdentity {
