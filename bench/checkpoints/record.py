@@ -58,6 +58,8 @@ CASES = {
     'opt-post-norm': lambda: hf.OPTForCausalLM(hf.OPTConfig(
         vocab_size=40, hidden_size=16, ffn_dim=24, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=256,
         word_embed_proj_dim=12, do_layer_norm_before=False)),
+    'llama-classification': lambda: hf.LlamaForSequenceClassification(hf.LlamaConfig(**DECODER, num_labels=3)),
+    'gpt2-states': lambda: hf.GPT2Model(hf.GPT2Config(vocab_size=40, n_positions=32, n_embd=16, n_layer=1, n_head=4)),
     'bert-classification': lambda: hf.BertForSequenceClassification(hf.BertConfig(**ENCODER, num_labels=3)),
     'bert-masked': lambda: hf.BertForMaskedLM(hf.BertConfig(**ENCODER)),
     'bert-base': lambda: hf.BertModel(hf.BertConfig(**ENCODER)),
@@ -203,6 +205,8 @@ def record(name, folder):
             pad = model.config.pad_token_id or 0
             ids = torch.where(mask == 1, ids, torch.full_like(ids, pad))
             inputs = dict(input_ids=ids, attention_mask=mask)
+            if kind in ('llama', 'gpt2'):
+                inputs = dict(input_ids=ids)
             if kind in ('bert', 'electra'):
                 inputs['token_type_ids'] = (torch.arange(length) > 9).long().expand(2, -1)
             result = model(**inputs)

@@ -23,9 +23,17 @@ export function generating(model: Model): { checkpoint: Checkpoint; decoder: Cau
 const integers = (shape: number[], values: readonly number[]): Tensor =>
   createTensor('i64', shape, BigInt64Array.from(values, BigInt))
 
-/** Rows of ids as one tensor, filled up at their front (or end) with `padding`. */
-export function padded(rows: readonly (readonly number[])[], padding: number, atEnd: boolean): Tensor {
-  const length = Math.max(...rows.map(row => row.length))
+/** Lengths are rounded up so that few plans serve all texts. */
+export const roundedLength = (length: number): number => (length <= 32 ? 32 : Math.ceil(length / 64) * 64)
+
+/** Rows of ids as one tensor of at least `least` columns, filled up at their front (or end) with `padding`. */
+export function padded(
+  rows: readonly (readonly number[])[],
+  padding: number,
+  atEnd: boolean,
+  least = 0,
+): Tensor {
+  const length = Math.max(least, ...rows.map(row => row.length))
   const filled = rows.map(row => {
     const rest = Array.from({ length: length - row.length }, () => padding)
     return atEnd ? [...row, ...rest] : [...rest, ...row]
@@ -174,6 +182,13 @@ export class Decoding {
   }
 }
 
+/** Texts for an encoder, and what of them counts. */
+export function paddedSources(sources: readonly (readonly number[])[]): { ids: Tensor; kept: Tensor } {
+  const length = roundedLength(Math.max(...sources.map(row => row.length)))
+  const ones = sources.map(row => row.map(() => 1))
+  return { ids: padded(sources, 0, true, length), kept: padded(ones, 0, true, length) }
+}
+
 /** What an encoder makes of texts, filled up to one length. */
 async function encoded(
   model: Model,
@@ -181,20 +196,17 @@ async function encoded(
   signal?: AbortSignal,
 ): Promise<Record<string, Tensor>> {
   const { decoder, checkpoint } = generating(model)
-  const ids = padded(sources, 0, true)
-  const kept = padded(
-    sources.map(row => row.map(() => 1)),
-    0,
-    true,
-  )
+  const { ids, kept } = paddedSources(sources)
   const [batch, length] = ids.shape
   const sizes = { B: batch!, S: length! }
-  const [states] = await model.runPlan(
+  const graph = encodingGraph(decoder, checkpoint.weights)
+  const parts = await model.runPlan(
     `encode ${JSON.stringify(sizes)}`,
-    () => encodingGraph(decoder, checkpoint.weights),
+    () => graph,
     { input_ids: ids, attention_mask: kept },
     { sizes },
     signal,
   )
-  return { source_states: states!, source_kept: kept }
+  const named = graph.outputs.map((index, at) => [graph.values[index]!.name!, parts[at]!])
+  return { ...Object.fromEntries(named), source_kept: kept }
 }

@@ -7,7 +7,7 @@ import { parseConfig } from '../frontends/checkpoints/config.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
 import type { Model } from '../model/model.js'
 import { expectKnownKeys, expectObject, expectOneOf, typeError } from '../validate.js'
-import { padded } from './decoding.js'
+import { padded, roundedLength } from './decoding.js'
 
 /** What of a text's states becomes its vector: their mean, the first or the last. */
 export type Pooling = 'mean' | 'first' | 'last'
@@ -152,14 +152,21 @@ export class Embedder {
     const { model } = this
     // RoBERTa and its kind count positions by what is no padding, so that the filler must be theirs.
     const padding = model.checkpoint?.config.integer('pad_token_id', 0, 0) ?? 0
-    const ids = padded(rows, padding, true)
-    const [batch, length] = ids.shape as [number, number]
+    const longest = Math.max(...rows.map(row => row.length))
+    const positions =
+      (model.checkpoint?.config.optionalInteger('max_position_embeddings') ?? Number.POSITIVE_INFINITY) -
+      padding -
+      1
+    const length = roundedLength(longest) <= positions ? roundedLength(longest) : longest
+    const ids = padded(rows, padding, true, length)
+    const batch = rows.length
     const given: Record<string, Tensor> = {
       input_ids: ids,
       attention_mask: padded(
         rows.map(row => row.map(() => 1)),
         0,
         true,
+        length,
       ),
       token_type_ids: createTensor('i64', [batch, length], new BigInt64Array(batch * length)),
     }

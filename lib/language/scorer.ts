@@ -3,7 +3,7 @@ import { AscribeError } from '../errors.js'
 import { scoringGraph } from '../frontends/checkpoints/decodingGraph.js'
 import type { Model } from '../model/model.js'
 import { expectKnownKeys, expectObject, typeError } from '../validate.js'
-import { generating, padded } from './decoding.js'
+import { generating, padded, paddedSources, roundedLength } from './decoding.js'
 import { type Prompt, promptTokens } from './generator.js'
 
 /** A text whose probability is wanted. */
@@ -43,9 +43,6 @@ interface Row {
 
 const integers = (values: readonly number[]): Tensor =>
   createTensor('i64', [values.length], BigInt64Array.from(values, BigInt))
-
-/** Lengths are rounded up so that few plans serve all texts. */
-const roundedLength = (length: number): number => (length <= 32 ? 32 : Math.ceil(length / 64) * 64)
 
 /**
  * Log-probabilities of given texts: one pass over a text and what stands before it, in which only the states that
@@ -127,7 +124,8 @@ export class Scorer {
     const longest = Math.max(...group.map(({ ids }) => ids.length))
     const length = Math.min(roundedLength(longest), decoder.contextLength)
     // Filled up behind their ends, where causal attention does not look.
-    const ids = padded([...group.map(row => row.ids), new Array<number>(length).fill(0)], 0, true)
+    const given = group.map(row => row.ids)
+    const ids = padded(given, 0, true, length)
     const rows = group.flatMap(({ ids, first }, at) =>
       ids.slice(first).map((_, k) => at * length + first + k - 1),
     )
@@ -136,15 +134,9 @@ export class Scorer {
     const filled = (list: readonly number[]) =>
       integers([...list, ...new Array<number>(count - list.length).fill(0)])
     const sources = decoder.encode === undefined ? undefined : group.map(({ source }) => source!)
-    const source: Record<string, Tensor> = sources
-      ? {
-          source_ids: padded(sources, 0, true),
-          attention_mask: padded(
-            sources.map(each => each.map(() => 1)),
-            0,
-            true,
-          ),
-        }
+    const filledUp = sources && paddedSources(sources)
+    const source: Record<string, Tensor> = filledUp
+      ? { source_ids: filledUp.ids, attention_mask: filledUp.kept }
       : {}
     const sizes = {
       B: group.length,
@@ -156,11 +148,7 @@ export class Scorer {
       `score ${JSON.stringify(sizes)}`,
       () => scoringGraph(decoder, checkpoint.weights),
       {
-        input_ids: createTensor(
-          'i64',
-          [group.length, length],
-          (ids.data as BigInt64Array).slice(0, group.length * length),
-        ),
+        input_ids: ids,
         rows: filled(rows),
         targets: filled(targets),
         ...source,

@@ -3,7 +3,7 @@ import type { Config } from './config.js'
 import { contrastive, type Tower, towerLayers } from './contrastive.js'
 import { firstToken } from './encoder.js'
 import { architecture, type Family } from './family.js'
-import type { Network } from './network.js'
+import { type Network, pickRow } from './network.js'
 import { forEach, patches, patchSizes } from './patches.js'
 import { integer, WholeSequence } from './sequence.js'
 import { encoderSizes } from './transformerLayer.js'
@@ -12,10 +12,7 @@ import { encoderSizes } from './transformerLayer.js'
 function endOfText(net: Network, ids: Value, states: Value, config: Config): Value {
   const end = config.integer('eos_token_id', 49_407, 0)
   const marks = end === 2 ? ids : net.cast(net.apply('equal', [ids, integer(net, end)]), 'i64')
-  const at = net.unsqueeze(net.apply('argMax', [marks], { axis: 1, keepDims: 0 }), 1)
-  return net.apply('squeeze', [net.apply('gatherNd', [states, net.unsqueeze(at, 1)], { batchDims: 1 })], {
-    axes: [1],
-  })
+  return pickRow(net, states, net.apply('argMax', [marks], { axis: 1, keepDims: 0 }))
 }
 
 function textTower(root: Network, config: Config, projection: number | undefined): Tower {

@@ -1,7 +1,7 @@
 import type { GraphDescription } from '#typings/addon.js'
 import type { Value } from '../../graph/builder.js'
 import { CachedSequence } from './cachedSequence.js'
-import type { CausalDecoder } from './family.js'
+import { type CausalDecoder, type Source, sourceOf } from './family.js'
 import { Network } from './network.js'
 import { WholeSequence } from './sequence.js'
 import type { CheckpointWeights } from './weights.js'
@@ -28,23 +28,36 @@ export function decodingGraph(decoder: CausalDecoder, weights: CheckpointWeights
     decoder.contextLength,
   )
   const row = i64(net, 'row', [])
-  const source =
-    decoder.encode === undefined
-      ? undefined
-      : {
-          kept: i64(net, 'source_kept', ['B', 'S']),
-          states: net.graph.input('source_states', 'f32', ['B', 'S', decoder.features]),
-        }
+  const source = decoder.encode && readBefore(net)
   const hidden = decoder.hidden(net, ids, sequence, source)
   const last = net.apply('gather', [hidden, row], { axis: 1 })
   return net.graph.build([net.graph.named(decoder.logits(net, last), 'logits')])
 }
 
-/** What a model reads before it writes: `input_ids` and `attention_mask` [B, S] -> states [B, S, features]. */
+/** What an encoder made of a text, given to every step: what counts of it, and each layer's keys and values. */
+function readBefore(net: Network): Source {
+  return {
+    kept: i64(net, 'source_kept', ['B', 'S']),
+    crossed: (key, heads, size) => {
+      const part = (name: string) => net.graph.input(`${key}.${name}`, 'f32', ['B', heads, 'S', size])
+      return [part('keys'), part('values')]
+    },
+  }
+}
+
+/**
+ * What a model reads before it writes: `input_ids` and `attention_mask` [B, S] -> keys and values of all layers that
+ * read them, under the names that {@link decodingGraph} takes them by.
+ */
 export function encodingGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
   const net = new Network(weights)
   const ids = i64(net, 'input_ids', ['B', 'S'])
-  return net.graph.build([decoder.encode!(net, ids, i64(net, 'attention_mask', ['B', 'S']))])
+  const states = decoder.encode!(net, ids, i64(net, 'attention_mask', ['B', 'S']))
+  const named = decoder.crossings!(net, states).flatMap(({ key, keys, values }) => [
+    net.graph.named(keys, `${key}.keys`),
+    net.graph.named(values, `${key}.values`),
+  ])
+  return net.graph.build(named)
 }
 
 /**
@@ -61,7 +74,7 @@ export function scoringGraph(decoder: CausalDecoder, weights: CheckpointWeights)
       ? undefined
       : (() => {
           const kept = i64(net, 'attention_mask', ['B', 'S'])
-          return { kept, states: decoder.encode(net, i64(net, 'source_ids', ['B', 'S']), kept) }
+          return sourceOf(decoder.encode(net, i64(net, 'source_ids', ['B', 'S']), kept), kept)
         })()
   const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
   const width = net.dimension(hidden, -1)

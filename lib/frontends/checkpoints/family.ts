@@ -21,11 +21,26 @@ export interface BuiltModel {
 
 /** What an encoder hands its decoder. */
 export interface Source {
-  /** [B, S, features] */
-  readonly states: Value
   /** [B, S], 1 for tokens and 0 for padding. */
   readonly kept: Value
+  /**
+   * Keys and values of one layer, [B, heads, S, size] each: made of the states, or what was made of them before.
+   *
+   * @param key Names the layer.
+   */
+  crossed(
+    key: string,
+    heads: number,
+    size: number,
+    make: (states: Value) => readonly [Value, Value],
+  ): readonly [Value, Value]
 }
+
+/** A source whose states [B, S, features] are computed in the same graph. */
+export const sourceOf = (states: Value, kept: Value): Source => ({
+  kept,
+  crossed: (_key, _heads, _size, make) => make(states),
+})
 
 /** A model that predicts each next token from those before it. It is built anew for every graph that needs it. */
 export interface CausalDecoder {
@@ -39,6 +54,8 @@ export interface CausalDecoder {
   logits(net: Network, hidden: Value): Value
   /** Where the model reads a text before it writes another: ids [B, S] and what of them counts -> states. */
   encode?(net: Network, ids: Value, kept: Value): Value
+  /** Keys and values of every layer that reads the encoder's states, by the names that {@link Source} has for them. */
+  crossings?(net: Network, states: Value): { key: string; keys: Value; values: Value }[]
   /** What such a model begins to write with. */
   readonly startToken?: number
 }

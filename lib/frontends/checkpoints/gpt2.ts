@@ -1,5 +1,5 @@
 import type { Value } from '../../graph/builder.js'
-import { bodyPrefix, causalModel, tableName } from './causal.js'
+import { bodyPrefix, causalModel, generatingDecoder, tableName } from './causal.js'
 import type { Config } from './config.js'
 import type { CausalDecoder, Family } from './family.js'
 import type { Network } from './network.js'
@@ -95,6 +95,6 @@ function crossed(net: Network, x: Value, name: string, from: number, to: number)
 
 export const gpt2: Family = {
   modelTypes: ['gpt2'],
-  build: (net, config) => causalModel(net, new Gpt2Decoder(config)),
-  decoder: config => new Gpt2Decoder(config),
+  build: (net, config) => causalModel(net, config, new Gpt2Decoder(config)),
+  decoder: config => generatingDecoder(config, each => new Gpt2Decoder(each)),
 }

@@ -1,5 +1,5 @@
 import type { Value } from '../../graph/builder.js'
-import { bodyPrefix, causalModel, tableName } from './causal.js'
+import { bodyPrefix, causalModel, generatingDecoder, tableName } from './causal.js'
 import type { Config } from './config.js'
 import type { CausalDecoder, Family } from './family.js'
 import type { Network } from './network.js'
@@ -92,6 +92,6 @@ class GptNeoxDecoder implements CausalDecoder {
 
 export const gptNeox: Family = {
   modelTypes: ['gpt_neox'],
-  build: (net, config) => causalModel(net, new GptNeoxDecoder(config)),
-  decoder: config => new GptNeoxDecoder(config),
+  build: (net, config) => causalModel(net, config, new GptNeoxDecoder(config)),
+  decoder: config => generatingDecoder(config, each => new GptNeoxDecoder(each)),
 }

@@ -1,5 +1,5 @@
 import type { Value } from '../../graph/builder.js'
-import { causalModel, tableName } from './causal.js'
+import { bodyPrefix, causalModel, generatingDecoder, tableName } from './causal.js'
 import type { Config } from './config.js'
 import type { CausalDecoder, Family } from './family.js'
 import { type LlamaLayer, llamaLayers } from './llamaConfig.js'
@@ -23,7 +23,7 @@ class LlamaDecoder implements CausalDecoder {
   }
 
   hidden(net: Network, ids: Value, sequence: Sequence): Value {
-    const body = net.within('model.')
+    const body = net.within(bodyPrefix(net, 'model.', 'embed_tokens.weight'))
     const { traits } = this.#layers[0]!
     const table = body.weight('embed_tokens.weight', [this.vocabulary, this.features])
     const rows = body.lookup(table, ids, 'embed_tokens')
@@ -113,6 +113,6 @@ class LlamaDecoder implements CausalDecoder {
 /** Llama and what is built like it: Mistral, Qwen 2 and 3, Gemma 1 to 3 (text), Phi-3, SmolLM. */
 export const llama: Family = {
   modelTypes: ['llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text', 'phi3'],
-  build: (net, config) => causalModel(net, new LlamaDecoder(config)),
-  decoder: config => new LlamaDecoder(config),
+  build: (net, config) => causalModel(net, config, new LlamaDecoder(config)),
+  decoder: config => generatingDecoder(config, each => new LlamaDecoder(each)),
 }

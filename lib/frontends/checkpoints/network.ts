@@ -163,3 +163,9 @@ export class Network {
     return this.apply('cast', [x], { to })
   }
 }
+
+/** One row of each example: x [B, T, D] at places [B] -> [B, D]. */
+export function pickRow(net: Network, x: Value, places: Value): Value {
+  const index = net.unsqueeze(places, 1, 2)
+  return net.apply('squeeze', [net.apply('gatherNd', [x, index], { batchDims: 1 })], { axes: [1] })
+}

@@ -1,5 +1,5 @@
 import type { Value } from '../../graph/builder.js'
-import { bodyPrefix, causalModel, tableName } from './causal.js'
+import { bodyPrefix, causalModel, generatingDecoder, tableName } from './causal.js'
 import type { Config } from './config.js'
 import type { CausalDecoder, Family } from './family.js'
 import type { Network } from './network.js'
@@ -103,6 +103,6 @@ class OptDecoder implements CausalDecoder {
 
 export const opt: Family = {
   modelTypes: ['opt'],
-  build: (net, config) => causalModel(net, new OptDecoder(config)),
-  decoder: config => new OptDecoder(config),
+  build: (net, config) => causalModel(net, config, new OptDecoder(config)),
+  decoder: config => generatingDecoder(config, each => new OptDecoder(each)),
 }

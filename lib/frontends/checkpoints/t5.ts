@@ -2,7 +2,14 @@ import type { Value } from '../../graph/builder.js'
 import { tableName } from './causal.js'
 import type { Config } from './config.js'
 import { output, textInputs } from './encoder.js'
-import { architecture, type BuiltModel, type CausalDecoder, type Family, type Source } from './family.js'
+import {
+  architecture,
+  type BuiltModel,
+  type CausalDecoder,
+  type Family,
+  type Source,
+  sourceOf,
+} from './family.js'
 import type { Network } from './network.js'
 import { type RelativeBuckets, relativeBias, relativeBuckets } from './relativePositions.js'
 import { attention, maskOf, type Sequence, WholeSequence } from './sequence.js'
@@ -55,11 +62,10 @@ class T5 implements CausalDecoder {
     const bias = this.#bias(body, relativeBuckets(this.config, false), sequence)
     let x = body.named(this.#words(net, ids), 'embed_tokens')
     const mask = maskOf(net, net.unsqueeze(net.cast(source!.kept, 'bool'), 1, 2))
-    const layers = this.config.integer('num_decoder_layers', this.config.layers('num_layers'), 1, 1024)
-    for (let at = 0; at < layers; at++) {
+    for (let at = 0; at < this.#decoderLayers; at++) {
       const block = body.within(`block.${at}.`)
       x = this.#selfAttention(block, x, sequence, bias)
-      x = this.#crossAttention(block.within('layer.1.'), x, source!.states, mask)
+      x = this.#crossAttention(block.within('layer.1.'), x, source!, mask)
       x = this.#feed(block.within('layer.2.'), x)
       body.named(x, `block.${at}`)
     }
@@ -109,21 +115,28 @@ class T5 implements CausalDecoder {
     return this.#added(layer, x, net, read, 'SelfAttention')
   }
 
-  #crossAttention(layer: Network, x: Value, states: Value, mask: Value): Value {
+  crossings(net: Network, states: Value): { key: string; keys: Value; values: Value }[] {
+    return Array.from({ length: this.#decoderLayers }, (_, at) => {
+      const inner = net.within(`decoder.block.${at}.layer.1.EncDecAttention.`)
+      const [keys, values] = this.#crossing(inner, states)
+      return { key: inner.prefix.slice(0, -1), keys, values }
+    })
+  }
+
+  get #decoderLayers(): number {
+    return this.config.integer('num_decoder_layers', this.config.layers('num_layers'), 1, 1024)
+  }
+
+  #crossing(net: Network, states: Value): readonly [Value, Value] {
+    return [this.#part(net, states, 'k'), this.#part(net, states, 'v')]
+  }
+
+  #crossAttention(layer: Network, x: Value, source: Source, mask: Value): Value {
     const net = layer.within('EncDecAttention.')
-    const operands = [
-      this.#part(net, this.#norm(layer, x), 'q'),
-      this.#part(net, states, 'k'),
-      this.#part(net, states, 'v'),
-    ]
-    const read = attention(
-      net,
-      `${net.prefix}weights`,
-      operands as [Value, Value, Value],
-      this.#shape,
-      mask,
-      false,
-    )
+    const key = net.prefix.slice(0, -1)
+    const parts = source.crossed(key, this.#heads, this.#size, states => this.#crossing(net, states))
+    const queries = this.#part(net, this.#norm(layer, x), 'q')
+    const read = attention(net, key, [queries, ...parts], this.#shape, mask, false)
     return this.#added(layer, x, net, net.joinHeads(read, this.#heads, this.#size), 'EncDecAttention')
   }
 
@@ -156,7 +169,7 @@ function build(net: Network, config: Config): BuiltModel {
   if (name !== '' && !name.endsWith('ForConditionalGeneration'))
     throw new Unsupported(`the class ${JSON.stringify(name.slice(0, 60))}`)
   const ids = net.graph.input('decoder_input_ids', 'i64', ['batch', 'targets'])
-  const source = { states, kept: inputs.attention_mask! }
+  const source = sourceOf(states, inputs.attention_mask!)
   const hidden = model.hidden(net, ids, new WholeSequence(net, ids, true), source)
   return {
     inputs: [...values, { name: 'decoder_input_ids', dtype: 'i64', shape: ['batch', 'targets'] }],
