@@ -14,6 +14,7 @@
 #include "methods/scan_job.h"
 #include "runtime/cpu_information.h"
 #include "runtime/memory.h"
+#include "runtime/cuda_library.h"
 #include "runtime/onednn_library.h"
 #include "runtime/version.h"
 
@@ -154,6 +155,7 @@ Napi::Value engineReport(const Napi::CallbackInfo& info) {
     for (const auto list : {raisingPasses(), loweringPasses()})
       for (const Pass& pass : list) passes.emplace_back(pass.name);
     Napi::Array backends = Napi::Array::New(env);
+    backends.Set(backends.Length(), describeBackend(env, cudaReport()));
     backends.Set(backends.Length(), describeBackend(env, onednnReport()));
     for (const char* name : {"cpu", "reference"}) {
       Napi::Object item = Napi::Object::New(env);

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_BACKEND_ABI 2
+#define ASCRIBE_BACKEND_ABI 3
 #define ASCRIBE_MAX_RANK 6
 #define ASCRIBE_MAX_POST_OPS 4
 
@@ -81,7 +81,8 @@ enum AscribeOperand {
 enum AscribeStatus {
   ASCRIBE_OK = 0,
   ASCRIBE_UNSUPPORTED = 1, /* the library has no (fast) implementation: use another backend */
-  ASCRIBE_FAILED = 2
+  ASCRIBE_FAILED = 2,
+  ASCRIBE_INVALID = 3 /* what was given cannot be computed with: an index outside its axis */
 };
 
 typedef struct AscribePrimitive AscribePrimitive;

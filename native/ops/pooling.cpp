@@ -26,7 +26,8 @@ void maxPool(InferContext& c) {
   if (c.outputCount() > 1) c.output(1, DType::I32, out);
 }
 void averagePool(InferContext& c) { c.output(c.dtype(0), pooled(c)); }
-/// g [K, ...y], indices [...y], like = x
+/// g [K, ...y], indices [...y], like = x. The window, where it is given, says which results an element can be the place of: a
+/// kernel may then collect instead of scatter.
 void maxPoolGrad(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(2))); }
 /// g [K, ...y], like = x
 void averagePoolGrad(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(1))); }
@@ -92,7 +93,8 @@ const bool registered = [] {
   std::vector<AttributeSpec> average = window;
   average.push_back(integer("countIncludePad", 0));
   RegisterOp({.name = "maxPool", .opClass = OpClass::Composite, .maxOutputs = 2, .attributes = window, .infer = maxPool});
-  RegisterOp({.name = "maxPoolGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3, .infer = maxPoolGrad, .shapeOnly = 0b100});
+  RegisterOp({.name = "maxPoolGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3,
+              .attributes = {integers("kernel"), integers("strides"), integers("dilations"), integers("pads")}, .infer = maxPoolGrad, .shapeOnly = 0b100});
   RegisterOp({.name = "averagePool", .opClass = OpClass::Composite, .attributes = average, .infer = averagePool});
   RegisterOp({.name = "averagePoolGrad", .opClass = OpClass::Composite, .minInputs = 2, .maxInputs = 2, .attributes = average, .infer = averagePoolGrad, .shapeOnly = 0b10});
   RegisterOp({.name = "globalAveragePool", .opClass = OpClass::Composite, .infer = globalPool});

@@ -6,14 +6,18 @@
 
 namespace ascribe {
 
-std::vector<std::string_view> resolveBackends(const std::vector<std::string>& requested, DType precision) {
-  static constexpr std::string_view known[] = {"onednn", "cpu", "reference"};
+std::vector<std::string_view> resolveBackends(const std::vector<std::string>& requested, DType precision, const Device& device) {
   if (precision != DType::F32) return {"reference"};
-  if (requested.empty()) return {std::begin(known), std::end(known)};
+  std::vector<std::string_view> known = device.backends();
+  if (requested.empty()) return known;
   std::vector<std::string_view> out;
   for (const std::string& name : requested) {
-    const auto found = std::find(std::begin(known), std::end(known), name);
-    if (found == std::end(known)) throw Error("BACKEND_UNAVAILABLE", "no kernel backend is called " + name, "the backends are onednn, cpu and reference");
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end()) {
+      std::string all;
+      for (const std::string_view each : known) all += (all.empty() ? "" : ", ") + std::string(each);
+      throw Error("BACKEND_UNAVAILABLE", "no kernel backend of the device " + device.name() + " is called " + name, "its backends are " + all);
+    }
     out.push_back(*found);
   }
   return out;

@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "runtime/cuda_library.h"
 #include "runtime/error.h"
 
 namespace ascribe {
@@ -40,14 +41,12 @@ std::shared_ptr<Device> sharedFakeDevice() {
 }  // namespace
 
 std::shared_ptr<Device> openDevice(const std::string& name) {
-  if (name == "auto" || name == "cpu") return cpuDevice();
+  if (name == "auto") return cudaIsHardware() ? openCudaDevice(0) : cpuDevice();
+  if (name == "cpu") return cpuDevice();
   if (name == "fake") return sharedFakeDevice();
-  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (name == "cuda" || numbered) {
-    throw Error("BACKEND_UNAVAILABLE",
-                "the device " + name + " needs the CUDA backend, which this version does not have",
-                "use the device 'cpu'");
-  }
+  if (name == "cuda") return openCudaDevice(0);
+  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 9 && name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (numbered) return openCudaDevice(std::stoi(name.substr(5)));
   throw Error("OPTION_RANGE", "no device is called '" + name + "'",
               "the devices are auto, cpu, cuda and cuda:N");
 }

@@ -6,7 +6,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "runtime/memory.h"
 
@@ -29,6 +31,10 @@ class Device {
   /// True where addresses may be read and written by the host. Work has then happened when a call of a queue
   /// returns, and copies between host and device can be left out.
   virtual bool hostAccessible() const = 0;
+
+  /// Whose kernels its queues run, fastest first. Kernels of the host run there too: what they read and write is brought
+  /// to them and back where it lies elsewhere.
+  virtual std::vector<std::string_view> backends() const { return {"onednn", "cpu", "reference"}; }
 
   /// 64-byte aligned, contents undefined; never null for bytes > 0. Throws OUT_OF_MEMORY_BUDGET.
   virtual void* allocate(size_t bytes) = 0;
@@ -79,7 +85,10 @@ std::shared_ptr<Device> cpuDevice();
 std::shared_ptr<Device> makeFakeDevice(size_t capacity = size_t{1} << 30,
                                        std::chrono::microseconds delay = std::chrono::microseconds{50});
 
-/// By name: "auto", "cpu", "fake", "cuda", "cuda:N". The same device for the same name while anyone holds it, so that
+/// A GPU by its number. Throws BACKEND_UNAVAILABLE with the reason where there is none.
+std::shared_ptr<Device> openCudaDevice(int index);
+
+/// By name: "auto" (the first GPU, or the CPU where there is none), "cpu", "fake", "cuda", "cuda:N". The same device for the same name while anyone holds it, so that
 /// plans and sessions share it. Throws BACKEND_UNAVAILABLE with the reason.
 std::shared_ptr<Device> openDevice(const std::string& name);
 

@@ -256,7 +256,7 @@ void Execution::start() {
     s.madeFor.clear();  // what fails below leaves shapes of no lengths at all
     inferAtLengths(*s.ownGraph, plan_->options().specialise, s.lengths);
     checkRoom(*plan_, *s.ownGraph);
-    const std::vector<std::string_view> backends = resolveBackends(plan_->options().backends, plan_->options().specialise.precision);
+    const std::vector<std::string_view> backends = resolveBackends(plan_->options().backends, plan_->options().specialise.precision, *s.device);
     s.ownKernels.resize(plan_->steps().size());
     for (size_t i = 0; i < plan_->steps().size(); ++i) {
       const Node& node = s.ownGraph->nodes[static_cast<size_t>(plan_->steps()[i].node)];

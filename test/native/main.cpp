@@ -106,6 +106,11 @@ int main(int argc, char** argv) {
   // Where the build puts the backend library; without this its tests would be skipped and nobody would notice.
   const auto built = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "Release" / "libascribe_onednn.so";
   if (std::filesystem::exists(built)) setenv("ASCRIBE_ONEDNN_BACKEND", built.c_str(), 0);
+  // A GPU's library where a driver is, else the emulation; a choice of the caller's stands above both.
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  const auto hardware = folder / "Release" / "libascribe_cuda.so", emulation = folder / "libascribe_cuda_emulation.so";
+  const bool driver = std::filesystem::exists("/dev/nvidia0") && std::filesystem::exists(hardware);
+  if (driver || std::filesystem::exists(emulation)) setenv("ASCRIBE_CUDA_BACKEND", (driver ? hardware : emulation).c_str(), 0);
   if (table) {
     std::fputs(opTable().c_str(), stdout);
     return 0;

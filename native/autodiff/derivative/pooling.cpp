@@ -9,7 +9,9 @@ using namespace calculus;
 /// The gradient goes to the first maximum of each window.
 void maxPool(VjpContext& c) {
   const ValueId indices = c.ensureOutput(1);
-  c.gradient(0, c.b.node("maxPoolGrad", {c.cotangent(), indices, c.input(0)}));
+  Attributes window;
+  for (const char* name : {"kernel", "strides", "dilations", "pads"}) window.set(name, c.attributes().integers(name));
+  c.gradient(0, c.b.node("maxPoolGrad", {c.cotangent(), indices, c.input(0)}, window));
 }
 /// Placing back is undone by reading: u [L, K, N, C, in…] at the saved place of each window.
 void maxPoolGrad(VjpContext& c) {

@@ -6,6 +6,7 @@
 #include "graph/op.h"
 #include "harness.h"
 #include "op_cases/backends.h"
+#include "op_cases/cuda.h"
 #include "op_cases/derivatives.h"
 #include "op_cases/driver_support.h"
 #include "op_cases/rules.h"
@@ -48,6 +49,14 @@ void registerOpCaseTests() {
   addTest("op_cases/coverage", checkCoverage);
   for (const auto& [name, cases] : casesByOp()) {
     addTest("op_backends/" + name, [&cases = cases] { onEach(cases, checkBackends); });
+    for (const KernelEntry* entry : kernelsOf(name))
+      if (entry->backend == "cuda") {
+        addTest("op_cuda/" + name, [&cases = cases] {
+          if (!hasCuda()) throw Skipped("there is no CUDA device, nor the emulation of one");
+          onEach(cases, checkCuda);
+        });
+        break;
+      }
     if (!hasDerivative(name)) continue;
     for (const char* rules : {"deepLift", "lrp"})
       if (findVjp(name, rules))

@@ -4,7 +4,9 @@
 #include <memory>
 
 #include "graph/op.h"
+#include "op_cases/cuda.h"
 #include "op_cases/driver_support.h"
+#include "runtime/cuda_library.h"
 #include "op_cases/drivers.h"
 
 namespace ascribe::test {
@@ -72,7 +74,10 @@ void measure(const OpCase& test) {
 
 void measureOpCases(const std::string& filter) {
   for (const OpCase& test : opCases())
-    if (test.timed && test.name().find(filter) != std::string::npos) measure(test);
+    if (test.timed && test.name().find(filter) != std::string::npos) {
+      if (!cudaIsHardware()) measure(test);
+      else measureCuda(test);
+    }
 }
 
 }  // namespace ascribe::test

@@ -1,0 +1,193 @@
+// The table of the CUDA backend: devices, memory, streams; what kernels do is in calls.h.
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "kernels/cuda/calls.h"
+
+namespace {
+
+using namespace ascribe::cuda;
+
+/// Downloads land in pinned memory first: into pageable memory they would hold up whoever enqueues them.
+constexpr size_t kStagingBytes = size_t{4} << 20;
+
+int explain(cudaError_t error, const char* what, char* message, size_t bytes) {
+  std::snprintf(message, bytes, "%s: %s", what, cudaGetErrorString(error));
+  cudaGetLastError();  // else the next launch would report it once more
+  return error == cudaSuccess ? ASCRIBE_OK : ASCRIBE_FAILED;
+}
+int noteError(Stream& stream, cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return ASCRIBE_OK;
+  cudaGetLastError();
+  return fail(stream, what, cudaGetErrorString(error));
+}
+
+int deviceCount(char* message, size_t bytes) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess && count > 0) return count;
+  if (error == cudaSuccess) std::snprintf(message, bytes, "the driver sees no device");
+  else explain(error, "no device can be used", message, bytes);
+  return 0;
+}
+int information(int device, AscribeCudaInformation* out, char* message, size_t bytes) {
+  cudaDeviceProp properties;
+  const cudaError_t error = cudaGetDeviceProperties(&properties, device);
+  if (error != cudaSuccess) return explain(error, "the device does not answer", message, bytes);
+  std::snprintf(out->name, sizeof out->name, "%s", properties.name);
+  out->major = properties.major;
+  out->minor = properties.minor;
+  out->multiprocessors = properties.multiProcessorCount;
+  out->memory_bytes = properties.totalGlobalMem;
+  return ASCRIBE_OK;
+}
+
+void* allocate(int device, size_t size, char* message, size_t bytes) {
+  void* address = nullptr;
+  cudaError_t error = cudaSetDevice(device);
+  if (error == cudaSuccess) error = cudaMalloc(&address, size);
+  if (error == cudaSuccess) return address;
+  explain(error, "allocation", message, bytes);
+  return nullptr;
+}
+void release(int device, void* address) {
+  if (cudaSetDevice(device) == cudaSuccess) cudaFree(address);
+}
+
+void closeStream(AscribeCudaStream* stream) {
+  cudaSetDevice(stream->device);
+  if (stream->handle) {
+    cudaStreamSynchronize(stream->handle);
+    cudaStreamDestroy(stream->handle);
+  }
+  if (stream->fault) cudaFreeHost(stream->fault);
+  if (stream->staging) cudaFreeHost(stream->staging);
+  delete stream;
+}
+AscribeCudaStream* openStream(int device, char* message, size_t bytes) {
+  auto* stream = new (std::nothrow) AscribeCudaStream;
+  if (!stream) return nullptr;
+  stream->device = device;
+  cudaError_t error = cudaSetDevice(device);
+  if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&stream->handle, cudaStreamNonBlocking);
+  if (error == cudaSuccess) error = cudaHostAlloc(reinterpret_cast<void**>(&stream->fault), sizeof(AscribeCudaFault), cudaHostAllocMapped);
+  if (error == cudaSuccess) {
+    stream->fault->kind = 0;
+    error = cudaHostGetDevicePointer(reinterpret_cast<void**>(&stream->deviceFault), stream->fault, 0);
+  }
+  if (error == cudaSuccess) return stream;
+  explain(error, "a stream", message, bytes);
+  closeStream(stream);
+  return nullptr;
+}
+
+int ready(AscribeCudaStream* stream) {
+  if (stream->status != ASCRIBE_OK) return stream->status;
+  return noteError(*stream, cudaSetDevice(stream->device), "the device");
+}
+int upload(AscribeCudaStream* stream, void* to, const void* from, size_t bytes) {
+  if (const int status = ready(stream)) return status;
+  return noteError(*stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream->handle), "an upload");
+}
+
+struct Landing {
+  AscribeCudaStream* stream;
+  void* to;
+  const char* from;
+  size_t bytes;
+};
+void CUDART_CB land(void* context) {
+  auto* landing = static_cast<Landing*>(context);
+  std::memcpy(landing->to, landing->from, landing->bytes);
+  __atomic_sub_fetch(&landing->stream->downloads, 1, __ATOMIC_RELEASE);
+  delete landing;
+}
+int download(AscribeCudaStream* stream, void* to, const void* from, size_t bytes) {
+  if (const int status = ready(stream)) return status;
+  if (!stream->staging && cudaHostAlloc(reinterpret_cast<void**>(&stream->staging), kStagingBytes, cudaHostAllocDefault) != cudaSuccess) {
+    cudaGetLastError();
+    stream->staging = nullptr;
+  }
+  if (__atomic_load_n(&stream->downloads, __ATOMIC_ACQUIRE) == 0) stream->stagingUsed = 0;
+  auto* landing = stream->staging && bytes <= kStagingBytes - stream->stagingUsed ? new (std::nothrow) Landing{stream, to, stream->staging + stream->stagingUsed, bytes} : nullptr;
+  if (!landing) return noteError(*stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream->handle), "a download");
+  cudaError_t error = cudaMemcpyAsync(stream->staging + stream->stagingUsed, from, bytes, cudaMemcpyDeviceToHost, stream->handle);
+  if (error == cudaSuccess) {
+    stream->stagingUsed += (bytes + 63) / 64 * 64;
+    if (stream->stagingUsed > kStagingBytes) stream->stagingUsed = kStagingBytes;
+    __atomic_add_fetch(&stream->downloads, 1, __ATOMIC_RELAXED);
+    error = cudaLaunchHostFunc(stream->handle, land, landing);
+    if (error != cudaSuccess) __atomic_sub_fetch(&stream->downloads, 1, __ATOMIC_RELAXED);
+  }
+  if (error != cudaSuccess) delete landing;
+  return noteError(*stream, error, "a download");
+}
+int copy(AscribeCudaStream* stream, void* to, const void* from, size_t bytes) {
+  if (const int status = ready(stream)) return status;
+  return noteError(*stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream->handle), "a copy");
+}
+int fill(AscribeCudaStream* stream, void* to, int value, size_t bytes) {
+  if (const int status = ready(stream)) return status;
+  return noteError(*stream, cudaMemsetAsync(to, value, bytes, stream->handle), "a fill");
+}
+int run(AscribeCudaStream* stream, const AscribeCudaCall* call) {
+  if (const int status = ready(stream)) return status;
+  return runCall(*stream, *call);
+}
+
+struct Fence {
+  AscribeCudaStream* stream;
+  AscribeCudaReached reached;
+  void* context;
+  int status;
+  char message[256];
+};
+void CUDART_CB arrive(void* context) {
+  auto* fence = static_cast<Fence*>(context);
+  AscribeCudaStream& stream = *fence->stream;
+  if (fence->status == ASCRIBE_OK && stream.fault->kind != 0) {
+    std::snprintf(fence->message, sizeof fence->message, "index %lld is outside an axis of size %lld", static_cast<long long>(stream.fault->value), static_cast<long long>(stream.fault->bound));
+    fence->status = ASCRIBE_INVALID;
+  }
+  stream.fault->kind = 0;
+  fence->reached(fence->context, fence->status, fence->message);
+  delete fence;
+}
+void fence(AscribeCudaStream* stream, AscribeCudaReached reached, void* context) {
+  auto* item = new (std::nothrow) Fence{stream, reached, context, stream->status, ""};
+  if (!item) return reached(context, ASCRIBE_FAILED, "there is no memory");
+  std::memcpy(item->message, stream->message, sizeof item->message);
+  stream->status = ASCRIBE_OK;
+  cudaError_t error = cudaSetDevice(stream->device);
+  if (error == cudaSuccess) error = cudaLaunchHostFunc(stream->handle, arrive, item);
+  if (error == cudaSuccess) return;
+  // A device that is lost: nothing runs any more, so that everything before has been skipped.
+  std::snprintf(item->message, sizeof item->message, "the device is lost: %s", cudaGetErrorString(error));
+  cudaGetLastError();
+  reached(context, ASCRIBE_FAILED, item->message);
+  delete item;
+}
+int synchronize(AscribeCudaStream* stream, char* message, size_t bytes) {
+  cudaError_t error = cudaSetDevice(stream->device);
+  if (error == cudaSuccess) error = cudaStreamSynchronize(stream->handle);
+  noteError(*stream, error, "the device");
+  return takeFailure(*stream, message, bytes);
+}
+
+char version[32];
+const AscribeCudaTable table{ASCRIBE_CUDA_ABI, sizeof(AscribeCudaTable), version, deviceCount, information, allocate, release, openStream, closeStream,
+                             upload, download, copy, fill, run, fence, synchronize, scratchBytes};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) uint32_t ascribe_backend_abi() { return ASCRIBE_BACKEND_ABI; }
+extern "C" __attribute__((visibility("default"))) const AscribeCudaTable* ascribe_cuda_table(char* message, size_t bytes) {
+  int runtime = 0;
+  if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) {
+    std::snprintf(message, bytes, "the CUDA runtime does not start");
+    return nullptr;
+  }
+  std::snprintf(version, sizeof version, "%d.%d", runtime / 1000, runtime % 1000 / 10);
+  return &table;
+}
