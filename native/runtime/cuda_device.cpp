@@ -172,7 +172,7 @@ class CudaQueue final : public DeviceQueue {
     for (const auto* tensors : {&inputs, &outputs})
       for (const TensorRef& tensor : *tensors) {
         HostTensor& copy = copies[tensor.data];
-        if (copy.bytes() < bytesIn(tensor)) copy = HostTensor(DType::U8, Shape{static_cast<int64_t>(bytesIn(tensor))});
+        if (copy.data() == nullptr || copy.bytes() < bytesIn(tensor)) copy = HostTensor(DType::U8, Shape{static_cast<int64_t>(bytesIn(tensor))});
       }
     for (auto* tensors : {&inputs, &outputs})
       for (TensorRef& tensor : *tensors) {

@@ -38,7 +38,14 @@ inline int runCall(Stream& stream, const Call& call) {
 }
 
 inline uint64_t scratchBytes(const Call* call) {
-  return call->kind == ASCRIBE_CUDA_ATTENTION || call->kind == ASCRIBE_CUDA_ATTENTION_GRADIENT ? attentionScratch(*call) : 0;
+  switch (call->kind) {
+    case ASCRIBE_CUDA_PRODUCT: return productScratch(*call);
+    case ASCRIBE_CUDA_CONVOLUTION: return convolutionScratch(*call);
+    case ASCRIBE_CUDA_CONVOLUTION_DATA: return convolutionDataScratch(*call);
+    case ASCRIBE_CUDA_ATTENTION:
+    case ASCRIBE_CUDA_ATTENTION_GRADIENT: return attentionScratch(*call);
+    default: return 0;
+  }
 }
 
 /// Takes the stream's failure, and a fault that a kernel left: the status, and why.

@@ -9,15 +9,16 @@ namespace ascribe::cuda {
 /// Which channel and tap a step of the depth is.
 struct Depth {
   FastDivision taps, lastTwo, last;
-  __host__ explicit Depth(const Window& w) : taps(w.taps()), lastTwo(static_cast<int64_t>(w.kernel[1]) * w.kernel[2]), last(w.kernel[2]) {}
+  __host__ explicit Depth(const int* kernel) : taps(static_cast<int64_t>(kernel[0]) * kernel[1] * kernel[2]), lastTwo(static_cast<int64_t>(kernel[1]) * kernel[2]), last(kernel[2]) {}
   __device__ int channelOf(int k, int& tap) const {
     const uint32_t channel = taps.quotient(static_cast<uint32_t>(k));
     tap = k - static_cast<int>(channel * taps.divisor);
     return static_cast<int>(channel);
   }
+  template <bool Flat>
   __device__ void axes(int tap, int (&at)[3]) const {
-    at[0] = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(tap)));
-    const int rest = tap - at[0] * static_cast<int>(lastTwo.divisor);
+    at[0] = Flat ? 0 : static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(tap)));
+    const int rest = Flat ? tap : tap - at[0] * static_cast<int>(lastTwo.divisor);
     at[1] = static_cast<int>(last.quotient(static_cast<uint32_t>(rest)));
     at[2] = rest - at[1] * static_cast<int>(last.divisor);
   }
@@ -32,8 +33,11 @@ struct WeightRows {
   __device__ Row row(int z, int m) const { return data + (z * perGroup + m) * depth; }
   __device__ float at(Row row, int k) const { return row[k]; }
 };
+/// How a convolution's places are found: `Pointwise` needs none, `Flat` has no third spatial axis.
+enum class Form { Pointwise, Flat, Deep };
+
 /// The data under the window of each result.
-template <bool Pointwise>
+template <Form F>
 struct DataColumns {
   static constexpr bool kAlongDepth = false;
   struct Column {
@@ -49,7 +53,7 @@ struct DataColumns {
     const int o = n - static_cast<int>(image) * static_cast<int>(planes.divisor);
     Column c;
     c.plane = data + (image * w.inChannels + z * (w.inChannels / w.groups)) * w.inPlane();
-    if (Pointwise) {
+    if (F == Form::Pointwise) {
       c.plane += o;
       return c;
     }
@@ -61,13 +65,19 @@ struct DataColumns {
     return c;
   }
   __device__ float at(const Column& c, int k) const {
-    if (Pointwise) return c.plane[k * w.inPlane()];
+    if (F == Form::Pointwise) return c.plane[k * w.inPlane()];
     int tap, t[3];
     const int channel = depth.channelOf(k, tap);
-    depth.axes(tap, t);
-    const int x = c.first[0] + t[0] * w.dilation[0], y = c.first[1] + t[1] * w.dilation[1], s = c.first[2] + t[2] * w.dilation[2];
-    const bool inside = static_cast<unsigned>(x) < static_cast<unsigned>(w.in[0]) && static_cast<unsigned>(y) < static_cast<unsigned>(w.in[1]) && static_cast<unsigned>(s) < static_cast<unsigned>(w.in[2]);
-    return inside ? c.plane[channel * w.inPlane() + (static_cast<int64_t>(x) * w.in[1] + y) * w.in[2] + s] : 0.0f;
+    depth.axes<F == Form::Flat>(tap, t);
+    const int y = c.first[1] + t[1] * w.dilation[1], z = c.first[2] + t[2] * w.dilation[2];
+    bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(w.in[1]) && static_cast<unsigned>(z) < static_cast<unsigned>(w.in[2]);
+    int row = channel;
+    if (F == Form::Deep) {
+      const int x = c.first[0] + t[0] * w.dilation[0];
+      inside = inside && static_cast<unsigned>(x) < static_cast<unsigned>(w.in[0]);
+      row = channel * w.in[0] + x;
+    }
+    return inside ? c.plane[(row * w.in[1] + y) * w.in[2] + z] : 0.0f;
   }
 };
 /// Bias, residual, activation; then into [batch, channels, plane].
@@ -104,30 +114,57 @@ struct MapResults {
   }
 };
 
+/// With a stride of s, each s-th element of the data along an axis takes part by the same taps: a phase. Within one, a
+/// place and a tap give a result without a division, and no tap is tried in vain.
+struct Phase {
+  int first[3];  // the phase's first element of the data
+  int size[3];   // its elements along each axis
+  int tap[3];    // its first tap; the next is a stride further
+  int taps[3];   // how many there are
+  int result[3]; // the result that its first element meets by its first tap
+  int64_t count() const { return static_cast<int64_t>(size[0]) * size[1] * size[2]; }
+
+  Phase(const Window& w, const int (&at)[3]) {
+    for (int a = 0; a < 3; ++a) {
+      first[a] = at[a];
+      size[a] = at[a] < w.in[a] ? (w.in[a] - at[a] + w.stride[a] - 1) / w.stride[a] : 0;
+      // Padding may be negative.
+      tap[a] = ((at[a] + w.pad[a]) % w.stride[a] + w.stride[a]) % w.stride[a];
+      taps[a] = tap[a] < w.kernel[a] ? (w.kernel[a] - tap[a] + w.stride[a] - 1) / w.stride[a] : 0;
+      result[a] = (at[a] + w.pad[a] - tap[a]) / w.stride[a];
+    }
+  }
+};
+
 /// Weights for the adjoint: [data channels of the group, result channels and taps].
 struct AdjointRows {
   static constexpr bool kAlongDepth = true;
   using Row = const float*;
   const float* data;
-  int64_t taps, inPerGroup, outPerGroup;
+  Window w;
+  Phase phase;
   Depth depth;
-  __device__ Row row(int z, int m) const { return data + (z * outPerGroup * inPerGroup + m) * taps; }
+  __device__ int64_t inPerGroup() const { return w.inChannels / w.groups; }
+  __device__ Row row(int z, int m) const { return data + (z * (w.outChannels / w.groups) * inPerGroup() + m) * w.taps(); }
   __device__ float at(Row row, int k) const {
-    int tap;
-    const int channel = depth.channelOf(k, tap);
-    return row[channel * inPerGroup * taps + tap];
+    int index, t[3];
+    const int channel = depth.channelOf(k, index);
+    depth.axes<false>(index, t);
+    for (int a = 0; a < 3; ++a) t[a] = phase.tap[a] + t[a] * w.stride[a];
+    return row[channel * inPerGroup() * w.taps() + (t[0] * w.kernel[1] + t[1]) * w.kernel[2] + t[2]];
   }
 };
-/// The gradients of the results that each element of the data takes part in.
-template <bool Pointwise>
+/// The gradients of the results that each element of the phase takes part in.
+template <Form F>
 struct GradientColumns {
   static constexpr bool kAlongDepth = false;
   struct Column {
     const float* plane;
-    int position[3];
+    int result[3];  // by the first tap
   };
   const float* data;
   Window w;
+  Phase phase;
   Depth depth;
   FastDivision planes, lastTwo, last;
   __device__ Column column(int z, int n) const {
@@ -135,29 +172,53 @@ struct GradientColumns {
     const int i = n - static_cast<int>(image) * static_cast<int>(planes.divisor);
     Column c;
     c.plane = data + (image * w.outChannels + z * (w.outChannels / w.groups)) * w.outPlane();
-    if (Pointwise) {
+    if (F == Form::Pointwise) {
       c.plane += i;
       return c;
     }
-    c.position[0] = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(i)));
-    const int rest = i - c.position[0] * static_cast<int>(lastTwo.divisor);
-    c.position[1] = static_cast<int>(last.quotient(static_cast<uint32_t>(rest)));
-    c.position[2] = rest - c.position[1] * static_cast<int>(last.divisor);
+    const int x = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(i))), rest = i - x * static_cast<int>(lastTwo.divisor);
+    const int y = static_cast<int>(last.quotient(static_cast<uint32_t>(rest)));
+    c.result[0] = phase.result[0] + x;
+    c.result[1] = phase.result[1] + y;
+    c.result[2] = phase.result[2] + rest - y * static_cast<int>(last.divisor);
     return c;
   }
   __device__ float at(const Column& c, int k) const {
-    if (Pointwise) return c.plane[k * w.outPlane()];
-    int tap, t[3], o[3];
+    if (F == Form::Pointwise) return c.plane[k * w.outPlane()];
+    int tap, t[3];
     const int channel = depth.channelOf(k, tap);
-    depth.axes(tap, t);
-    for (int a = 0; a < 3; ++a) {
-      o[a] = resultOf(c.position[a], t[a], w.pad[a], w.dilation[a], w.stride[a], w.out[a]);
-      if (o[a] < 0) return 0.0f;
+    depth.axes<F == Form::Flat>(tap, t);
+    // A stride and a dilation never meet here, so that a step of taps is one result, or with stride 1 a dilation.
+    const int y = c.result[1] - t[1] * w.dilation[1], z = c.result[2] - t[2] * w.dilation[2];
+    bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(w.out[1]) && static_cast<unsigned>(z) < static_cast<unsigned>(w.out[2]);
+    int row = channel;
+    if (F == Form::Deep) {
+      const int x = c.result[0] - t[0] * w.dilation[0];
+      inside = inside && static_cast<unsigned>(x) < static_cast<unsigned>(w.out[0]);
+      row = channel * w.out[0] + x;
     }
-    return c.plane[channel * w.outPlane() + (static_cast<int64_t>(o[0]) * w.out[1] + o[1]) * w.out[2] + o[2]];
+    return inside ? c.plane[(row * w.out[1] + y) * w.out[2] + z] : 0.0f;
   }
 };
+/// Results of one phase, each a stride from the next.
+struct PhaseResults {
+  using Column = MapResults::Column;
+  MapResults maps;
+  Window w;
+  Phase phase;
+  FastDivision planes, lastTwo, last;
+  __device__ Column column(int z, int n) const {
+    const auto image = static_cast<int64_t>(planes.quotient(static_cast<uint32_t>(n)));
+    const int i = n - static_cast<int>(image) * static_cast<int>(planes.divisor);
+    const int x = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(i))), rest = i - x * static_cast<int>(lastTwo.divisor);
+    const int y = static_cast<int>(last.quotient(static_cast<uint32_t>(rest))), c = rest - y * static_cast<int>(last.divisor);
+    const int64_t place = (static_cast<int64_t>(phase.first[0] + x * w.stride[0]) * w.in[1] + phase.first[1] + y * w.stride[1]) * w.in[2] + phase.first[2] + c * w.stride[2];
+    return {(image * maps.channels + z * maps.perGroup) * maps.plane + place, z * maps.perGroup};
+  }
+  __device__ void write(const Column& c, int m, float value) const { maps.write(c, m, value); }
+};
 
+inline bool isFlat(const Window& w) { return w.kernel[0] == 1 && w.in[0] == 1 && w.out[0] == 1 && w.stride[0] == 1 && w.pad[0] == 0; }
 inline bool isDepthwise(const Window& w) { return w.groups > 1 && w.groups == w.inChannels && w.groups == w.outChannels; }
 
 inline MapResults mapsOf(const Call& call, const Tensor& result, int64_t channels, int64_t groups, int64_t plane) {
@@ -186,30 +247,124 @@ inline int runConvolution(Stream& stream, const Call& call) {
   const int64_t depth = inPerGroup * w.taps(), columns = w.batch * outPlane;
   const WeightRows left{weights, depth, w.outChannels / w.groups};
   const FastDivision planes(outPlane), lastTwo(static_cast<int64_t>(w.out[1]) * w.out[2]), last(w.out[2]);
-  if (w.pointwise()) return runTiles(stream, w.groups, w.outChannels / w.groups, columns, depth, left, DataColumns<true>{x, w, Depth(w), planes, lastTwo, last}, results);
-  return runTiles(stream, w.groups, w.outChannels / w.groups, columns, depth, left, DataColumns<false>{x, w, Depth(w), planes, lastTwo, last}, results);
+  const auto with = [&](const auto& right) { return runTiles(stream, w.groups, w.outChannels / w.groups, columns, depth, left, right, results, call.scratch, call.scratch_bytes); };
+  if (w.pointwise()) return with(DataColumns<Form::Pointwise>{x, w, Depth(w.kernel), planes, lastTwo, last});
+  if (isFlat(w)) return with(DataColumns<Form::Flat>{x, w, Depth(w.kernel), planes, lastTwo, last});
+  return with(DataColumns<Form::Deep>{x, w, Depth(w.kernel), planes, lastTwo, last});
+}
+inline uint64_t convolutionScratch(const Call& call) {
+  const Window w(call.integers);
+  if (isDepthwise(w)) return 0;
+  const int64_t rows = w.outChannels / w.groups, columns = w.batch * w.outPlane();
+  return Cut(w.groups, rows, columns, w.inChannels / w.groups * w.taps()).scratchBytes(w.groups, rows, columns);
+}
+
+/// A few channels of data (a picture's) would leave most rows of a tile empty: a thread takes one place and all of them.
+constexpr int kFewChannels = 4;
+inline int runFewChannels(Stream& stream, const Window& w, const Phase& phase, const float* g, const float* weights, const MapResults& results) {
+  const int64_t count = phase.count(), inPlane = w.inPlane(), outPlane = w.outPlane();
+  const int channels = static_cast<int>(w.inChannels), maps = static_cast<int>(w.outChannels), taps = w.taps();
+  return overElements(stream, w.batch * count, [=] __device__(int64_t i) {
+    const int64_t image = i / count;
+    const Place at(i % count, phase.size);
+    float sums[kFewChannels] = {};
+    const float* plane = g + image * maps * outPlane;
+    for (int m = 0; m < maps; ++m, plane += outPlane)
+      for (int a = 0; a < phase.taps[0]; ++a) {
+        const int x = phase.result[0] + at.at[0] - a * w.dilation[0];
+        if (static_cast<unsigned>(x) >= static_cast<unsigned>(w.out[0])) continue;
+        for (int b = 0; b < phase.taps[1]; ++b) {
+          const int y = phase.result[1] + at.at[1] - b * w.dilation[1];
+          if (static_cast<unsigned>(y) >= static_cast<unsigned>(w.out[1])) continue;
+          const int row = (x * w.out[1] + y) * w.out[2];
+          const float* tap = weights + static_cast<int64_t>(m) * channels * taps + ((phase.tap[0] + a * w.stride[0]) * w.kernel[1] + phase.tap[1] + b * w.stride[1]) * w.kernel[2] + phase.tap[2];
+          for (int c = 0; c < phase.taps[2]; ++c, tap += w.stride[2]) {
+            const int z = phase.result[2] + at.at[2] - c * w.dilation[2];
+            if (static_cast<unsigned>(z) >= static_cast<unsigned>(w.out[2])) continue;
+            const float gradient = plane[row + z];
+#pragma unroll
+            for (int k = 0; k < kFewChannels; ++k)
+              if (k < channels) sums[k] += gradient * tap[k * taps];
+          }
+        }
+      }
+    const int64_t place = (static_cast<int64_t>(phase.first[0] + at.at[0] * w.stride[0]) * w.in[1] + phase.first[1] + at.at[1] * w.stride[1]) * w.in[2] + phase.first[2] + at.at[2] * w.stride[2];
+#pragma unroll
+    for (int k = 0; k < kFewChannels; ++k)
+      if (k < channels) results.write({image * channels * inPlane + place, 0}, k, sums[k]);
+  });
+}
+
+template <class F>
+int overPhases(const Window& w, F&& f) {
+  int at[3];
+  for (at[0] = 0; at[0] < w.stride[0]; ++at[0])
+    for (at[1] = 0; at[1] < w.stride[1]; ++at[1])
+      for (at[2] = 0; at[2] < w.stride[2]; ++at[2]) {
+        const Phase phase(w, at);
+        if (phase.count() == 0) continue;
+        if (const int status = f(phase)) return status;
+      }
+  return ASCRIBE_OK;
+}
+/// A stride beside a dilation: taps of a phase are no even steps. So many phases that each would be a few elements, too.
+inline bool isDirect(const Window& w) {
+  int phases = 1;
+  bool mixed = false;
+  for (int a = 0; a < 3; ++a) {
+    mixed = mixed || (w.stride[a] > 1 && w.dilation[a] > 1);
+    phases *= w.stride[a] < 64 ? w.stride[a] : 64;
+  }
+  return isDepthwise(w) || mixed || phases > 64;
+}
+inline uint64_t convolutionDataScratch(const Call& call) {
+  const Window w(call.integers);
+  const int64_t rows = w.inChannels / w.groups;
+  if (isDirect(w) || (w.groups == 1 && rows <= kFewChannels)) return 0;
+  uint64_t most = 0;
+  overPhases(w, [&](const Phase& phase) {
+    const int64_t columns = w.batch * phase.count(), depth = w.outChannels / w.groups * phase.taps[0] * phase.taps[1] * phase.taps[2];
+    const uint64_t bytes = Cut(w.groups, rows, columns, depth).scratchBytes(w.groups, rows, columns);
+    if (bytes > most) most = bytes;
+    return ASCRIBE_OK;
+  });
+  return most;
+}
+
+/// Each element of the data by itself.
+inline int runDirectData(Stream& stream, const Window& w, const float* g, const float* weights, const MapResults& results) {
+  const int64_t outPlane = w.outPlane(), inPlane = w.inPlane(), inPerGroup = w.inChannels / w.groups, outPerGroup = w.outChannels / w.groups;
+  return overElements(stream, w.batch * w.inChannels * inPlane, [=] __device__(int64_t i) {
+    const int64_t plane = i / inPlane, channel = plane % w.inChannels, group = channel / inPerGroup;
+    const Place at(i % inPlane, w.in);
+    float sum = 0;
+    for (int64_t m = group * outPerGroup; m < (group + 1) * outPerGroup; ++m) {
+      const float *from = g + (plane / w.inChannels * w.outChannels + m) * outPlane, *taps = weights + (m * inPerGroup + channel - group * inPerGroup) * w.taps();
+      overResults(w, at, [&](int tap, int64_t o) { sum += taps[tap] * from[o]; });
+    }
+    results.data[i] = results.finished(i, channel, sum);
+  });
 }
 
 /// g, w, bias?, dx
 inline int runConvolutionData(Stream& stream, const Call& call) {
   const Window w(call.integers);
   const auto *g = static_cast<const float*>(call.tensors[0].data), *weights = static_cast<const float*>(call.tensors[1].data);
-  const int64_t outPlane = w.outPlane(), inPlane = w.inPlane(), inPerGroup = w.inChannels / w.groups, outPerGroup = w.outChannels / w.groups;
-  const MapResults results = mapsOf(call, call.tensors[3], w.inChannels, w.groups, inPlane);
-  if (isDepthwise(w)) {
-    return overElements(stream, w.batch * w.inChannels * inPlane, [=] __device__(int64_t i) {
-      const int64_t plane = i / inPlane, channel = plane % w.inChannels;
-      const float *from = g + plane * outPlane, *taps = weights + channel * w.taps();
-      float sum = 0;
-      overResults(w, Place(i % inPlane, w.in), [&](int tap, int64_t at) { sum += taps[tap] * from[at]; });
-      results.data[i] = results.finished(i, channel, sum);
-    });
-  }
-  const AdjointRows left{weights, w.taps(), inPerGroup, outPerGroup, Depth(w)};
-  const FastDivision planes(inPlane), lastTwo(static_cast<int64_t>(w.in[1]) * w.in[2]), last(w.in[2]);
-  const int64_t depth = outPerGroup * w.taps(), columns = w.batch * inPlane;
-  if (w.pointwise()) return runTiles(stream, w.groups, inPerGroup, columns, depth, left, GradientColumns<true>{g, w, Depth(w), planes, lastTwo, last}, results);
-  return runTiles(stream, w.groups, inPerGroup, columns, depth, left, GradientColumns<false>{g, w, Depth(w), planes, lastTwo, last}, results);
+  const int64_t inPerGroup = w.inChannels / w.groups, outPerGroup = w.outChannels / w.groups;
+  const MapResults results = mapsOf(call, call.tensors[3], w.inChannels, w.groups, w.inPlane());
+  if (isDirect(w)) return runDirectData(stream, w, g, weights, results);
+  return overPhases(w, [&](const Phase& phase) {
+    if (w.groups == 1 && inPerGroup <= kFewChannels) return runFewChannels(stream, w, phase, g, weights, results);
+    const Depth depth(phase.taps);
+    const FastDivision planes(phase.count()), lastTwo(static_cast<int64_t>(phase.size[1]) * phase.size[2]), last(phase.size[2]);
+    const AdjointRows left{weights, w, phase, depth};
+    const PhaseResults to{results, w, phase, planes, lastTwo, last};
+    const int64_t columns = w.batch * phase.count(), steps = outPerGroup * phase.taps[0] * phase.taps[1] * phase.taps[2];
+    const auto with = [&](const auto& right) { return runTiles(stream, w.groups, inPerGroup, columns, steps, left, right, to, call.scratch, call.scratch_bytes); };
+    if (w.pointwise()) return with(GradientColumns<Form::Pointwise>{g, w, phase, depth, planes, lastTwo, last});
+    if (isFlat(w)) return with(GradientColumns<Form::Flat>{g, w, phase, depth, planes, lastTwo, last});
+    return with(GradientColumns<Form::Deep>{g, w, phase, depth, planes, lastTwo, last});
+  });
 }
 
 }  // namespace ascribe::cuda

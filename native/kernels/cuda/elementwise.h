@@ -275,7 +275,7 @@ inline int runGather(Stream& stream, const Call& call) {
     return call.tensors[1].type == ASCRIBE_CUDA_I64 ? gatherAs<T, int64_t>(stream, call) : gatherAs<T, int32_t>(stream, call);
   });
 }
-/// Each place looks for its own gradients, in order: sums that meet in one place have one order.
+/// One thread an element of a row goes through the indices in order: sums that meet in one place have one order.
 template <class I>
 int gatherGradientAs(Stream& stream, const Call& call) {
   const auto* g = static_cast<const float*>(call.tensors[0].data);
@@ -283,12 +283,11 @@ int gatherGradientAs(Stream& stream, const Call& call) {
   auto* out = static_cast<float*>(call.tensors[2].data);
   const int64_t outer = call.integers[0], size = call.integers[1], inner = call.integers[2], count = countOf(call.tensors[1]);
   AscribeCudaFault* fault = stream.deviceFault;
-  return overElements(stream, call.integers[3] * outer * size * inner, [=] __device__(int64_t i) {
-    const int64_t within = i % inner, row = i / inner, at = row % size, block = row / size;
-    double sum = 0;
-    for (int64_t j = 0; j < count; ++j)
-      if (placeOf(indices[j], size, fault) == at) sum += static_cast<double>(g[(block * count + j) * inner + within]);
-    out[i] = static_cast<float>(sum);
+  const int64_t all = call.integers[3] * outer;
+  if (const int status = overElements(stream, all * size * inner, [=] __device__(int64_t i) { out[i] = 0; })) return status;
+  return overElements(stream, all * inner, [=] __device__(int64_t i) {
+    const int64_t within = i % inner, block = i / inner;
+    for (int64_t j = 0; j < count; ++j) out[(block * size + placeOf(indices[j], size, fault)) * inner + within] += g[(block * count + j) * inner + within];
   });
 }
 inline int runGatherGradient(Stream& stream, const Call& call) {

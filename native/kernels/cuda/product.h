@@ -55,6 +55,8 @@ struct Product {
   int64_t leftStep, rightStep, resultStep;
   bool leftTransposed = false, rightTransposed = false, accumulate = false;
   float scale = 1;
+  void* scratch = nullptr;
+  uint64_t scratchBytes = 0;
 };
 inline int runProduct(Stream& stream, const Product& p, const Batch& batch) {
   if (p.count * p.rows * p.columns == 0) return ASCRIBE_OK;
@@ -62,8 +64,8 @@ inline int runProduct(Stream& stream, const Product& p, const Batch& batch) {
   if (p.count > 65535) return fail(stream, "a product", "more than 65535 matrices");
   const ProductResults results{p.result, p.resultStep, p.scale, p.accumulate, batch};
   const auto with = [&](const auto& left) {
-    if (p.rightTransposed) return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, ProductRight<true>{p.right, p.rightStep, batch}, results);
-    return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, ProductRight<false>{p.right, p.rightStep, batch}, results);
+    if (p.rightTransposed) return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, ProductRight<true>{p.right, p.rightStep, batch}, results, p.scratch, p.scratchBytes);
+    return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, ProductRight<false>{p.right, p.rightStep, batch}, results, p.scratch, p.scratchBytes);
   };
   if (p.leftTransposed) return with(ProductLeft<true>{p.left, p.leftStep, batch});
   return with(ProductLeft<false>{p.left, p.leftStep, batch});
@@ -71,6 +73,11 @@ inline int runProduct(Stream& stream, const Product& p, const Batch& batch) {
 /// A batch whose items lie evenly.
 inline Batch evenly(int64_t count, int64_t left, int64_t right, int64_t result) { return {Walk<3>(&count, 1, {&left, &right, &result})}; }
 
+inline uint64_t productScratch(const Call& call) {
+  const Tensor& out = call.tensors[2];
+  const int64_t count = countOf(out.dims, out.rank - 2), rows = out.dims[out.rank - 2], columns = out.dims[out.rank - 1];
+  return Cut(count, rows, columns, call.tensors[0].dims[out.rank - 1]).scratchBytes(count, rows, columns);
+}
 /// Tensors a, b, out: batch axes with strides, then the two axes of the matrix, whose strides say how it lies.
 inline int runProductCall(Stream& stream, const Call& call) {
   const Tensor &a = call.tensors[0], &b = call.tensors[1], &out = call.tensors[2];
@@ -85,6 +92,8 @@ inline int runProductCall(Stream& stream, const Call& call) {
   p.rightStep = p.rightTransposed ? p.depth : p.columns;
   p.resultStep = p.columns;
   p.scale = call.reals[0];
+  p.scratch = call.scratch;
+  p.scratchBytes = call.scratch_bytes;
   return runProduct(stream, p, {Walk<3>(out.dims, axes, {a.strides, b.strides, out.strides})});
 }
 

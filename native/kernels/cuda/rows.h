@@ -59,9 +59,24 @@ struct Reduced {
   __device__ double add(double held, double value) const {
     return code == ASCRIBE_CUDA_MAXIMUM ? Larger{}(held, value) : code == ASCRIBE_CUDA_MINIMUM ? Smaller{}(held, value) : held + value;
   }
+  /// Four at a time where the elements lie evenly: one at a time, a thread waits for memory with every element.
+  __device__ double evenly(const float* from, int64_t stride, int64_t first, int64_t step) const {
+    double held[4] = {start(), start(), start(), start()};
+    int64_t i = first;
+    for (; i + 3 * step < count; i += 4 * step) {
+      float values[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) values[j] = from[(i + j * step) * stride];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) held[j] = add(held[j], static_cast<double>(values[j]));
+    }
+    for (; i < count; i += step) held[0] = add(held[0], static_cast<double>(from[i * stride]));
+    return add(add(held[0], held[1]), add(held[2], held[3]));
+  }
   __device__ double part(int64_t row, int64_t first, int64_t step) const {
     int64_t base[1], at[1];
     kept.at(row, base);
+    if (dropped.rank <= 1) return evenly(x + base[0], dropped.rank == 0 ? 0 : dropped.strides[0][0], first, step);
     double held = start();
     for (int64_t i = first; i < count; i += step) {
       dropped.at(i, at);

@@ -18,15 +18,18 @@ using SmallTile = TileShape<32, 32, 16, 4, 4>;
 /// Left: `Left::kAlongDepth`, `Row row(z, m)`, `float at(row, k)`; right: `kAlongDepth`, `Column column(z, n)`,
 /// `float at(column, k)`, both asked inside their bounds alone; `kAlongDepth` says that neighbours in memory follow
 /// each other along k. Results: `Column column(z, n)`, `write(column, m, value)`.
+///
+/// The depth is shared out among `splits` blocks where a result alone would not fill the device: then `Results` are parts.
 template <class Tile, class Left, class Right, class Results>
-__global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right right, Results results, int rows, int columns, int depth) {
+__global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right right, Results results, int rows, int columns, int depth, int splits, int share) {
   constexpr int kRows = Tile::kRows, kColumns = Tile::kColumns, kDepth = Tile::kDepth, kThreads = Tile::kThreads;
   constexpr int kLeft = kRows * kDepth / kThreads, kRight = kColumns * kDepth / kThreads, kPad = 4;
   constexpr int kRowGroups = Tile::kThreadRows / 4, kColumnGroups = Tile::kThreadColumns / 4;
   constexpr int kAcross = kColumns / Tile::kThreadColumns;
   __shared__ __align__(16) float a[2][kDepth][kRows + kPad];
   __shared__ __align__(16) float b[2][kDepth][kColumns + kPad];
-  const int thread = static_cast<int>(threadIdx.x), z = static_cast<int>(blockIdx.z);
+  const int thread = static_cast<int>(threadIdx.x), z = static_cast<int>(blockIdx.z) / splits, split = static_cast<int>(blockIdx.z) % splits;
+  const int begin = split * share, end = begin + share < depth ? begin + share : depth;
   const int firstRow = static_cast<int>(blockIdx.y) * kRows, firstColumn = static_cast<int>(blockIdx.x) * kColumns;
 
   // Which elements of a stage are this thread's to fetch. The place across the depth is the same for all of them or
@@ -52,12 +55,12 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
 #pragma unroll
     for (int i = 0; i < kLeft; ++i) {
       const int k = from + leftDepth(i);
-      nextLeft[i] = k < depth ? left.at(leftPlaces[kLeftPlaces == 1 ? 0 : i], k) : 0.0f;
+      nextLeft[i] = k < end ? left.at(leftPlaces[kLeftPlaces == 1 ? 0 : i], k) : 0.0f;
     }
 #pragma unroll
     for (int i = 0; i < kRight; ++i) {
       const int k = from + rightDepth(i);
-      nextRight[i] = k < depth ? right.at(rightPlaces[kRightPlaces == 1 ? 0 : i], k) : 0.0f;
+      nextRight[i] = k < end ? right.at(rightPlaces[kRightPlaces == 1 ? 0 : i], k) : 0.0f;
     }
   };
   const auto keep = [&](int stage) {
@@ -69,12 +72,12 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
 
   const int across = thread % kAcross, down = thread / kAcross;
   float sums[Tile::kThreadRows][Tile::kThreadColumns] = {};
-  fetch(0);
+  fetch(begin);
   keep(0);
   __syncthreads();
   int stage = 0;
-  for (int from = 0; from < depth; from += kDepth) {
-    const bool more = from + kDepth < depth;
+  for (int from = begin; from < end; from += kDepth) {
+    const bool more = from + kDepth < end;
     if (more) fetch(from + kDepth);
 #pragma unroll
     for (int k = 0; k < kDepth; ++k) {
@@ -104,7 +107,7 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
   for (int j = 0; j < Tile::kThreadColumns; ++j) {
     const int n = firstColumn + j / 4 * (kColumns / kColumnGroups) + across * 4 + j % 4;
     if (n >= columns) continue;
-    const auto column = results.column(z, n);
+    const auto column = results.column(static_cast<int>(blockIdx.z), n);
 #pragma unroll
     for (int i = 0; i < Tile::kThreadRows; ++i) {
       const int m = firstRow + i / 4 * (kRows / kRowGroups) + down * 4 + i % 4;
@@ -114,19 +117,72 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
 }
 
 template <class Tile, class Left, class Right, class Results>
-int launchTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64_t depth, const Left& left, const Right& right, const Results& results) {
-  const dim3 grid(static_cast<unsigned>((columns + Tile::kColumns - 1) / Tile::kColumns), static_cast<unsigned>((rows + Tile::kRows - 1) / Tile::kRows), static_cast<unsigned>(count));
-  return launch<true>(stream, tileKernel<Tile, Left, Right, Results>, grid, dim3(Tile::kThreads), left, right, results, static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(depth));
+int launchTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64_t depth, int64_t splits, const Left& left, const Right& right, const Results& results) {
+  const dim3 grid(static_cast<unsigned>((columns + Tile::kColumns - 1) / Tile::kColumns), static_cast<unsigned>((rows + Tile::kRows - 1) / Tile::kRows), static_cast<unsigned>(count * splits));
+  const int64_t share = ((depth + splits - 1) / splits + Tile::kDepth - 1) / Tile::kDepth * Tile::kDepth;
+  return launch<true>(stream, tileKernel<Tile, Left, Right, Results>, grid, dim3(Tile::kThreads), left, right, results, static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(depth),
+                      static_cast<int>(splits), static_cast<int>(share));
 }
 
-/// Large tiles do most arithmetic for each element that is fetched, small ones fill the device where a result is small.
+/// How a product is cut: large tiles do most arithmetic for each element that is fetched, small ones and a shared depth
+/// fill the device where a result is small. It follows from the sizes alone, so that results are the same everywhere.
+struct Cut {
+  int tile = 0;  // 2: large, 1: middle, 0: small
+  int64_t splits = 1;
+
+  Cut(int64_t count, int64_t rows, int64_t columns, int64_t depth) {
+    const auto blocks = [&](int64_t side) { return count * ((rows + side - 1) / side) * ((columns + side - 1) / side); };
+    constexpr int64_t kEnough = 128, kShortest = 128, kMostSplits = 32;
+    if (rows > 64 && columns > 64 && blocks(128) >= kEnough) {
+      tile = 2;
+      return;
+    }
+    if (rows > 32 && columns > 32) tile = 1;
+    const int64_t here = blocks(tile == 1 ? 64 : 32);
+    if (here < kEnough && depth >= 2 * kShortest) {
+      const int64_t wanted = (2 * kEnough + here - 1) / (here < 1 ? 1 : here), most = depth / kShortest;
+      splits = wanted < most ? wanted : most;
+      if (splits > kMostSplits) splits = kMostSplits;
+    }
+  }
+  uint64_t scratchBytes(int64_t count, int64_t rows, int64_t columns) const { return splits == 1 ? 0 : static_cast<uint64_t>(splits * count * rows * columns) * 4; }
+};
+
+/// One share of the depth each, [count * splits, rows, columns].
+struct Parts {
+  using Column = float*;
+  float* data;
+  int64_t rows, columns;
+  __device__ Column column(int z, int n) const { return data + z * rows * columns + n; }
+  __device__ void write(Column column, int m, float value) const { column[m * columns] = value; }
+};
+template <class Results>
+int joinParts(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64_t splits, const float* parts, const Results& results) {
+  const FastDivision perRow(columns);
+  const int64_t each = rows * columns;
+  return overElements(stream, count * each, [=] __device__(int64_t i) {
+    const int64_t z = i / each, at = i - z * each;
+    const auto m = static_cast<int64_t>(perRow.quotient(static_cast<uint32_t>(at)));
+    float sum = 0;
+    for (int64_t s = 0; s < splits; ++s) sum += parts[(z * splits + s) * each + at];
+    results.write(results.column(static_cast<int>(z), static_cast<int>(at - m * columns)), static_cast<int>(m), sum);
+  });
+}
+
 template <class Left, class Right, class Results>
-int runTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64_t depth, const Left& left, const Right& right, const Results& results) {
-  const auto blocks = [&](int64_t side) { return count * ((rows + side - 1) / side) * ((columns + side - 1) / side); };
-  constexpr int64_t kEnough = 128;
-  if (rows > 64 && columns > 64 && blocks(128) >= kEnough) return launchTiles<LargeTile>(stream, count, rows, columns, depth, left, right, results);
-  if (rows > 32 && columns > 32 && blocks(64) >= kEnough) return launchTiles<MiddleTile>(stream, count, rows, columns, depth, left, right, results);
-  return launchTiles<SmallTile>(stream, count, rows, columns, depth, left, right, results);
+int runTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64_t depth, const Left& left, const Right& right, const Results& results, void* scratch, uint64_t scratchBytes) {
+  Cut cut(count, rows, columns, depth);
+  // A part of a call (one phase, some heads) may have less room than it would like.
+  if (cut.scratchBytes(count, rows, columns) > scratchBytes || count * cut.splits > 65535) cut.splits = 1;
+  const auto with = [&](const auto& to) {
+    if (cut.tile == 2) return launchTiles<LargeTile>(stream, count, rows, columns, depth, cut.splits, left, right, to);
+    if (cut.tile == 1) return launchTiles<MiddleTile>(stream, count, rows, columns, depth, cut.splits, left, right, to);
+    return launchTiles<SmallTile>(stream, count, rows, columns, depth, cut.splits, left, right, to);
+  };
+  if (cut.splits == 1) return with(results);
+  const Parts parts{static_cast<float*>(scratch), rows, columns};
+  if (const int status = with(parts)) return status;
+  return joinParts(stream, count, rows, columns, cut.splits, parts.data, results);
 }
 
 }  // namespace ascribe::cuda

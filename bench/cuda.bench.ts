@@ -1,0 +1,167 @@
+/**
+ * What does the GPU bring, forwards and with the input gradient, from host array to host array, against PyTorch on the
+ * same GPU? `python bench/cuda/peer.py FOLDER` first; `--folder FOLDER`. `--device cpu` shows the CPU on the same models.
+ */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { loadModel, type Model, Target, type Tensor } from '#lib/index.js'
+import { explainedValues } from '#lib/methods/inputs/explainedValues.js'
+import { gradientPlan } from '#lib/methods/inputs/gradientPlan.js'
+import { prepareInput } from '#lib/model/prepareInput.js'
+import { native, settle } from '#lib/native.js'
+import type { NativeTensor } from '#typings/addon.js'
+import { flags, isChosen, printTable, quick, randomFloats } from './harness.js'
+
+interface Times {
+  forward: number
+  gradient: number
+  forward_tf32: number
+  gradient_tf32: number
+}
+interface Peer {
+  torch: string
+  device: string
+  /** Times by batch, and how far PyTorch's own gradient in single precision is from the exact one. */
+  models: Record<string, Record<string, Times> & { gradientError: number }>
+}
+
+const device = process.env.ASCRIBE_BENCH_DEVICE ?? 'cuda'
+const cuda = native()
+  .engine()
+  .backends.find(({ name }) => name === 'cuda')
+if (device === 'cuda' && !cuda?.available) {
+  console.log(`skipped: ${cuda?.reason ?? 'there is no CUDA backend'}`)
+  process.exit(0)
+}
+const { folder } = flags
+if (folder === undefined || !existsSync(join(folder, 'peer.json'))) {
+  console.log('skipped: run `python bench/cuda/peer.py FOLDER` and give --folder FOLDER')
+  process.exit(0)
+}
+const peer = JSON.parse(await readFile(join(folder, 'peer.json'), 'utf8')) as Peer
+
+async function gradientOf(model: Model, x: NativeTensor & Tensor) {
+  const inputs = { x }
+  const batch = x.shape[0]!
+  const { plan, target } = await gradientPlan(
+    model,
+    Target.class(7),
+    await explainedValues(
+      model,
+      await prepareInput(model, {
+        x: {
+          ...x,
+          shape: [1, ...x.shape.slice(1)],
+          data: (x.data as Float32Array).slice(0, x.data.length / batch),
+        },
+      }),
+      {},
+    ),
+    inputs,
+    batch,
+    { size: 1, graph: model.graph, inputs: model.inputs },
+  )
+  const extras: Record<string, NativeTensor> = target.readsClass
+    ? {
+        'ascribe.class': {
+          dtype: 'i64' as const,
+          shape: [batch, 1],
+          data: new BigInt64Array(batch).fill(7n),
+        },
+      }
+    : {}
+  return (options: { profile?: boolean } = {}) => settle(() => plan.run({ ...inputs, ...extras }, options))
+}
+
+async function median(run: () => Promise<unknown>): Promise<number> {
+  for (let i = 0; i < 3; ++i) await run()
+  const times: number[] = []
+  const start = performance.now()
+  while (times.length < 5 || (times.length < 15 && performance.now() - start < 4000)) {
+    const before = performance.now()
+    await run()
+    times.push(performance.now() - before)
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1]!
+}
+
+const floats = async (name: string) => new Float32Array((await readFile(join(folder, name))).buffer.slice(0))
+function distances(actual: Float32Array, expected: Float32Array) {
+  let largest = 0
+  let size = 0
+  let difference = 0
+  let norm = 0
+  for (const [i, value] of expected.entries()) {
+    largest = Math.max(largest, Math.abs(actual[i]! - value))
+    size = Math.max(size, Math.abs(value))
+    difference += (actual[i]! - value) ** 2
+    norm += value ** 2
+  }
+  return { largest: largest / size, relative: Math.sqrt(difference / norm) }
+}
+
+const rows: string[][] = []
+for (const [name, byBatch] of Object.entries(peer.models)) {
+  if (!isChosen(name)) continue
+  const model = await loadModel(join(folder, `${name}.onnx`), { device })
+  const known = { dtype: 'f32' as const, shape: [2, 3, 224, 224], data: await floats(`${name}.x.f32`) }
+  const run = await gradientOf(model, known)
+  const forward = await model.run({ x: known })
+  const both = await run()
+  const output = distances(
+    Object.values(forward.outputs)[0]!.data as Float32Array,
+    await floats(`${name}.y.f32`),
+  )
+  const gradient = distances(both.outputs[0]!.data as Float32Array, await floats(`${name}.gradient.f32`))
+  for (const [size, theirs] of Object.entries(byBatch)) {
+    if (typeof theirs === 'number') continue
+    const batch = Number(size)
+    const x = {
+      dtype: 'f32' as const,
+      shape: [batch, 3, 224, 224],
+      data: randomFloats(batch * 3 * 224 * 224),
+    }
+    const explain = await gradientOf(model, x)
+    const mine = { forward: await median(() => model.run({ x })), gradient: await median(() => explain()) }
+    rows.push([
+      `${name} x${batch}`,
+      mine.forward.toFixed(2),
+      theirs.forward.toFixed(2),
+      (theirs.forward / mine.forward).toFixed(2),
+      mine.gradient.toFixed(2),
+      theirs.gradient.toFixed(2),
+      (theirs.gradient / mine.gradient).toFixed(2),
+      `${theirs.forward_tf32.toFixed(2)} / ${theirs.gradient_tf32.toFixed(2)}`,
+      output.largest.toExponential(1),
+      `${gradient.relative.toExponential(1)} / ${byBatch.gradientError.toExponential(1)}`,
+    ])
+    if (batch === 32 || quick) {
+      const { profile = [] } = await explain({ profile: true })
+      const byKernel = new Map<string, number>()
+      for (const { kernel, milliseconds } of profile)
+        byKernel.set(kernel, (byKernel.get(kernel) ?? 0) + milliseconds)
+      const slowest = [...byKernel].sort((a, b) => b[1] - a[1]).slice(0, 6)
+      console.log(
+        `${name} x${batch}: ${slowest.map(([kernel, ms]) => `${kernel} ${ms.toFixed(2)}`).join(', ')}`,
+      )
+    }
+  }
+  await model.dispose()
+}
+console.log(`${peer.device}, PyTorch ${peer.torch}; milliseconds from host array to host array`)
+printTable(
+  [
+    'case',
+    'forward',
+    'PyTorch',
+    'ratio',
+    'gradient',
+    'PyTorch',
+    'ratio',
+    'PyTorch TF32',
+    'output error',
+    'gradient L2 ours / PyTorch',
+  ],
+  rows,
+)
