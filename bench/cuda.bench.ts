@@ -137,6 +137,7 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
       `${gradient.relative.toExponential(1)} / ${byBatch.gradientError.toExponential(1)}`,
     ])
     if (batch === 32 || quick) {
+      const { milliseconds } = await explain()
       const { profile = [] } = await explain({ profile: true })
       const byKernel = new Map<string, number>()
       for (const { kernel, milliseconds } of profile)

@@ -51,7 +51,11 @@ enum AscribeCudaKind {
   ASCRIBE_CUDA_ATTENTION = 20, /* plain q, k, v, strided mask?, y; i0 heads, i1 queries, i2 keys, i3 depth, i4 width, i5 causal,
                                   r0 scale; scratch */
   ASCRIBE_CUDA_ATTENTION_GRADIENT = 21, /* plain g, q, k, v, strided mask?, dq, dk, dv; as ATTENTION, i6 cotangents; scratch */
-  ASCRIBE_CUDA_KIND_COUNT = 22
+  ASCRIBE_CUDA_GATHER_ELEMENTS = 22, /* strided data over the indices' dims, 0 along the axis; plain indices, plain out; i0: the
+                                        axis's elements, i1: how far each is from the next */
+  ASCRIBE_CUDA_GATHER_ELEMENTS_GRADIENT = 23, /* plain g, plain indices, strided out over the indices' dims but the axis; i0, i1;
+                                                 i2-4: indices around the axis; i5 cotangents; i6 elements of the data */
+  ASCRIBE_CUDA_KIND_COUNT = 24
 };
 
 /* A window's integers: i0-2 data, i3-5 result, i6-8 kernel, i9-11 strides, i12-14 dilations, i15-17 padding before,

@@ -20,6 +20,8 @@ inline int runCall(Stream& stream, const Call& call) {
     case ASCRIBE_CUDA_CAST: return runCast(stream, call);
     case ASCRIBE_CUDA_GATHER: return runGather(stream, call);
     case ASCRIBE_CUDA_GATHER_GRADIENT: return runGatherGradient(stream, call);
+    case ASCRIBE_CUDA_GATHER_ELEMENTS: return runGatherElements(stream, call);
+    case ASCRIBE_CUDA_GATHER_ELEMENTS_GRADIENT: return runGatherElementsGradient(stream, call);
     case ASCRIBE_CUDA_REDUCE: return runReduce(stream, call);
     case ASCRIBE_CUDA_SOFTMAX: return runSoftmax(stream, call);
     case ASCRIBE_CUDA_SOFTMAX_GRADIENT: return runSoftmaxGradient(stream, call);

@@ -294,4 +294,50 @@ inline int runGatherGradient(Stream& stream, const Call& call) {
   return call.tensors[1].type == ASCRIBE_CUDA_I64 ? gatherGradientAs<int64_t>(stream, call) : gatherGradientAs<int32_t>(stream, call);
 }
 
+/// Indices and out of one shape; the data's strides over it, 0 along the axis of i0 elements, each i1 from the next.
+template <class T, class I>
+int gatherElementsAs(Stream& stream, const Call& call) {
+  const Tensor& from = call.tensors[0];
+  const auto* data = static_cast<const T*>(from.data);
+  const auto* indices = static_cast<const I*>(call.tensors[1].data);
+  auto* out = static_cast<T*>(call.tensors[2].data);
+  const Walk<1> walk(from.dims, from.rank, {from.strides});
+  const int64_t size = call.integers[0], step = call.integers[1];
+  AscribeCudaFault* fault = stream.deviceFault;
+  return overElements(stream, countOf(call.tensors[1]), [=] __device__(int64_t i) {
+    int64_t at[1];
+    walk.at(i, at);
+    out[i] = data[at[0] + placeOf(indices[i], size, fault) * step];
+  });
+}
+inline int runGatherElements(Stream& stream, const Call& call) {
+  return bySize(call.tensors[0].size, [&](auto zero) {
+    using T = decltype(zero);
+    return call.tensors[1].type == ASCRIBE_CUDA_I64 ? gatherElementsAs<T, int64_t>(stream, call) : gatherElementsAs<T, int32_t>(stream, call);
+  });
+}
+/// Indices [i2, i3, i4] around the axis, which has i0 elements of the data; the data's strides over the indices' axes but
+/// that one. Places along the axis are written by one thread, in order.
+template <class I>
+int gatherElementsGradientAs(Stream& stream, const Call& call) {
+  const Tensor& to = call.tensors[2];
+  const auto* g = static_cast<const float*>(call.tensors[0].data);
+  const auto* indices = static_cast<const I*>(call.tensors[1].data);
+  auto* out = static_cast<float*>(to.data);
+  const Walk<1> walk(to.dims, to.rank, {to.strides});
+  const int64_t size = call.integers[0], step = call.integers[1], outer = call.integers[2], along = call.integers[3], inner = call.integers[4], cotangents = call.integers[5], count = call.integers[6];
+  AscribeCudaFault* fault = stream.deviceFault;
+  if (const int status = overElements(stream, cotangents * count, [=] __device__(int64_t i) { out[i] = 0; })) return status;
+  return overElements(stream, cotangents * outer * inner, [=] __device__(int64_t i) {
+    const int64_t within = i % inner, block = i / inner, place = block % outer * inner + within;
+    int64_t at[1];
+    walk.at(place, at);
+    float* row = out + block / outer * count + at[0];
+    for (int64_t j = 0; j < along; ++j) row[placeOf(indices[(block % outer * along + j) * inner + within], size, fault) * step] += g[(block * along + j) * inner + within];
+  });
+}
+inline int runGatherElementsGradient(Stream& stream, const Call& call) {
+  return call.tensors[1].type == ASCRIBE_CUDA_I64 ? gatherElementsGradientAs<int64_t>(stream, call) : gatherElementsGradientAs<int32_t>(stream, call);
+}
+
 }  // namespace ascribe::cuda

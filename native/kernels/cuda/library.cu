@@ -1,7 +1,9 @@
 // The table of the CUDA backend: devices, memory, streams; what kernels do is in calls.h.
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
+#include <vector>
 
 #include "kernels/cuda/calls.h"
 
@@ -10,7 +12,7 @@ namespace {
 using namespace ascribe::cuda;
 
 /// Downloads land in pinned memory first: into pageable memory they would hold up whoever enqueues them.
-constexpr size_t kStagingBytes = size_t{4} << 20;
+constexpr size_t kStagingBytes = size_t{32} << 20;
 
 int explain(cudaError_t error, const char* what, char* message, size_t bytes) {
   std::snprintf(message, bytes, "%s: %s", what, cudaGetErrorString(error));
@@ -55,7 +57,18 @@ void release(int device, void* address) {
   if (cudaSetDevice(device) == cudaSuccess) cudaFree(address);
 }
 
-void closeStream(AscribeCudaStream* stream) {
+/// Streams with their pinned memory, which the driver takes a millisecond to make: as long as a small network runs.
+struct Idle {
+  std::mutex mutex;
+  std::vector<AscribeCudaStream*> streams;
+};
+Idle& idle() {
+  static auto* all = new Idle;
+  return *all;
+}
+constexpr size_t kMostIdle = 16;
+
+void destroyStream(AscribeCudaStream* stream) {
   cudaSetDevice(stream->device);
   if (stream->handle) {
     cudaStreamSynchronize(stream->handle);
@@ -65,7 +78,28 @@ void closeStream(AscribeCudaStream* stream) {
   if (stream->staging) cudaFreeHost(stream->staging);
   delete stream;
 }
+void closeStream(AscribeCudaStream* stream) {
+  cudaSetDevice(stream->device);
+  if (cudaStreamSynchronize(stream->handle) == cudaSuccess) {
+    stream->status = ASCRIBE_OK;
+    stream->fault->kind = 0;
+    stream->stagingUsed = 0;
+    const std::lock_guard lock(idle().mutex);
+    if (idle().streams.size() < kMostIdle) return idle().streams.push_back(stream);
+  }
+  cudaGetLastError();
+  destroyStream(stream);
+}
 AscribeCudaStream* openStream(int device, char* message, size_t bytes) {
+  {
+    const std::lock_guard lock(idle().mutex);
+    for (size_t i = idle().streams.size(); i-- > 0;) {
+      AscribeCudaStream* stream = idle().streams[i];
+      if (stream->device != device) continue;
+      idle().streams.erase(idle().streams.begin() + static_cast<std::ptrdiff_t>(i));
+      return stream;
+    }
+  }
   auto* stream = new (std::nothrow) AscribeCudaStream;
   if (!stream) return nullptr;
   stream->device = device;
@@ -78,7 +112,7 @@ AscribeCudaStream* openStream(int device, char* message, size_t bytes) {
   }
   if (error == cudaSuccess) return stream;
   explain(error, "a stream", message, bytes);
-  closeStream(stream);
+  destroyStream(stream);
   return nullptr;
 }
 

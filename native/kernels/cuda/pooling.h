@@ -45,6 +45,21 @@ inline int runPool(Stream& stream, const Call& call) {
   });
 }
 
+/// Results whose window may hold a place of the data along one axis, [first, last].
+struct Windows {
+  int first, last;
+  __device__ Windows(const Window& w, const FastDivision& stride, int axis, int position) {
+    const int behind = position + w.pad[axis], before = behind - (w.kernel[axis] - 1) * w.dilation[axis];
+    last = behind < 0 ? -1 : static_cast<int>(stride.quotient(static_cast<uint32_t>(behind)));
+    if (last >= w.out[axis]) last = w.out[axis] - 1;
+    first = before <= 0 ? 0 : static_cast<int>(stride.quotient(static_cast<uint32_t>(before + w.stride[axis] - 1)));
+  }
+};
+/// `position` is a tap of result `o` along an axis, and not between two.
+__device__ inline bool isTap(const Window& w, int axis, int position, int o) {
+  return w.dilation[axis] == 1 || (position + w.pad[axis] - o * w.stride[axis]) % w.dilation[axis] == 0;
+}
+
 /// Each element of the data collects what the results around it send back.
 inline int runPoolGradient(Stream& stream, const Call& call) {
   const Window w(call.integers);
@@ -53,14 +68,27 @@ inline int runPoolGradient(Stream& stream, const Call& call) {
   auto* out = static_cast<float*>(call.tensors[2].data);
   const int64_t outPlane = w.outPlane(), inPlane = w.inPlane(), planes = w.batch * w.inChannels, all = call.integers[30];
   const bool maximum = call.code == ASCRIBE_CUDA_MAX_POOL;
+  const FastDivision strides[3] = {FastDivision(w.stride[0]), FastDivision(w.stride[1]), FastDivision(w.stride[2])};
+  const FastDivision sx = strides[0], sy = strides[1], sz = strides[2], perPlane(inPlane), lastTwo(static_cast<int64_t>(w.in[1]) * w.in[2]), last(w.in[2]);
   return overElements(stream, all * planes * inPlane, [=] __device__(int64_t i) {
-    const int64_t plane = i / inPlane, here = i % inPlane;
+    const auto plane = static_cast<int64_t>(perPlane.quotient(static_cast<uint32_t>(i)));
+    const int here = static_cast<int>(i - plane * inPlane);
+    const int x = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(here))), rest = here - x * w.in[1] * w.in[2];
+    const int y = static_cast<int>(last.quotient(static_cast<uint32_t>(rest))), z = rest - y * w.in[2];
     const float* gradient = g + plane * outPlane;
+    const int32_t* mine = maximum ? places + plane % planes * outPlane : nullptr;
+    const Windows a(w, sx, 0, x), b(w, sy, 1, y), c(w, sz, 2, z);
     double sum = 0;
-    overResults(w, Place(here, w.in), [&](int, int64_t o) {
-      if (!maximum) sum += static_cast<double>(gradient[o]) / averaged(w, Place(o, w.out));
-      else if (places[plane % planes * outPlane + o] == here) sum += static_cast<double>(gradient[o]);
-    });
+    for (int p = a.first; p <= a.last; ++p)
+      for (int q = b.first; q <= b.last; ++q)
+        for (int r = c.first; r <= c.last; ++r) {
+          const int o = (p * w.out[1] + q) * w.out[2] + r;
+          if (maximum) {
+            if (mine[o] == here) sum += static_cast<double>(gradient[o]);
+          } else if (isTap(w, 0, x, p) && isTap(w, 1, y, q) && isTap(w, 2, z, r)) {
+            sum += static_cast<double>(gradient[o]) / averaged(w, Place(o, w.out));
+          }
+        }
     out[i] = static_cast<float>(sum);
   });
 }

@@ -11,13 +11,14 @@ struct TileShape {
   static constexpr int kRows = Rows, kColumns = Columns, kDepth = Depth, kThreadRows = ThreadRows, kThreadColumns = ThreadColumns;
   static constexpr int kThreads = Rows / ThreadRows * (Columns / ThreadColumns);
 };
-using LargeTile = TileShape<128, 128, 8, 8, 8>;
+using LargeTile = TileShape<128, 128, 16, 8, 8>;
 using MiddleTile = TileShape<64, 64, 16, 4, 4>;
 using SmallTile = TileShape<32, 32, 16, 4, 4>;
 
 /// Left: `Left::kAlongDepth`, `Row row(z, m)`, `float at(row, k)`; right: `kAlongDepth`, `Column column(z, n)`,
-/// `float at(column, k)`, both asked inside their bounds alone; `kAlongDepth` says that neighbours in memory follow
-/// each other along k. Results: `Column column(z, n)`, `write(column, m, value)`.
+/// `Stage stage(column, from)` (what the next kDepth steps have in common), `float at(column, stage, k)`, all asked
+/// inside their bounds alone; `kAlongDepth` says that neighbours in memory follow
+/// each other along k. `Stage stage(column, from)` does once what a stage of the depth has in common. Results: `Column column(z, n)`, `write(column, m, value)`.
 ///
 /// The depth is shared out among `splits` blocks where a result alone would not fill the device: then `Results` are parts.
 template <class Tile, class Left, class Right, class Results>
@@ -57,10 +58,13 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
       const int k = from + leftDepth(i);
       nextLeft[i] = k < end ? left.at(leftPlaces[kLeftPlaces == 1 ? 0 : i], k) : 0.0f;
     }
+    typename Right::Stage stages[kRightPlaces];
+#pragma unroll
+    for (int i = 0; i < kRightPlaces; ++i) stages[i] = right.stage(rightPlaces[i], from);
 #pragma unroll
     for (int i = 0; i < kRight; ++i) {
-      const int k = from + rightDepth(i);
-      nextRight[i] = k < end ? right.at(rightPlaces[kRightPlaces == 1 ? 0 : i], k) : 0.0f;
+      const int k = from + rightDepth(i), place = kRightPlaces == 1 ? 0 : i;
+      nextRight[i] = k < end ? right.at(rightPlaces[place], stages[place], k) : 0.0f;
     }
   };
   const auto keep = [&](int stage) {
@@ -123,6 +127,9 @@ int launchTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, in
   return launch<true>(stream, tileKernel<Tile, Left, Right, Results>, grid, dim3(Tile::kThreads), left, right, results, static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(depth),
                       static_cast<int>(splits), static_cast<int>(share));
 }
+
+/// For a right side whose steps have nothing in common.
+struct NoStage {};
 
 /// How a product is cut: large tiles do most arithmetic for each element that is fetched, small ones and a shared depth
 /// fill the device where a result is small. It follows from the sizes alone, so that results are the same everywhere.

@@ -129,7 +129,34 @@ Calls gatherGrad(const NodeSignature& s) {
               .integers({data.count(0, axis), data[axis], data.count(axis + 1, data.rank()), s.outputs[0].shape[0]})};
 }
 
+Calls gatherElements(const NodeSignature& s) {
+  if (!moves(s)) return {};
+  const int axis = static_cast<int>(s.node.attributes.integer("axis"));
+  const Shape &data = s.inputs[0].shape, &indices = s.inputs[1].shape;
+  Strides strides = rowMajor(data);
+  const int64_t step = strides[static_cast<size_t>(axis)];
+  strides[static_cast<size_t>(axis)] = 0;
+  return {PreparedCall(ASCRIBE_CUDA_GATHER_ELEMENTS).input(0, s.inputs[0], indices, &strides).input(1, s.inputs[1]).output(0, s.outputs[0]).integers({data[axis], step})};
+}
+Calls gatherElementsGrad(const NodeSignature& s) {
+  if (!isF32(s.inputs[0]) || !isSmall(s)) return {};
+  const int axis = static_cast<int>(s.node.attributes.integer("axis"));
+  const Shape data(s.outputs[0].shape.dims().subspan(1)), &indices = s.inputs[1].shape;
+  const Strides own = rowMajor(data);
+  Shape others;
+  Strides strides{};
+  for (int i = 0; i < indices.rank(); ++i) {
+    if (i == axis) continue;
+    strides[static_cast<size_t>(others.rank())] = own[static_cast<size_t>(i)];
+    others.push(indices[i]);
+  }
+  return {PreparedCall(ASCRIBE_CUDA_GATHER_ELEMENTS_GRADIENT).input(0, s.inputs[0]).input(1, s.inputs[1]).output(0, s.outputs[0], others, &strides)
+              .integers({data[axis], own[static_cast<size_t>(axis)], indices.count(0, axis), indices[axis], indices.count(axis + 1, indices.rank()), s.outputs[0].shape[0], data.count()})};
+}
+
 const bool all = [] {
+  registered<gatherElements>("gatherElements");
+  registered<gatherElementsGrad>("gatherElementsGrad");
   registered<transpose>("transpose");
   registered<expand>("expand");
   registered<expand>("expandLike");
