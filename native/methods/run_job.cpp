@@ -45,6 +45,10 @@ void RunJob::begin() {
 void RunJob::finish() {
   for (size_t i = 0; i < request_.plan->outputs().size(); ++i) {
     const TensorRef output = execution_->output(i);
+    if (HostTensor landed = execution_->takeOutput(i); landed.data() != nullptr) {
+      outputs_.push_back(std::move(landed));
+      continue;
+    }
     HostTensor copy(output.dtype, output.shape, request_.budget);
     if (copy.bytes() != 0) std::memcpy(copy.mutableData(), output.data, copy.bytes());
     outputs_.push_back(std::move(copy));

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "graph/convert.h"
 #include "graph/op.h"
@@ -389,6 +390,12 @@ TensorRef Execution::output(size_t index) const {
   TensorRef out = impl_->resolve(plan_->outputs()[index], *plan_);
   if (!impl_->onHost) out.data = impl_->downloads[index].mutableData();
   return out;
+}
+
+HostTensor Execution::takeOutput(size_t index) {
+  Impl& s = *impl_;
+  if (s.onHost || !(s.downloads[index].shape() == s.resolve(plan_->outputs()[index], *plan_).shape)) return {};
+  return std::exchange(s.downloads[index], HostTensor());
 }
 
 size_t Execution::stepsDone() const { return impl_->onHost ? impl_->next : impl_->flight->stepsDone.load(); }

@@ -51,6 +51,9 @@ class Execution {
 
   /// Valid until the next start. Always plain layout, host memory.
   TensorRef output(size_t index) const;
+  /// The output itself where it has a memory of its own, so that nobody copies it; no data where it has none. It is then
+  /// gone from here.
+  HostTensor takeOutput(size_t index);
   /// Held by this execution: working memory, and copies on the device of what the host gives and gets.
   size_t bytes() const;
   const std::vector<NodeProfile>& profile() const { return profile_; }
