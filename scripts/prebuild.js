@@ -2,7 +2,7 @@
 // What prebuildify calls in place of node-gyp: the one build, without node-gyp's flags and header download, and then
 // the libraries that the oneDNN backend needs, put beside it so that they travel in prebuilds/ too.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, realpathSync } from 'node:fs'
+import { copyFileSync, existsSync, realpathSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,6 +13,9 @@ const built = spawnSync(process.execPath, [path.join(root, 'scripts', 'build-nat
   stdio: 'inherit',
 })
 if (built.status !== 0) process.exit(built.status ?? 1)
+
+// Far larger than all the rest, and of no use to most: the CUDA backend is not part of this package.
+rmSync(path.join(release, 'libascribe_cuda.so'), { force: true })
 
 /** Every Linux has these (they belong to its C and C++ runtime), and they must be its own. */
 const ofTheSystem = /^(ld-linux|linux-vdso|libc|libm|libdl|libpthread|librt|libstdc\+\+|libgcc_s)[.-]/

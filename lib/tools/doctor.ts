@@ -64,7 +64,8 @@ export async function doctor(options: { signal?: AbortSignal } = {}): Promise<Do
   )
   const advice = [
     ...engine.backends
-      .filter(backend => !backend.available)
+      // Most machines have no GPU, and nothing to do about it; the list of backends says so.
+      .filter(({ name, available }) => !available && name !== 'cuda')
       .map(({ name, reason }) => `Backend ${name} is not available: ${reason ?? 'no reason given'}`),
     ...packages
       .filter(({ version }) => version === undefined)
