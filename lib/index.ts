@@ -66,6 +66,8 @@ export { fromFunction } from './frontends/blackbox/fromFunction.js'
 export { fromHttp, type HttpOptions } from './frontends/blackbox/fromHttp.js'
 export { fromOnnxRuntime, type OnnxRuntimeOptions } from './frontends/blackbox/fromOnnxRuntime.js'
 export { type HttpFormat, openInference } from './frontends/blackbox/openInference.js'
+export type { GenerationDefaults } from './frontends/checkpoints/generationConfig.js'
+export type { Checkpoint } from './frontends/checkpoints/loadCheckpoint.js'
 export type { Hierarchy } from './games/samplers/owen.js'
 export {
   type ClassName,
@@ -265,7 +267,12 @@ export { drawRegions } from './report/drawRegions.js'
 export type { FigureOptions } from './report/figure.js'
 export type { MapInterpolation } from './report/scoreMap.js'
 export { type DoctorReport, doctor } from './tools/doctor.js'
-export { type InspectOptions, inspectModel, type ModelReport } from './tools/inspect.js'
+export {
+  type CheckpointReport,
+  type InspectOptions,
+  inspectModel,
+  type ModelReport,
+} from './tools/inspect.js'
 export {
   type ErrorReport,
   type KnownPicture,

@@ -38,7 +38,13 @@ export interface Generation {
   readonly logProbabilities: readonly number[]
   readonly promptIds: readonly number[]
   readonly finish: FinishReason
-  readonly seed: number
+  /** What it was written with, defaults of the checkpoint filled in. */
+  readonly options: Sampling & {
+    readonly maximumTokens: number
+    readonly stop: readonly string[]
+    readonly seed: number
+    readonly item: number
+  }
 }
 
 /** One step of a text that is being written. */
@@ -111,7 +117,7 @@ class Writing {
     private readonly settings: Settings,
     private readonly endTokens: readonly number[],
     readonly room: number,
-    item: number,
+    private readonly item: number,
     decode: Decode | undefined,
   ) {
     this.#sampler = new Sampler(settings.sampling, settings.seed, item)
@@ -134,13 +140,14 @@ class Writing {
 
   result(): Generation {
     const { ids, logProbabilities, promptIds, finish } = this
+    const { sampling, maximumTokens, stop, seed } = this.settings
     return {
       ...(this.#stream ? { text: this.text } : {}),
       ids,
       logProbabilities,
       promptIds,
       finish: finish!,
-      seed: this.settings.seed,
+      options: { ...sampling, maximumTokens, stop, seed, item: this.item },
     }
   }
 }

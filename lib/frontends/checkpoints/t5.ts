@@ -1,5 +1,4 @@
 import type { Value } from '../../graph/builder.js'
-import { tableName } from './causal.js'
 import type { Config } from './config.js'
 import { output, textInputs } from './encoder.js'
 import {
@@ -73,8 +72,9 @@ class T5 implements CausalDecoder {
   }
 
   logits(net: Network, hidden: Value): Value {
-    const name = tableName(this.config, net, 'lm_head.weight', 'shared.weight', true)
-    const isScaled = this.config.flag('scale_decoder_outputs', name === 'shared.weight')
+    // Version 1.1 has a table of its own; newer files call the two tied all the same, and say apart whether to scale.
+    const name = net.weights.has('lm_head.weight') ? 'lm_head.weight' : 'shared.weight'
+    const isScaled = this.config.flag('scale_decoder_outputs', this.config.flag('tie_word_embeddings', true))
     const table = net.parameter(name, [this.vocabulary, this.features])
     const states = isScaled ? net.scaled(hidden, this.features ** -0.5) : hidden
     return net.apply('matMul', [states, table], { transposeB: 1 }, 'lm_head')

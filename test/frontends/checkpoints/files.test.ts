@@ -54,39 +54,52 @@ const bfloat = (value: number): { bits: number; value: number } => {
   return { bits: view.getUint16(0), value: view.getFloat32(0) }
 }
 
-test('bfloat16 weights compute as what they are, widened', async t => {
-  const folder = await temporaryFolder(t)
-  const header: Record<string, unknown> = {}
-  const bits: number[] = []
-  const wide: Record<string, Tensor> = {}
-  await rewritten(folder, async tensors => {
-    for (const [name, { shape, data }] of Object.entries(tensors)) {
-      const halves = Array.from(data as Float32Array, bfloat)
-      header[name] = {
-        dtype: 'BF16',
-        shape,
-        data_offsets: [2 * bits.length, 2 * (bits.length + halves.length)],
+/** The half float below a number's size, and the float that it stands for; numbers too small are 0. */
+const half = (value: number): { bits: number; value: number } => {
+  const size = Math.abs(value)
+  const exponent = Math.floor(Math.log2(size))
+  if (size === 0 || exponent < -14) return { bits: 0, value: 0 }
+  const fraction = Math.floor((size / 2 ** exponent - 1) * 1024)
+  const bits = (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | fraction
+  return { bits, value: Math.sign(value) * (1 + fraction / 1024) * 2 ** exponent }
+}
+
+for (const [dtype, narrowed] of [
+  ['bf16', bfloat],
+  ['f16', half],
+] as const)
+  test(`weights of ${dtype} compute as what they are, widened`, async t => {
+    const folder = await temporaryFolder(t)
+    const header: Record<string, unknown> = {}
+    const bits: number[] = []
+    const wide: Record<string, Tensor> = {}
+    await rewritten(folder, async tensors => {
+      for (const [name, { shape, data }] of Object.entries(tensors)) {
+        const halves = Array.from(data as Float32Array, narrowed)
+        const offsets = [2 * bits.length, 2 * (bits.length + halves.length)]
+        header[name] = { dtype: dtype.toUpperCase(), shape, data_offsets: offsets }
+        bits.push(...halves.map(each => each.bits))
+        wide[name] = createTensor(
+          'f32',
+          [...shape],
+          Float32Array.from(halves, each => each.value),
+        )
       }
-      bits.push(...halves.map(half => half.bits))
-      wide[name] = createTensor(
-        'f32',
-        [...shape],
-        Float32Array.from(halves, half => half.value),
+      const text = Buffer.from(JSON.stringify(header))
+      const length = Buffer.alloc(8)
+      length.writeBigUInt64LE(BigInt(text.length))
+      await writeFile(
+        join(folder, 'model.safetensors'),
+        Buffer.concat([length, text, new Uint8Array(Uint16Array.from(bits).buffer)]),
       )
-    }
-    const text = Buffer.from(JSON.stringify(header))
-    const length = Buffer.alloc(8)
-    length.writeBigUInt64LE(BigInt(text.length))
-    await writeFile(
-      join(folder, 'model.safetensors'),
-      Buffer.concat([length, text, new Uint8Array(Uint16Array.from(bits).buffer)]),
-    )
+    })
+    const narrow = await logitsOf(folder)
+    t.is((await loadModel(folder)).parameters.list()[0]!.dtype, dtype)
+    // Another folder: the first file stays mapped.
+    const other = await temporaryFolder(t)
+    await rewritten(other, () => writeSafetensors(join(other, 'model.safetensors'), wide))
+    t.deepEqual(narrow, await logitsOf(other))
   })
-  const narrow = await logitsOf(folder)
-  t.is((await loadModel(folder)).parameters.list()[0]!.dtype, 'bf16')
-  await writeSafetensors(join(folder, 'model.safetensors'), wide)
-  t.deepEqual(narrow, await logitsOf(folder))
-})
 
 test('one weight in two files, a weight of integers, a header longer than its file', async t => {
   const folder = await temporaryFolder(t)
