@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  AblationCam,
+  type AttributeOptions,
+  createTensor,
+  Deconvolution,
+  DeepLift,
+  DeepLiftShap,
+  EigenCam,
+  FeatureAblation,
+  GradCam,
+  GradCamElementwise,
+  GradCamPlusPlus,
+  type GradientMethod,
+  GuidedBackprop,
+  HiResCam,
+  InputXGradient,
+  IntegratedGradients,
+  InternalInfluence,
+  LayerActivation,
+  LayerCam,
+  LayerConductance,
+  LayerGradientXActivation,
+  LayerIntegratedGradients,
+  loadModel,
+  type Model,
+  NeuronConductance,
+  NeuronGradient,
+  NeuronIntegratedGradients,
+  Saliency,
+  ScoreCam,
+  XGradCam,
+} from '#lib/index.js'
+import { relativeDistance } from '../oracles/gradientOf.js'
+import { repositoryRoot } from '../oracles/repository.js'
+
+/** What Captum and pytorch-grad-cam make of three exported models: test/fixtures/peers/record.py, versions inside. */
+const folder = join(repositoryRoot, 'test/fixtures/peers')
+type Recorded = Record<string, number[]> & { layer: string; neuron: number[] }
+const { target, models } = JSON.parse(readFileSync(join(folder, 'peers.json'), 'utf8')) as {
+  target: number
+  models: Record<string, Recorded>
+}
+
+/** The layer that was hooked, by the name of its ONNX node. */
+const layers: Record<string, string> = {
+  plain: '/maps/Relu',
+  residual: '/maps/Relu',
+  attention: '/norm2/LayerNormalization',
+}
+const camLayers: Record<string, string> = { ...layers, attention: '/norm1/LayerNormalization' }
+
+const features = createTensor(
+  'f32',
+  [1, 1, 12, 12],
+  Float32Array.from({ length: 144 }, (_, at) => Math.floor(at / 48) * 3 + Math.floor((at % 12) / 4)),
+)
+const signed = { relu: false }
+
+/** Through max pooling Captum's DeepLIFT does not add up, by its own convergence delta; ours does (see below). */
+const isAmiss = (model: string, method: string) => model === 'plain' && method.startsWith('DeepLift')
+
+type Make = (model: Model, recorded: Recorded, name: string) => GradientMethod
+const unit = (name: string, { neuron }: Recorded) => ({ layer: layers[name]!, index: neuron })
+const ofInputs: Record<string, Make> = {
+  Saliency: model => new Saliency(model),
+  InputXGradient: model => new InputXGradient(model),
+  IntegratedGradients: model => new IntegratedGradients(model),
+  'IntegratedGradients riemann_trapezoid': model =>
+    new IntegratedGradients(model, { rule: 'captum-trapezoid' }),
+  FeatureAblation: model => new FeatureAblation(model, { features }),
+  GuidedBackprop: model => new GuidedBackprop(model),
+  Deconvolution: model => new Deconvolution(model),
+  DeepLift: model => new DeepLift(model),
+  NeuronConductance: (model, recorded, name) =>
+    new NeuronConductance(model, unit(name, recorded), { rule: 'captum-trapezoid' }),
+  'NeuronConductance gausslegendre': (model, recorded, name) =>
+    new NeuronConductance(model, unit(name, recorded)),
+}
+const ofUnits: Record<string, Make> = {
+  NeuronGradient: (model, recorded, name) => new NeuronGradient(model, unit(name, recorded)),
+  NeuronIntegratedGradients: (model, recorded, name) =>
+    new NeuronIntegratedGradients(model, unit(name, recorded)),
+}
+const ofLayers: Record<string, Make> = {
+  LayerActivation: model => new LayerActivation(model),
+  LayerGradientXActivation: model => new LayerGradientXActivation(model),
+  LayerIntegratedGradients: model => new LayerIntegratedGradients(model, { path: 'layer' }),
+  LayerConductance: model => new LayerConductance(model, { points: 'captum' }),
+  InternalInfluence: model => new InternalInfluence(model),
+}
+const ofMaps: Record<string, Make> = {
+  GradCam: model => new GradCam(model, signed),
+  GradCamPlusPlus: model => new GradCamPlusPlus(model, signed),
+  HiResCam: model => new HiResCam(model, signed),
+  GradCamElementwise: model => new GradCamElementwise(model, signed),
+  LayerCam: model => new LayerCam(model, signed),
+  XGradCam: model => new XGradCam(model, signed),
+  ScoreCam: model => new ScoreCam(model, signed),
+  AblationCam: model => new AblationCam(model, signed),
+}
+
+for (const [name, recorded] of Object.entries(models)) {
+  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.x!))
+  const all = createTensor('f32', [3, 3, 12, 12], Float32Array.from(recorded.baselines!))
+  const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
+  const scoresOf = async (method: GradientMethod, options: AttributeOptions) =>
+    (await method.attribute(x, options)).scores().data as Float32Array
+
+  test(`${name}: what Captum and pytorch-grad-cam recorded, within 1e-3 (relative L2)`, async t => {
+    const model = await loadModel(join(folder, `${name}.onnx`))
+    const found: [string, Float32Array][] = []
+    const add = async (table: Record<string, Make>, options: AttributeOptions) => {
+      for (const [method, make] of Object.entries(table))
+        if (recorded[method] && !isAmiss(name, method))
+          found.push([method, await scoresOf(make(model, recorded, name), options)])
+    }
+    await add(ofInputs, { target, baseline })
+    await add(ofUnits, { baseline })
+    await add(ofLayers, { target, baseline, layer: layers[name]! })
+    await add(ofMaps, { target, layer: camLayers[name]! })
+    if (recorded.DeepLiftShap && !isAmiss(name, 'DeepLiftShap'))
+      found.push(['DeepLiftShap', await scoresOf(new DeepLiftShap(model), { target, baseline: all })])
+    for (const [method, scores] of found) {
+      const distance = relativeDistance(scores, recorded[method]!)
+      t.log(`${method} ${distance.toExponential(1)}`)
+      t.true(distance <= 1e-3, `${method}: ${distance}`)
+    }
+    const component = await scoresOf(new EigenCam(model, signed), { target, layer: camLayers[name]! })
+    const other = recorded.EigenCam!
+    const distances = [1, -1].map(sign =>
+      relativeDistance(
+        component.map(value => sign * value),
+        other,
+      ),
+    )
+    // The sign of a component is arbitrary there.
+    t.true(Math.min(...distances) <= 1e-3, `EigenCam: ${distances}`)
+  })
+
+  test(`${name}: where Captum's weights do not add up, ours differ by what they miss`, async t => {
+    const model = await loadModel(join(folder, `${name}.onnx`))
+    const right = await scoresOf(new IntegratedGradients(model, { rule: 'riemann_trapezoid' }), {
+      target,
+      baseline,
+    })
+    const share = recorded['IntegratedGradients riemann_trapezoid']!.map(value => (value * 50) / 49)
+    t.true(relativeDistance(right, share) <= 1e-3)
+    const conductance = new NeuronConductance(model, unit(name, recorded), { rule: 'riemann_trapezoid' })
+    const expected = recorded.NeuronConductance!.map(value => (value * 50) / 49)
+    t.true(relativeDistance(await scoresOf(conductance, { target, baseline }), expected) <= 1e-3)
+  })
+}
+
+test("through max pooling ours keeps the sum that Captum's misses", async t => {
+  const recorded = models.plain!
+  const model = await loadModel(join(folder, 'plain.onnx'))
+  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.x!))
+  const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
+  const { checks } = await new DeepLift(model).attribute(x, { target, baseline })
+  const { difference, relative } = checks.completeness![0]!
+  t.true(relative! < 2e-6, `${relative}`)
+  const sum = recorded.DeepLift!.reduce((a, b) => a + b, 0)
+  t.true(Math.abs(sum - difference) > 1e-3 * Math.abs(difference))
+})
