@@ -21,6 +21,7 @@ export const { values: flags } = parseArgs({
     folder: { type: 'string' },
     record: { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
+    scenes: { type: 'string' },
   },
 })
 /** `--quick`: seconds instead of minutes. */

@@ -1,4 +1,4 @@
-import { loadModel, type Model, type Tensor } from '#lib/index.js'
+import { type LoadModelOptions, loadModel, type Model, type Tensor } from '#lib/index.js'
 import { tensor, valueInfo, writeModel } from './onnxWriter.js'
 
 function numbers(count: number, seed: number, scale: number): Float32Array {
@@ -10,7 +10,7 @@ function numbers(count: number, seed: number, scale: number): Float32Array {
 }
 
 /** A convolution net for pictures of 16 x 16, five classes, with `features` before the last layer. Seeded weights. */
-export const smallConvolutionNet = (): Promise<Model> =>
+export const smallConvolutionNet = (options: LoadModelOptions = {}): Promise<Model> =>
   loadModel(
     writeModel({
       nodes: [
@@ -39,6 +39,7 @@ export const smallConvolutionNet = (): Promise<Model> =>
       inputs: [valueInfo('x', ['N', 3, 16, 16])],
       outputs: [valueInfo('y', ['N', 5]), valueInfo('features', ['N', 12])],
     }),
+    options,
   )
 
 /** A seeded picture for it. */
