@@ -1,48 +1,58 @@
 /**
- * Do gradient methods find what a model looks at? Generated scenes of which everything is known, the two bundled
- * models, and maps that know nothing beside every method: the pointing game and the share of attribution (relevance
- * mass) on the object, for the shortcut model on the badge, with 95 % intervals.
+ * Do methods find what a model looks at? Generated scenes of which everything is known, the two bundled models, and maps
+ * that know nothing beside every method: the share of attribution (relevance mass) on the object and on the badge, and
+ * the pointing game on what the model is known to use (the object for the sound one, the badge for the shortcut one), with
+ * 95 % intervals.
  *
- *   node build/ts/bench/localisation.bench.js [--quick] [--scenes 200]
+ *   node build/ts/bench/localisation.bench.js [--quick] [--only NAME] [--record]
+ *
+ * `--record` writes bench/localisation/results.json, from which `node scripts/docs.js` makes the table of docs/methods.md.
  */
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import {
-  bootstrapInterval,
+  type Attributer,
   centreGaussianMap,
+  Deconvolution,
   DeepLift,
-  type GradientMethod,
+  GradCam,
+  GradCamPlusPlus,
   GuidedBackprop,
+  HiResCam,
+  type Image,
   InputXGradient,
   IntegratedGradients,
+  LayerCam,
+  Localisation,
+  type MapSource,
   type Model,
-  pointingGame,
-  relevanceMass,
   Saliency,
   SmoothGrad,
   SmoothGradSquared,
+  type Summary,
   sobelMap,
   uniformMap,
-  wilsonInterval,
   withShuffledParameters,
+  XGradCam,
 } from '#lib/index.js'
+import { prepareSubject } from '#lib/metrics/subject.js'
 import { LayerwiseRelevance } from '#lib/relevance.js'
-import { heldOutScenes, type KnownScene, loadPair } from '../examples/quickstart/scenes.js'
-
-const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, scenes: { type: 'string' } },
-})
-const count = Number(options.scenes ?? (options.quick ? 12 : 200))
-const models = await loadPair(join(import.meta.dirname, '../../../models'))
-const random = withShuffledParameters(models.sound)
+import { heldOutScenes, loadPair } from '../examples/quickstart/scenes.js'
+import { flags, isChosen, printTable, quick } from './harness.js'
 
 const signed = (model: Model) => new Saliency(model, { absolute: false })
-const methods: [string, (model: Model) => GradientMethod][] = [
+const methods: [string, (model: Model) => Attributer][] = [
   ['Saliency', model => new Saliency(model)],
   ['InputXGradient', model => new InputXGradient(model)],
   ['IntegratedGradients, 32 steps', model => new IntegratedGradients(model, { steps: 32 })],
   ['DeepLift', model => new DeepLift(model)],
   ['GuidedBackprop', model => new GuidedBackprop(model)],
+  ['Deconvolution', model => new Deconvolution(model)],
+  ['GradCam', model => new GradCam(model)],
+  ['GradCamPlusPlus', model => new GradCamPlusPlus(model)],
+  ['HiResCam', model => new HiResCam(model)],
+  ['LayerCam', model => new LayerCam(model)],
+  ['XGradCam', model => new XGradCam(model)],
   ['LRP epsilonPlusFlat', model => new LayerwiseRelevance(model, { preset: 'epsilonPlusFlat' })],
   ['SmoothGrad of Saliency, 32', model => new SmoothGrad(signed(model), { samples: 32 })],
   ['SmoothGradSquared, 32', model => new SmoothGradSquared(signed(model), { samples: 32 })],
@@ -52,78 +62,90 @@ const methods: [string, (model: Model) => GradientMethod][] = [
   ],
 ]
 
-type MapOf = (scene: KnownScene) => Promise<ArrayLike<number>> | ArrayLike<number>
-const mapsOf = (method: GradientMethod): MapOf => {
-  return async scene => {
-    const attribution = await method.attribute(scene.badge, { target: scene.label })
-    return Float64Array.from(attribution.aggregate().scores().data, Math.abs)
-  }
-}
+const count = quick ? 6 : 100
+const scenes = [...heldOutScenes(count)]
+const samples = scenes.map(({ name, label, badge }) => ({ id: name, target: label, input: badge }))
+const pair = await loadPair(join(import.meta.dirname, '../../../models'))
+const picture = (at: number): Image => scenes[at]!.badge
 
 interface Row {
-  name: string
+  model: string
+  method: string
   isNull: boolean
-  mass: { low: number; high: number }
-  hits: { low: number; high: number }
+  object: Summary
+  badge: Summary
+  pointing: Summary
 }
 
-async function measure(
-  name: string,
-  isNull: boolean,
-  mapOf: MapOf,
-  maskOf: (scene: KnownScene) => Uint8Array,
-): Promise<Row> {
-  const masses: number[] = []
-  const hits: number[] = []
-  for (const scene of heldOutScenes(count)) {
-    const map = await mapOf(scene)
-    masses.push(relevanceMass(map, maskOf(scene)))
-    hits.push(pointingGame(map, maskOf(scene)))
+/** Maps at the size of the pictures, whatever size a method gives them. */
+async function mapsOf(model: Model, source: MapSource): Promise<Float64Array[]> {
+  const maps: Float64Array[] = []
+  for (const [at, sample] of samples.entries()) {
+    const map =
+      typeof source === 'function'
+        ? await source(sample, at)
+        : await source.attribute(sample.input, { target: sample.target })
+    maps.push((await prepareSubject(model, sample, at, map, { features: 'unit', baseline: 0 })).scores)
   }
-  const mass = bootstrapInterval(masses)
-  // A map that is the same everywhere scores shares of hits, which Wilson's interval is not for.
-  const hit = hits.every(Number.isInteger)
-    ? wilsonInterval(
-        hits.reduce((sum, each) => sum + each, 0),
-        count,
-      )
-    : bootstrapInterval(hits)
-  const shown = ({ mean, low, high }: typeof mass) =>
-    `${(mean * 100).toFixed(1).padStart(5)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`.padEnd(
-      26,
-    )
-  console.log(`  ${name.padEnd(42)}${shown(mass)}${shown(hit)}${isNull ? 'knows nothing' : ''}`.trimEnd())
-  return { name, isNull, mass, hits: hit }
+  return maps
 }
 
-/** Every row whose lower end lies above every null row's upper end, in mass and in hits. */
-function judge(rows: readonly Row[]): void {
-  const nulls = rows.filter(row => row.isNull)
-  const above = rows.filter(
-    row => !row.isNull && nulls.every(each => row.mass.low > each.mass.high && row.hits.low > each.hits.high),
-  )
-  console.log(`  above every null row in both: ${above.map(({ name }) => name).join('; ') || 'none'}\n`)
+async function measure(name: string, model: Model, method: string, source: MapSource, isNull: boolean) {
+  const maps = await mapsOf(model, source)
+  const on = async (mask: 'objectMask' | 'badgeMask') => {
+    const masked = samples.map((sample, at) => ({ ...sample, map: maps[at]!, mask: scenes[at]![mask] }))
+    return (await new Localisation().evaluate(masked)).summary
+  }
+  const [object, badge] = [await on('objectMask'), await on('badgeMask')]
+  const used = name === 'sound' ? object : badge
+  return { model: name, method, isNull, object: object.mass!, badge: badge.mass!, pointing: used.pointing! }
 }
 
-for (const [title, model, maskOf] of [
-  ['sound model: on the object', models.sound, (scene: KnownScene) => scene.objectMask],
-  ['shortcut model: on the badge', models.shortcut, (scene: KnownScene) => scene.badgeMask],
-] as const) {
-  console.log(`${title}, ${count} held-out scenes`)
-  console.log(`  ${''.padEnd(42)}${'mass (95 %)'.padEnd(26)}pointing game (95 %)`)
-  const rows: Row[] = []
-  for (const [name, method] of methods) rows.push(await measure(name, false, mapsOf(method(model)), maskOf))
-  for (const [name, method] of [methods[0]!, methods.at(-1)!])
-    rows.push(await measure(`random weights, ${name}`, true, mapsOf(method(random)), maskOf))
-  rows.push(await measure('uniform', true, ({ badge }) => uniformMap(badge.width, badge.height), maskOf))
-  rows.push(
-    await measure(
-      'centre Gaussian',
-      true,
-      ({ badge }) => centreGaussianMap(badge.width, badge.height),
-      maskOf,
-    ),
+const rows: Row[] = []
+for (const [name, model] of Object.entries(pair)) {
+  const random = withShuffledParameters(model)
+  for (const [method, make] of methods)
+    if (isChosen(method)) rows.push(await measure(name, model, method, make(model), false))
+  const nulls: [string, MapSource][] = [
+    ['random weights, Saliency', new Saliency(random)],
+    ['random weights, IntegratedGradients', new IntegratedGradients(random, { steps: 8 })],
+    ['uniform', (_, at) => uniformMap(picture(at).width, picture(at).height)],
+    ['centre Gaussian', (_, at) => centreGaussianMap(picture(at).width, picture(at).height)],
+    ['Sobel edges', (_, at) => sobelMap(picture(at))],
+  ]
+  for (const [method, source] of nulls) rows.push(await measure(name, model, method, source, true))
+}
+
+const shown = ({ mean, low, high }: Summary) =>
+  `${(mean * 100).toFixed(1)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`
+printTable(
+  ['method', 'model', 'on the object', 'on the badge', 'pointing game', ''],
+  rows.map(({ method, model, object, badge, pointing, isNull }) => [
+    method,
+    model,
+    shown(object),
+    shown(badge),
+    shown(pointing),
+    isNull ? 'knows nothing' : '',
+  ]),
+)
+for (const name of Object.keys(pair)) {
+  const part = name === 'sound' ? 'object' : 'badge'
+  const own = rows.filter(row => row.model === name)
+  const nulls = own.filter(row => row.isNull)
+  const above = own.filter(
+    row =>
+      !row.isNull &&
+      nulls.every(each => row[part].low > each[part].high && row.pointing.low > each.pointing.high),
   )
-  rows.push(await measure('Sobel edges', true, ({ badge }) => sobelMap(badge), maskOf))
-  judge(rows)
+  console.log(
+    `${name}: above every null row in both: ${above.map(({ method }) => method).join('; ') || 'none'}`,
+  )
+}
+if (flags.record) {
+  const folder = join(import.meta.dirname, '../../../bench/localisation')
+  mkdirSync(folder, { recursive: true })
+  const round = (_: string, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(6)) : value
+  writeFileSync(join(folder, 'results.json'), `${JSON.stringify({ scenes: count, rows }, round, 1)}\n`)
 }

@@ -4,7 +4,8 @@ import type { Subject } from './subject.js'
 /** The attribution that goes with the removed players, copy by copy. */
 export function removedScores({ scores }: Subject, { players, playerOf, count, mask }: Masked): Float64Array {
   const byPlayer = new Float64Array(players)
-  for (let feature = 0; feature < scores.length; feature++) byPlayer[playerOf[feature]!]! += scores[feature]!
+  for (let feature = 0; feature < scores.length; feature++)
+    byPlayer[playerOf?.[feature] ?? feature]! += scores[feature]!
   const sums = new Float64Array(count)
   for (let copy = 0; copy < count; copy++) {
     const removed = mask(copy)
@@ -13,6 +14,3 @@ export function removedScores({ scores }: Subject, { players, playerOf, count, m
   }
   return sums
 }
-
-/** Every feature its own player. */
-export const oneEach = (count: number): Int32Array => Int32Array.from({ length: count }, (_, at) => at)

@@ -3,7 +3,7 @@ import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
 import { rangeError } from '../validate.js'
-import { oneEach, removedScores } from './correlation.js'
+import { removedScores } from './correlation.js'
 import {
   type BaselineOption,
   FaithfulnessMetric,
@@ -66,12 +66,8 @@ export class FaithfulnessCorrelation extends FaithfulnessMetric<Masked> {
     const { runs, subsetSize, seed } = this.options
     if (subsetSize >= count)
       throw rangeError('subsetSize', `less than ${count}, the number of features`, subsetSize)
-    const mask = (at: number): Uint8Array => {
-      const removed = new Uint8Array(count)
-      for (const feature of drawSubset(randomStream(seed, id, at), count, subsetSize)) removed[feature] = 1
-      return removed
-    }
-    return { kind: 'masked', players: count, playerOf: oneEach(count), count: runs, mask }
+    const mask = (at: number) => drawSubset(randomStream(seed, id, at), count, subsetSize)
+    return { kind: 'masked', players: count, count: runs, mask }
   }
   protected override reduce(
     subject: Subject,

@@ -3,7 +3,7 @@ import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
 import { rangeError } from '../validate.js'
-import { oneEach, removedScores } from './correlation.js'
+import { removedScores } from './correlation.js'
 import { type BaselineOption, FaithfulnessMetric, withoutBaseline } from './faithfulnessMetric.js'
 import type { CopyScores, Masked } from './perturbedRuns.js'
 import { randomStream } from './randomStream.js'
@@ -78,20 +78,16 @@ export class MuFidelity extends FaithfulnessMetric<Masked> {
         `at most the picture's ${Math.min(grid.height, grid.width)} pixels`,
         gridSize,
       )
-    const playerOf =
-      grid === undefined
-        ? oneEach(count)
-        : oneEach(count).map(pixel => {
-            const [y, x] = [Math.floor(pixel / grid.width), pixel % grid.width]
-            return (
-              Math.floor((y * gridSize) / grid.height) * gridSize + Math.floor((x * gridSize) / grid.width)
-            )
-          })
     const players = grid === undefined ? count : gridSize * gridSize
     const mask = (at: number): Uint8Array => {
       const stream = randomStream(seed, id, at)
       return Uint8Array.from({ length: players }, () => (stream.uniform() < dropped ? 1 : 0))
     }
+    if (grid === undefined) return { kind: 'masked', players, count: samples, mask }
+    const playerOf = Int32Array.from({ length: count }, (_, pixel) => {
+      const [y, x] = [Math.floor(pixel / grid.width), pixel % grid.width]
+      return Math.floor((y * gridSize) / grid.height) * gridSize + Math.floor((x * gridSize) / grid.width)
+    })
     return { kind: 'masked', players, playerOf, count: samples, mask }
   }
   protected override reduce(

@@ -15,6 +15,12 @@ import type { Subject } from './subject.js'
  */
 export type PerturbationKind = 'ranked' | 'masked' | 'given'
 
+/** Who is removed by masks: so many players, groups of features or each feature by itself. */
+export interface Players {
+  readonly count: number
+  readonly areGroups: boolean
+}
+
 /** Inputs of the plan; see {@link perturbedPlan}. */
 export const planInputs = {
   /** Which sample of the pass a row is made of, [rows]. */
@@ -56,7 +62,7 @@ export async function perturbedPlan(
   model: Model,
   subject: Subject,
   kind: PerturbationKind,
-  players: number,
+  players: Players,
   rows: number,
   items: number,
   batching: Batching,
@@ -71,7 +77,7 @@ export async function perturbedPlan(
     ...bindSizes(batching.inputs, Object.fromEntries(chunked)),
     [perRow]: rows,
     [perItem]: items,
-    'ascribe.players': players,
+    'ascribe.players': players.count,
   }
   const builder = new GraphBuilder()
   const row = builder.input(planInputs.row, 'i64', [perRow])
@@ -79,8 +85,9 @@ export async function perturbedPlan(
   const ofRows = (table: Value) => (items === 1 ? table : builder.apply('gather', [table, row], { axis: 0 }))
   const threshold = kind === 'ranked' ? builder.input(planInputs.threshold, 'f32', [perRow]) : undefined
   const mask =
-    kind === 'masked' ? builder.input(planInputs.mask, 'f32', [perRow, 'ascribe.players']) : undefined
+    kind === 'masked' ? builder.input(planInputs.mask, 'bool', [perRow, 'ascribe.players']) : undefined
 
+  let offset = 0
   const perturbed = (name: string, at: number): Value => {
     const { dtype, shape } = explained.tensors[name]!
     const item = shape.slice(1)
@@ -94,10 +101,23 @@ export async function perturbedPlan(
       const limit = builder.apply('reshape', [threshold, builder.integers([-1, ...ones])])
       return builder.apply('where', [builder.apply('less', [ranks, limit]), removed, kept])
     }
-    const playerOf = builder.input(planInputs.players(name), 'i64', [features[at]!.count])
-    const dropped = builder.apply('gather', [mask!, playerOf], { axis: 1 })
-    const spread = builder.apply('reshape', [dropped, builder.integers([-1, ...over])])
-    const isDropped = builder.apply('greater', [spread, builder.scalar(0.5)])
+    const { count } = features[at]!
+    const end = offset + count
+    // Several explained values share the players one after the other.
+    const own =
+      players.areGroups || explained.names.length === 1
+        ? mask!
+        : builder.apply('slice', [
+            mask!,
+            builder.integers([offset]),
+            builder.integers([end]),
+            builder.integers([1]),
+          ])
+    const dropped = players.areGroups
+      ? builder.apply('gather', [own, builder.input(planInputs.players(name), 'i64', [count])], { axis: 1 })
+      : own
+    offset = end
+    const isDropped = builder.apply('reshape', [dropped, builder.integers([-1, ...over])])
     return builder.apply('where', [isDropped, removed, kept])
   }
 
@@ -141,6 +161,7 @@ export async function perturbedPlan(
     explained.areLayers,
     explained.names.map(name => explained.tensors[name]!.shape.slice(1)),
     features.map(each => each.shape),
+    players.areGroups,
     sizes,
   ])} ${targetKey(subject.target)}`
   const plan = await model.plan(

@@ -6,7 +6,7 @@ import { type Batching, batchingOf } from '../model/batching.js'
 import type { Model } from '../model/model.js'
 import { concatenate } from '../model/stack.js'
 import { settle } from '../native.js'
-import { othersOf, type PerturbationKind, perturbedPlan, planInputs } from './perturbedPlan.js'
+import { othersOf, type PerturbationKind, type Players, perturbedPlan, planInputs } from './perturbedPlan.js'
 import type { Subject } from './subject.js'
 
 /** Copies in which features are removed in an order. */
@@ -24,8 +24,8 @@ export interface Ranked {
 export interface Masked {
   readonly kind: 'masked'
   readonly players: number
-  /** The player of each feature. */
-  readonly playerOf: Int32Array
+  /** The player of each feature; absent where every feature is its own. */
+  readonly playerOf?: Int32Array
   readonly count: number
   /** 1 where a player is removed, of one copy. */
   readonly mask: (at: number) => Uint8Array
@@ -97,7 +97,8 @@ export class PerturbedRuns {
     const total = counts.reduce((sum, count) => sum + count, 0)
     const [first] = subjects as [Subject]
     const { kind } = perturbations[0]!
-    const players = perturbations[0]!.kind === 'masked' ? perturbations[0]!.players : 1
+    const masked = perturbations[0]!.kind === 'masked' ? perturbations[0] : undefined
+    const players = { count: masked?.players ?? 1, areGroups: masked?.playerOf !== undefined }
     const expected = Math.max(total, (counts[0] ?? 0) * items)
     const { rows, batching } = await this.#shape(first, kind, players, expected, items)
     const { signal } = this.options
@@ -152,7 +153,7 @@ export class PerturbedRuns {
   async #shape(
     subject: Subject,
     kind: PerturbationKind,
-    players: number,
+    players: Players,
     total: number,
     items: number,
   ): Promise<Shape> {
@@ -221,7 +222,7 @@ export class PerturbedRuns {
             data: (each as Ranked).ranks.subarray(offset, end),
           })),
         )
-      else
+      else if (perturbation.playerOf !== undefined)
         tables[planInputs.players(name)] = {
           dtype: 'i64',
           shape: [count],
@@ -259,12 +260,12 @@ async function rowInputs(
       }),
     }
   if (first.kind === 'masked') {
-    const data = new Float32Array(rows * first.players)
+    const data = new Uint8Array(rows * first.players)
     for (let row = 0; row < rows; row++) {
       const [item, copy] = at(row)
       data.set((perturbations[item] as Masked).mask(copy), row * first.players)
     }
-    inputs[planInputs.mask] = { dtype: 'f32', shape: [rows, first.players], data }
+    inputs[planInputs.mask] = { dtype: 'bool', shape: [rows, first.players], data }
   }
   if (first.kind === 'given') {
     const { names, tensors } = subjects[0]!.explained

@@ -37,14 +37,16 @@ export function randomStream(seed: number, id: string | undefined, draw: number 
   }
 }
 
-/** `size` of `count` places, each subset equally likely (the first steps of a Fisher-Yates shuffle). */
-export function drawSubset(stream: RandomStream, count: number, size: number): Uint32Array {
-  const places = Uint32Array.from({ length: count }, (_, at) => at)
-  for (let at = 0; at < size; at++) {
-    const other = at + stream.below(count - at)
-    const kept = places[at]!
-    places[at] = places[other]!
-    places[other] = kept
+/** 1 at `size` of `count` places, each subset equally likely. */
+export function drawSubset(stream: RandomStream, count: number, size: number): Uint8Array {
+  // Few places are drawn until they differ; of many, those that stay out are drawn.
+  const isFew = 2 * size <= count
+  const subset = new Uint8Array(count).fill(isFew ? 0 : 1)
+  for (let left = isFew ? size : count - size; left > 0; ) {
+    const place = stream.below(count)
+    if (subset[place] === Number(isFew)) continue
+    subset[place] = Number(isFew)
+    left--
   }
-  return places.slice(0, size)
+  return subset
 }
