@@ -45,6 +45,16 @@ async function verify(session: Session, path: string, flags: VerifyFlags): Promi
   const inputs = await readNamedTensors('--input', flags.input ?? [])
   const tolerance = expectNumber('--tolerance', Number(flags.tolerance), 0)
   const model = await openModel(path, flags)
+  if (model.checkpoint !== undefined) {
+    const { AscribeError } = await import('../errors.js')
+    throw new AscribeError(
+      'MODEL_CAPABILITY',
+      `${model.name} is a checkpoint, which ONNX Runtime does not read`,
+      {
+        hint: 'verify compares ONNX files with ONNX Runtime.',
+      },
+    )
+  }
   const progress = await startProgress('comparing', !session.isJson)
   const report = await verifyModel(model, await readFileBounded(path, maximumFileBytes), {
     ...(Object.keys(inputs).length > 0 ? { inputs } : {}),

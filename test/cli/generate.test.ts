@@ -57,3 +57,9 @@ test.serial('inspect says what a checkpoint is', async t => {
     tokenizer: false,
   })
 })
+
+test.serial('verify says that ONNX Runtime reads no checkpoints', async t => {
+  const { code, err } = await runCli(['verify', checkpointFolder('llama')])
+  t.is(code, 3)
+  t.regex(err, /checkpoint.*MODEL_CAPABILITY/)
+})
