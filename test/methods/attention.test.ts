@@ -9,6 +9,7 @@ import {
   loadModel,
   type Model,
   RawAttention,
+  SmoothGrad,
   Target,
   type Tensor,
   vectorJacobianProduct,
@@ -309,6 +310,11 @@ test('patches are counted off the picture, class tokens first', t => {
   t.is(patchGrid(191, 224, 224, free), undefined)
   t.deepEqual(patchGrid(9, 32, 32, { classTokens: 1, gridWidth: 4 }), { classTokens: 1, height: 2, width: 4 })
   t.is(patchGrid(9, 32, 32, { classTokens: 1, gridWidth: 3 }), undefined)
+})
+
+test('noise goes around methods that read gradients of values, not around these', async t => {
+  const method = new RawAttention(await exampleD())
+  t.throws(() => new SmoothGrad(method as never), { code: 'OPTION_TYPE' })
 })
 
 test('models without attention are refused, and say what was looked for', async t => {

@@ -2,7 +2,7 @@ import type { EnsembleRequest } from '#typings/addon.js'
 import { AscribeError } from '../../errors.js'
 import { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
-import { expectInteger } from '../../validate.js'
+import { expectInteger, typeError } from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { biasedOption } from './biasedOption.js'
 import { type AttributeOptions, GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
@@ -50,6 +50,8 @@ abstract class NoiseAround extends GradientMethod {
 
   constructor(base: GradientMethod | Model, options: SmoothGradOptions) {
     const method = base instanceof Model ? new Saliency(base) : base
+    if (!(method instanceof GradientMethod))
+      throw typeError('base', 'a model, or a method that reads gradients of values', base)
     super(method.model)
     const { draws, walk } = method.recipe()
     if (draws || walk)
