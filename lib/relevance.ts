@@ -11,3 +11,7 @@ export {
   type PixelBounds,
   type RelevancePreset,
 } from './methods/relevance/layerwiseRelevance.js'
+export {
+  TransformerAttribution,
+  type TransformerAttributionOptions,
+} from './methods/relevance/transformerAttribution.js'

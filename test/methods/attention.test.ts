@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { GraphBuilder } from '#lib/graph/builder.js'
 import {
   AttentionRollout,
   createTensor,
@@ -16,6 +17,10 @@ import {
 } from '#lib/index.js'
 import { patchGrid } from '#lib/methods/attention/attentionUnits.js'
 import { namedAttention } from '#lib/model/attention.js'
+import { bindSizes } from '#lib/model/bindSizes.js'
+import { native, settle } from '#lib/native.js'
+import { TransformerAttribution } from '#lib/relevance.js'
+import type { NativeTensor } from '#typings/addon.js'
 import { heads, meanOf, relevance, rollout } from '../oracles/attentionMatrices.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
 import { type ModelGiven, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
@@ -310,6 +315,46 @@ test('patches are counted off the picture, class tokens first', t => {
   t.is(patchGrid(191, 224, 224, free), undefined)
   t.deepEqual(patchGrid(9, 32, 32, { classTokens: 1, gridWidth: 4 }), { classTokens: 1, height: 2, width: 4 })
   t.is(patchGrid(9, 32, 32, { classTokens: 1, gridWidth: 3 }), undefined)
+})
+
+test('transformer attribution: the relevance of attention, times its gradient, goes from layer to layer', async t => {
+  const model = await loadModel(readFileSync(join(folder, 'vit-trace-17.onnx')))
+  const { names } = namedAttention(model.graph)
+  const inputs = inputsOf('vit')
+  const output = model.outputs[0]!.name
+  const target = Target.class(2)
+  // Relevance and gradients of each layer's attention, of a graph of their own. The rules halve what meets what
+  // follows from the input too.
+  const builder = new GraphBuilder()
+  const values = builder.include(model.graph)
+  const logits = builder.apply('reshape', [model.output(values, output)!, builder.integers([1, -1])])
+  const two = builder.constant('i64', [], BigInt64Array.of(2n))
+  const objective = builder.apply('gather', [logits, two], { axis: 1 })
+  const seed = builder.constant('f32', [1, 1], Float32Array.of(1))
+  const inside = names.map(name => values.get(name)!)
+  const plain = builder.vjp([objective], [seed], inside)
+  const [, ...ruled] = builder.vjp([objective], [seed], [values.get('x')!, ...inside], { rules: 'attnLrp' })
+  const plan = await settle(() =>
+    native()
+      .createGraph(builder.build([...inside, ...plain, ...ruled]))
+      .compile(model.nativeParameters, { sizes: bindSizes(model.inputs, inputs) }),
+  )
+  const { outputs } = await settle(() => plan.run(inputs as Record<string, NativeTensor>, {}))
+  const numbers = outputs.map(({ data }) => Array.from(data as Float32Array))
+  const [a, g, r] = [0, 1, 2].map(part => numbers.slice(part * names.length, (part + 1) * names.length))
+  const layers = names.map((_, at) => ({
+    attention: heads(
+      a![at]!.map((value, index) => value * r![at]![index]!),
+      5,
+    ),
+    gradient: heads(g![at]!, 5),
+  }))
+  for (const position of [0, 3]) {
+    const method = new TransformerAttribution(model, { position, identity: true })
+    const attribution = await method.attribute(inputs, { target })
+    t.true(relativeDistance(attribution.scores().data, relevance(layers)[position]!) < 1e-5)
+    t.deepEqual([attribution.cost.forwardPasses, attribution.cost.backwardPasses], [1, 2])
+  }
 })
 
 test('noise goes around methods that read gradients of values, not around these', async t => {

@@ -74,6 +74,10 @@ function relevanceSection(): string[] {
     '|---|---|---|---|',
     ...Object.entries(attnLrpOptions).map(([name, option]) => optionRow(name, option)),
     '',
+    "`TransformerAttribution` goes from token to token through all layers' attention as `GradientXAttention` does, by the positive",
+    'part of the gradient times the relevance of the attention (Chefer et al. 2021, CVPR), relevance being that of `AttnLrp` in',
+    'place of the rules of the paper [unconfirmed].',
+    '',
   ]
 }
 

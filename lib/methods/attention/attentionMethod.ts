@@ -216,7 +216,7 @@ async function collect(
       objective,
       sums: new Float64Array(examples),
       forwardPasses: examples,
-      backwardPasses: compiled.hasGradients ? examples : 0,
+      backwardPasses: compiled.backwardPasses * examples,
       milliseconds,
       peakBytes,
     },

@@ -4,11 +4,13 @@ import { AscribeError } from '../../errors.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
 import { onlyNeeded } from '../../graph/onlyNeeded.js'
+import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
 import { namedAttention } from '../../model/attention.js'
 import type { Batching } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
+import { embeddingLookups } from '../../model/embeddings.js'
 import type { Model } from '../../model/model.js'
 import { call, native, settle } from '../../native.js'
 import type { AttentionParts, AttentionReading } from './attentionReading.js'
@@ -29,7 +31,8 @@ export interface AttentionPlan {
   readonly chunk: number
   /** The attention that was read, in the order of computation. */
   readonly layers: readonly AttentionLayer[]
-  readonly hasGradients: boolean
+  /** Backward passes of one example. */
+  readonly backwardPasses: number
 }
 
 /** The attention layers of a model with these sizes; all of them must keep their examples apart. */
@@ -63,6 +66,15 @@ async function layersOf(
     const heads = shape.slice(0, -2).reduce((a, b) => a * b, 1) / chunk
     return [{ name, heads, queries, keys }]
   })
+}
+
+/** Where data enter a model: its floating-point inputs, and the embeddings of its tokens. */
+function sourcesOf(model: Model, values: ReadonlyMap<string, Value>): Value[] {
+  const inputs = model.inputs
+    .filter(({ dtype }) => dtype === 'f32' || dtype === 'f64')
+    .map(({ name }) => name)
+  const names = new Set([...inputs, ...embeddingLookups(model).map(({ layer }) => layer)])
+  return [...names].flatMap(name => values.get(name) ?? [])
 }
 
 /** Values that a result is computed from. */
@@ -118,23 +130,29 @@ export async function attentionPlan(
   const wanted = reading.needsGradients ? layers : reading.row === 'auto' ? [asked] : []
   const shaped = (value: Value, { queries, keys }: AttentionLayer) =>
     builder.apply('reshape', [value, builder.integers([chunk, -1, queries, keys])])
-  let gradients: Value[] = []
-  if (wanted.length > 0) {
+  const differentiate = (of: readonly AttentionLayer[], rules?: RuleSet): Value[] => {
+    if (of.length === 0) return []
     const one = builder.constant('f32', [1, 1], Float32Array.of(1))
     const seed = builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
-    gradients = builder
-      .vjp(
-        [compiled.objective],
-        [seed],
-        wanted.map(({ name }) => values.get(name)!),
-      )
-      .map((gradient, at) => shaped(gradient, wanted[at]!))
+    const inside = of.map(({ name }) => values.get(name)!)
+    if (rules === undefined)
+      return builder
+        .vjp([compiled.objective], [seed], inside)
+        .map((gradient, at) => shaped(gradient, of[at]!))
+    // Rules ask which factors follow from what is explained: that is the input, of which the attention is a part of the way.
+    const sources = sourcesOf(model, values).filter(({ index }) => needed.has(index))
+    return builder
+      .vjp([compiled.objective], [seed], [...sources, ...inside], { rules: rules.name, ...rules.options })
+      .slice(sources.length)
+      .map((gradient, at) => shaped(gradient, of[at]!))
   }
+  const gradients = differentiate(wanted)
   const rows = rowWeights(builder, reading, last.queries, chunk, gradients.at(-1))
   const parts: AttentionParts = {
     builder,
     attention: layers.map(layer => shaped(values.get(layer.name)!, layer)),
     gradients: reading.needsGradients ? gradients : [],
+    ruledGradients: reading.rules === undefined ? [] : differentiate(layers, reading.rules),
     rows,
   }
   const scores = reading.combine(parts)
@@ -148,5 +166,6 @@ export async function attentionPlan(
     { sizes: { ...sizes, 'ascribe.examples': chunk } },
     signal,
   )
-  return { plan, target: compiled, chunk, layers, hasGradients: wanted.length > 0 }
+  const backwardPasses = (wanted.length > 0 ? 1 : 0) + (reading.rules === undefined ? 0 : 1)
+  return { plan, target: compiled, chunk, layers, backwardPasses }
 }

@@ -1,4 +1,5 @@
 import type { GraphBuilder, Value } from '../../graph/builder.js'
+import type { RuleSet } from '../../graph/ruleSet.js'
 import type { AttentionLayer } from './attentionPlan.js'
 
 /** What a method on attention computes with, inside the plan. */
@@ -8,6 +9,8 @@ export interface AttentionParts {
   readonly attention: readonly Value[]
   /** The target's gradients in them, where the method asked; else empty. */
   readonly gradients: readonly Value[]
+  /** Gradients by the method's own rules, where it has some; else empty. */
+  readonly ruledGradients: readonly Value[]
   /** How much each row of the last of these layers is read: [N, 1, queries], adding up to 1. */
   readonly rows: Value
 }
@@ -19,6 +22,8 @@ export interface AttentionReading {
   /** Tells plans apart. */
   readonly key: string
   readonly needsGradients: boolean
+  /** Another backward pass whose gradients are wanted too. */
+  readonly rules?: RuleSet
   /** Whose attention is read. */
   readonly row: 'auto' | 'first' | 'last' | 'mean'
   readonly position: number | undefined
