@@ -1,9 +1,24 @@
+import { AscribeError } from '../errors.js'
+
+/** The triangle has their square: more would take gigabytes, and hours. */
+const greatestUnknowns = 4097
+
+/** @throws AscribeError `OPTION_RANGE` where a fit has more coefficients than memory should hold the squares of. */
+export function checkUnknowns(count: number): void {
+  if (count > greatestUnknowns)
+    throw new AscribeError(
+      'OPTION_RANGE',
+      `A linear fit of ${count} coefficients would hold ${count} x ${count} numbers; ${greatestUnknowns} coefficients at most`,
+      { hint: 'Take fewer regions: { kind: "grid", rows: 14 }, or a `regionCount`.' },
+    )
+}
+
 /** The smallest share of the greatest pivot that another may have before equations count as dependent. */
 const smallestPivot = 1e-9
 
 export interface LeastSquaresSolution {
   readonly solution: Float64Array
-  /** Standard errors of the unknowns, by the residuals; NaN where there are as many unknowns as equations. */
+  /** Standard errors of the unknowns, by the residuals, whatever scale the weights have; NaN where there are as many unknowns as equations. */
   readonly errors: Float64Array
   /** How many unknowns the equations decide. */
   readonly rank: number
@@ -21,10 +36,10 @@ export class LeastSquares {
   readonly #right: Float64Array
   /** Squares that no solution explains. */
   #residual = 0
-  #weight = 0
   #count = 0
 
   constructor(readonly unknowns: number) {
+    checkUnknowns(unknowns)
     this.#triangle = new Float64Array(unknowns * unknowns)
     this.#right = new Float64Array(unknowns)
   }
@@ -33,7 +48,6 @@ export class LeastSquares {
     const scale = Math.sqrt(weight)
     const scaled = Float64Array.from(row, entry => entry * scale)
     this.#residual += rotateIn(this.#triangle, this.#right, scaled, value * scale) ** 2
-    this.#weight += weight
     this.#count++
   }
 
@@ -58,7 +72,7 @@ export class LeastSquares {
     for (let i = 0; i < rank; i++)
       for (let j = i; j < rank; j++) solution[order[i]!]! += inverse[i * unknowns + j]! * right[j]!
     const freedom = this.#count - rank
-    const variance = freedom > 0 ? (this.#residual * this.#count) / (this.#weight * freedom) : Number.NaN
+    const variance = freedom > 0 ? this.#residual / freedom : Number.NaN
     const place = new Int32Array(unknowns)
     for (const [at, unknown] of order.entries()) place[unknown] = at
     const covariance = (i: number, j: number): number => {

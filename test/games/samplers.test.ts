@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { coalitionOf, isMember } from '#lib/games/coalition.js'
+import { LeastSquares } from '#lib/games/leastSquares.js'
 import { play } from '#lib/games/play.js'
 import { ExactShapleyPlayer } from '#lib/games/samplers/exactShapley.js'
 import { hsicScores } from '#lib/games/samplers/hsic.js'
@@ -276,6 +277,57 @@ test('the error of KernelSHAP falls, and its standard error is of the size of th
     ratio > 2.5 && ratio < 7,
     `16 times the samples made the error ${ratio} times smaller, about 4 expected`,
   )
+})
+
+test('standard errors of least squares do not know the scale of the weights', t => {
+  const errorsOf = (weight: number) => {
+    const equations = new LeastSquares(2)
+    for (let at = 0; at < 40; at++)
+      equations.add([Math.cos(at), 1], 2 * Math.cos(at) + Math.sin(7 * at), weight)
+    return equations.solve().errors
+  }
+  const expected = errorsOf(1)
+  // Of the textbook: residual squares over n - 2, over the squares of what is centred.
+  const x = Array.from({ length: 40 }, (_, at) => Math.cos(at))
+  const y = x.map((value, at) => 2 * value + Math.sin(7 * at))
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const squares = x.reduce((sum, value) => sum + (value - mean(x)) ** 2, 0)
+  const slope = x.reduce((sum, value, at) => sum + (value - mean(x)) * (y[at]! - mean(y)), 0) / squares
+  const rest = x.reduce((sum, value, at) => sum + (y[at]! - mean(y) - slope * (value - mean(x))) ** 2, 0)
+  t.true(Math.abs(expected[0]! - Math.sqrt(rest / 38 / squares)) < 1e-12)
+  for (const weight of [1e-4, 9]) close(t, errorsOf(weight), [...expected], 1e-12)
+})
+
+test('the soft constraint tells an error of the size of that without end points', async t => {
+  const value = (z: readonly number[]) => linear(z.slice(0, 6)) + 2 * z[6]! * z[0]! - z[7]! * z[8]! * z[1]!
+  const told = async (constraint: 'exact' | 'soft') => {
+    const player = new KernelShapPlayer({ players: 12, samples: 400, constraint, paired: false, seed: 1 })
+    return (await play(gameOf(12, value), player)).standardError!
+  }
+  const [exact, soft] = [await told('exact'), await told('soft')]
+  t.true(soft > exact / 1.5 && soft < 1.5 * exact, `${soft} beside ${exact}`)
+})
+
+test('a fit of more coefficients than memory should hold is refused before anything is run', t => {
+  const settings = { players: 50_000, samples: 60_000, seed: 0 } as const
+  const refused = { code: 'OPTION_RANGE', message: /coefficients/ }
+  t.throws(() => new KernelShapPlayer({ ...settings, constraint: 'exact', paired: true }), refused)
+  const lime = {
+    surrogate: 'lasso',
+    penalty: 0.01,
+    distance: 'cosine',
+    kernel: 'captum',
+    kernelWidth: 1,
+  } as const
+  t.throws(() => new LimePlayer({ ...settings, ...lime, moments }), refused)
+})
+
+test('the error of antithetic permutations is that of whole pairs, also where a pair is begun', async t => {
+  const after = async (permutations: number) => {
+    const player = new PermutationShapleyPlayer({ players: 10, permutations, antithetic: true, seed: 2 })
+    return (await play(gameOf(10, jagged(10)), player)).result.errors!
+  }
+  close(t, await after(7), [...(await after(6))], 1e-15)
 })
 
 test('permutations: scores add up after each, symmetric and dummy players get their due, all of them are exact', async t => {

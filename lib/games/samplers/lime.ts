@@ -1,5 +1,6 @@
 import { AscribeError } from '../../errors.js'
 import { type Coalition, fullCoalition, isMember } from '../coalition.js'
+import { checkUnknowns } from '../leastSquares.js'
 import type { CoalitionPlayer } from '../play.js'
 import { RandomStream } from '../randomStream.js'
 import { areEqual, constantWarning, type SamplerResult, samplesPerRound } from './samplerResult.js'
@@ -70,6 +71,7 @@ export class LimePlayer implements CoalitionPlayer<SamplerResult> {
   /** @param draw Another source of samples than the seed, for enumeration. */
   constructor(settings: LimeSettings, draw?: (sample: number) => Coalition) {
     this.#settings = settings
+    checkUnknowns(settings.players + 1)
     if (settings.samples < settings.players + 1 && settings.penalty === 0)
       throw new AscribeError(
         'OPTION_RANGE',

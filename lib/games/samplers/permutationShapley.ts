@@ -20,6 +20,8 @@ export interface PermutationShapleySettings {
 export class PermutationShapleyPlayer implements CoalitionPlayer<SamplerResult> {
   readonly #settings: PermutationShapleySettings
   readonly #sums: Float64Array
+  /** Of the samples of the error, which are the pairs where permutations are antithetic. */
+  readonly #paired: Float64Array
   readonly #squares: Float64Array
   #order: Int32Array = new Int32Array(0)
   #done = 0
@@ -32,6 +34,7 @@ export class PermutationShapleyPlayer implements CoalitionPlayer<SamplerResult> 
   constructor(settings: PermutationShapleySettings) {
     this.#settings = settings
     this.#sums = new Float64Array(settings.players)
+    this.#paired = new Float64Array(settings.players)
     this.#squares = new Float64Array(settings.players)
   }
 
@@ -61,7 +64,10 @@ export class PermutationShapleyPlayer implements CoalitionPlayer<SamplerResult> 
     const sample = this.#first
       ? brought.map((change, player) => (change + this.#first![player]!) / 2)
       : brought
-    for (const [player, change] of sample.entries()) this.#squares[player]! += change * change
+    for (const [player, change] of sample.entries()) {
+      this.#paired[player]! += change
+      this.#squares[player]! += change * change
+    }
     this.#units++
     this.#first = undefined
   }
@@ -69,7 +75,7 @@ export class PermutationShapleyPlayer implements CoalitionPlayer<SamplerResult> 
     const scores = this.#sums.map(sum => sum / this.#done)
     return {
       scores,
-      errors: this.#errors(scores),
+      errors: this.#errors(),
       ...this.#ends!,
       samples: this.#done,
       warnings: this.#isConstant ? [constantWarning] : [],
@@ -78,17 +84,18 @@ export class PermutationShapleyPlayer implements CoalitionPlayer<SamplerResult> 
   standardError(): number | undefined {
     if (this.#units < 2) return undefined
     const scores = this.#sums.map(sum => sum / this.#done)
-    return relativeError(scores, this.#errors(scores))
+    return relativeError(scores, this.#errors())
   }
   progress(): number {
     return this.#done / this.#settings.permutations
   }
 
-  #errors(scores: Float64Array): Float64Array {
+  #errors(): Float64Array {
     const units = this.#units
-    if (units < 2) return new Float64Array(scores.length).fill(Number.NaN)
-    return scores.map((score, player) =>
-      Math.sqrt(Math.max(0, this.#squares[player]! / units - score * score) / (units - 1)),
-    )
+    if (units < 2) return new Float64Array(this.#squares.length).fill(Number.NaN)
+    return this.#squares.map((squares, player) => {
+      const mean = this.#paired[player]! / units
+      return Math.sqrt(Math.max(0, squares / units - mean * mean) / (units - 1))
+    })
   }
 }

@@ -10,7 +10,7 @@ import { AscribeError } from '../../errors.js'
 export function angularDistances(features: readonly Float64Array[]): Float64Array {
   const count = features.length
   const units = features.map((feature, at) => {
-    const norm = Math.hypot(...feature)
+    const norm = Math.sqrt(feature.reduce((sum, value) => sum + value * value, 0))
     if (!(norm > 0) || !Number.isFinite(norm))
       throw new AscribeError(
         'INPUT_VALUE',
