@@ -289,3 +289,12 @@ test('feature permutation: w (x - the partner of the list), the same for every s
     code: 'INPUT_SHAPE',
   })
 })
+
+test('occlusion whose windows leave places out is refused: what no window covers has no score', async t => {
+  const occlusion = new Occlusion(
+    box(values => values[0]!),
+    { stride: 5 },
+  )
+  const x = row(...Array.from({ length: 23 }, (_, at) => at))
+  await t.throwsAsync(occlusion.attribute(x, { target }), { code: 'OPTION_RANGE', message: /stride of 5/ })
+})

@@ -116,6 +116,12 @@ export class Occlusion extends PerturbationMethod {
     const shortest = Math.min(...extents)
     const window = this.options.window ?? Math.max(1, Math.ceil(shortest / 14))
     const stride = this.options.stride ?? Math.max(1, Math.ceil(window / 2))
+    if (stride > window)
+      throw new AscribeError(
+        'OPTION_RANGE',
+        `A stride of ${stride} leaves out places between windows of ${window}, which would have the score 0`,
+        { hint: 'Give a window that is at least as long.' },
+      )
     return extents.map(size => {
       if (window > size)
         throw new AscribeError('OPTION_RANGE', `A window of ${window} is longer than an axis of ${size}`)
