@@ -6,13 +6,16 @@ import {
   Cam,
   createTensor,
   EigenCam,
+  FeatureAblation,
   GradCam,
+  IntegratedGradients,
   loadModel,
   Saliency,
   ScoreCam,
   SmoothGrad,
   Target,
 } from '#lib/index.js'
+import { principalProjection } from '#lib/methods/layers/principalProjection.js'
 import { floats, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { repositoryRoot } from '../oracles/repository.js'
 
@@ -228,4 +231,28 @@ test('noise around a map gives a map', async t => {
   })
   t.deepEqual(still.scores().shape, [6, 4])
   t.true(close(numbers(still), numbers(await new GradCam(model).attribute(picture, { target: 3 }))))
+})
+
+test('noise is not put around what compares with the input itself, or repeats its loop', async t => {
+  const model = await network()
+  const bases = [
+    new FeatureAblation(model, { patch: 2 }),
+    new AblationCam(model),
+    new ScoreCam(model),
+    new IntegratedGradients(model, { tolerance: 0.01 }),
+  ]
+  for (const base of bases) t.throws(() => new SmoothGrad(base, { samples: 2 }), { code: 'OPTION_RANGE' })
+})
+
+test('the first component is the same by inner products of rows and of columns', t => {
+  // Seven places of three channels, and the same with channels of zeros, of which there are then more than places.
+  const value = (row: number, column: number) =>
+    column < 3 ? Math.sin(3 * row + column) + (column + 1) * Math.cos(row) : 0
+  const few = principalProjection(7, 3, value)
+  t.true(close(principalProjection(7, 9, value), Array.from(few), 1e-6))
+  t.true(few.some(each => Math.abs(each) > 0.5))
+  // A layer of a large picture: its places squared would be two gigabytes.
+  const large = principalProjection(16_384, 2, (row, column) => Math.sin(row) * (column + 1))
+  const mean = Array.from({ length: 16_384 }, (_, row) => Math.sin(row) / 16_384).reduce((a, b) => a + b)
+  t.true(Math.abs(large[100]! - Math.sqrt(5) * (Math.sin(100) - mean)) < 1e-5)
 })

@@ -99,6 +99,9 @@ export class FeatureAblation extends GradientMethod {
   protected override get isOneByOne(): boolean {
     return true
   }
+  override get takesNoise(): boolean {
+    return false
+  }
   override recipe(): Recipe {
     return ablationRecipe([], {})
   }

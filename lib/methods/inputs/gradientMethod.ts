@@ -119,6 +119,12 @@ export abstract class GradientMethod {
     return false
   }
 
+  /** Whether its recipe alone says what it computes, so that noise can be put around it. */
+  get takesNoise(): boolean {
+    const { draws, walk } = this.recipe()
+    return draws === undefined && walk === undefined
+  }
+
   /** Scores of one input. */
   async attribute(input: Explained, options: AttributeOptions = {}): Promise<Attribution> {
     checkAttributeOptions(options)

@@ -57,6 +57,9 @@ export class IntegratedGradients extends GradientMethod {
   protected override get isOneByOne(): boolean {
     return this.options.tolerance !== undefined
   }
+  override get takesNoise(): boolean {
+    return this.options.tolerance === undefined
+  }
   override recipe(): Recipe {
     return this.#recipe(this.options.steps)
   }

@@ -53,11 +53,11 @@ abstract class NoiseAround extends GradientMethod {
     if (!(method instanceof GradientMethod))
       throw typeError('base', 'a model, or a method that reads gradients of values', base)
     super(method.model)
-    const { draws, walk } = method.recipe()
-    if (draws || walk)
+    if (!method.takesNoise)
       throw new AscribeError(
         'OPTION_RANGE',
-        `${method.identity().name} draws samples or walks a path of its own, and noise cannot be put around it`,
+        `${method.identity().name} draws samples, walks a path or compares with the input itself, and noise cannot be put around it`,
+        { hint: 'IntegratedGradients can be one without `tolerance`.' },
       )
     this.base = method
     this.noise = resolveOptions(smoothGradOptions, options)

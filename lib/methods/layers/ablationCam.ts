@@ -20,6 +20,9 @@ export class AblationCam extends CamMethod {
   protected override get isOneByOne(): boolean {
     return true
   }
+  override get takesNoise(): boolean {
+    return false
+  }
   override recipe(): Recipe {
     return onePass('gradient')
   }

@@ -57,6 +57,9 @@ export class ScoreCam extends CamMethod {
   protected override get isOneByOne(): boolean {
     return true
   }
+  override get takesNoise(): boolean {
+    return false
+  }
   override recipe(): Recipe {
     return onePass('gradient')
   }
