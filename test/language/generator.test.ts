@@ -62,6 +62,36 @@ test('a text depends on its seed and item, not on those written beside it', asyn
   )
 })
 
+test('texts that an encoder reads may have unequal lengths', async t => {
+  const generator = new Generator(await loadModel(checkpointFolder('t5-gated')))
+  const sources = [
+    [5, 9, 33],
+    [8, 7, 21, 30, 11, 4, 17],
+    Array.from({ length: 40 }, (_, at) => 3 + ((at * 11) % 37)),
+  ]
+  const options = { temperature: 1, maximumTokens: 12, seed: 2 }
+  const together = await generator.generateBatch(sources, options)
+  for (const [item, source] of sources.entries()) {
+    const alone = await generator.generate(source, { ...options, item })
+    t.deepEqual(together[item]!.ids, alone.ids)
+    for (const [at, each] of alone.logProbabilities.entries())
+      t.true(Math.abs(together[item]!.logProbabilities[at]! - each) < 1e-4)
+  }
+})
+
+test('changed weights change the text, and the model that they came from stays what it is', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const before = await new Generator(model).generate([5, 6, 7], { maximumTokens: 10 })
+  const table = model.parameters.read('lm_head.weight')
+  const data = (table.data as Float32Array).map(value => -value)
+  const other = model.withParameters({ 'lm_head.weight': { ...table, data } as typeof table })
+  const changed = await new Generator(other).generate([5, 6, 7], { maximumTokens: 10 })
+  t.notDeepEqual(changed.ids, before.ids)
+  t.deepEqual(await new Generator(model).generate([5, 6, 7], { maximumTokens: 10 }), before)
+  model.parameters.write('lm_head.weight', { ...table, data } as typeof table)
+  t.deepEqual(await new Generator(model).generate([5, 6, 7], { maximumTokens: 10 }), changed)
+})
+
 test('writing ends at a stop string, which is not part of the text', async t => {
   const generator = await writer(t)
   const { text } = await generator.generate('once upon', { maximumTokens: 60 })
