@@ -45,6 +45,10 @@ CASES = {
     'gemma3': lambda: hf.Gemma3ForCausalLM(hf.Gemma3TextConfig(
         **DECODER, head_dim=6, sliding_window=6, query_pre_attn_scalar=9, sliding_window_pattern=2,
         layer_types=['sliding_attention', 'full_attention'])),
+    'gemma3-text-part': lambda: hf.Gemma3ForConditionalGeneration(hf.Gemma3Config(
+        text_config=dict(DECODER, head_dim=6, sliding_window=6, query_pre_attn_scalar=9,
+                         layer_types=['sliding_attention', 'full_attention']),
+        vision_config=dict(VISION, num_hidden_layers=1), mm_tokens_per_image=4, image_token_index=39, boi_token_index=38, eoi_token_index=37)),
     'phi3': lambda: hf.Phi3ForCausalLM(hf.Phi3Config(**DECODER, sliding_window=9)),
     'phi3-longrope': lambda: hf.Phi3ForCausalLM(hf.Phi3Config(
         **DECODER, original_max_position_embeddings=8,
@@ -92,6 +96,10 @@ CASES = {
 WITH_ATTENTION = ('llama', 'mistral-window', 'gemma2', 'bert-classification')
 
 
+def kind_of(model):
+    return model.config.model_type
+
+
 def randomise(model, seed):
     """Weights under which activations are alive and every bias and norm says something."""
     generator = torch.Generator().manual_seed(seed)
@@ -104,7 +112,7 @@ def randomise(model, seed):
                 weight.copy_(0.2 * noise)
             elif 'embed' in name or name.split('.')[-2] in ('wte', 'wpe', 'shared'):
                 # A table that is the output's too would make every token its own successor.
-                weight.copy_(noise * (0.1 if getattr(model.config, 'tie_word_embeddings', False) else 1))
+                weight.copy_(noise * (0.1 if getattr(model.config, 'tie_word_embeddings', False) or kind_of(model) == 'gemma3' else 1))
             else:
                 fan = weight[0].numel() if 'c_' not in name else weight.shape[0]
                 weight.copy_(1.5 * noise / fan ** 0.5)
@@ -163,7 +171,7 @@ def record(name, folder):
     kind = model.config.model_type
     out = {}
     length = 16
-    ids = torch.randint(3, 40, (2, length), generator=generator)
+    ids = torch.randint(3, 37 if kind == 'gemma3' else 40, (2, length), generator=generator)
     pixels = torch.randn(2, 3, 16, 16, generator=generator)
     with torch.no_grad():
         if kind in ('vit', 'deit'):
@@ -186,7 +194,7 @@ def record(name, folder):
             for _ in range(200):
                 tokens = torch.cat([tokens, model(input_ids=ids[:1], decoder_input_ids=tokens).logits[:, -1].argmax(-1, keepdim=True)], 1)
             out['greedy'] = tokens[0, 1:].tolist()
-        elif model.config.architectures[0].endswith(('CausalLM', 'LMHeadModel')):
+        elif model.config.architectures[0].endswith(('CausalLM', 'LMHeadModel', 'Gemma3ForConditionalGeneration')):
             out['inputs'] = dict(input_ids=ids.tolist())
             # First of all: dynamic scaling keeps what it learnt from longer sequences.
             past, tokens, last = None, [], ids[:1, :10]

@@ -5,6 +5,7 @@ import type { Config } from './config.js'
 import { distilbert } from './distilbert.js'
 import { electra } from './electra.js'
 import type { Family } from './family.js'
+import { gemma3 } from './gemma3.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeox } from './gptNeox.js'
 import { llama } from './llama.js'
@@ -17,6 +18,7 @@ import { vit } from './vit.js'
 
 const families: readonly Family[] = [
   llama,
+  gemma3,
   gpt2,
   gptNeox,
   opt,

@@ -30,7 +30,8 @@ function endTokens(config: Config): number[] | undefined {
 
 /** @param own generation_config.json, where there is one. */
 export function generationDefaults(config: Config, own: Config | undefined): GenerationDefaults {
-  const ends = (own && endTokens(own)) ?? endTokens(config) ?? []
+  const text = config.optionalPart('text_config')
+  const ends = (own && endTokens(own)) ?? endTokens(config) ?? (text && endTokens(text)) ?? []
   if (own === undefined) return { endTokens: ends }
   const optional = <K extends string>(name: K, value: number | undefined) =>
     (value === undefined ? {} : { [name]: value }) as { [key in K]?: number }

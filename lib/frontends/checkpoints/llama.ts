@@ -8,13 +8,17 @@ import { Rotary, type RotarySpec } from './rotary.js'
 import type { Sequence } from './sequence.js'
 
 /** The decoder of the llama family: root mean square norms, rotary positions, gated layers. */
-class LlamaDecoder implements CausalDecoder {
+export class LlamaDecoder implements CausalDecoder {
   readonly vocabulary: number
   readonly features: number
   readonly contextLength: number
   readonly #layers: LlamaLayer[]
 
-  constructor(private readonly config: Config) {
+  /** @param prefix Goes before the names of weights; checkpoints of the bare body leave it out. */
+  constructor(
+    private readonly config: Config,
+    private readonly prefix = 'model.',
+  ) {
     this.vocabulary = config.integer('vocab_size')
     this.features = config.integer('hidden_size')
     this.#layers = llamaLayers(config)
@@ -23,7 +27,7 @@ class LlamaDecoder implements CausalDecoder {
   }
 
   hidden(net: Network, ids: Value, sequence: Sequence): Value {
-    const body = net.within(bodyPrefix(net, 'model.', 'embed_tokens.weight'))
+    const body = net.within(bodyPrefix(net, this.prefix, 'embed_tokens.weight'))
     const { traits } = this.#layers[0]!
     const table = body.weight('embed_tokens.weight', [this.vocabulary, this.features])
     const rows = body.lookup(table, ids, 'embed_tokens')
@@ -40,7 +44,7 @@ class LlamaDecoder implements CausalDecoder {
 
   logits(net: Network, hidden: Value): Value {
     const ties = this.#layers[0]!.traits.scalesEmbedding === true
-    const name = tableName(this.config, net, 'lm_head.weight', 'model.embed_tokens.weight', ties)
+    const name = tableName(this.config, net, 'lm_head.weight', `${this.prefix}embed_tokens.weight`, ties)
     const table = net.parameter(name, [this.vocabulary, this.features])
     const logits = net.apply('matMul', [hidden, table], { transposeB: 1 }, 'lm_head')
     return net.capped(logits, this.config.optionalReal('final_logit_softcapping', 1e-3, 1e6))
