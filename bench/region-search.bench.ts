@@ -2,8 +2,10 @@
  * LiMA over 49 regions against a batched PyTorch implementation of the same specification (bench/region-search/peer.py),
  * and the share of the engine's plain forward throughput that a search reaches.
  *
- * `--python PATH` (default: $ASCRIBE_PYTHON) is a Python with torch and numpy; without it our side runs alone.
- * `--steps N`: regions chosen before both stop (default: all for SqueezeNet, 2 for the transformer).
+ * $ASCRIBE_PYTHON is a Python with torch and numpy; without it our side runs alone. $ASCRIBE_BENCH_STEPS: regions chosen
+ * before both stop (default: all for one image through SqueezeNet, else 2); $ASCRIBE_BENCH_ROUNDS: searches of each side,
+ * in turn (default 3 for that case, else 1). $ASCRIBE_BENCH_CELLS: cells of each side (default 7: 49 regions). On a busy
+ * machine compare processor time: threads that wait for each other lose more wall time the more others run.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -39,17 +41,20 @@ interface Case {
   load(): Promise<Model>
 }
 
+/** Of each side of the grid: 49 regions. */
+const cells = Number(process.env.ASCRIBE_BENCH_CELLS ?? 7)
+
 const nets = {
   squeezenet: {
     peer: 'squeezenet',
     side: 224,
-    cells: 7,
+    cells,
     load: () => loadModel(squeezenet(), { name: 'squeezenet' }),
   },
   'vision-transformer': {
     peer: 'vision-transformer',
     side: 224,
-    cells: 7,
+    cells,
     load: () => loadModel(visionTransformer(), { name: 'vision-transformer' }),
   },
   scenes: { peer: undefined, side: 128, cells: 4, load: () => loadModel('models/scenes-sound.onnx') },
@@ -113,7 +118,10 @@ async function measure(given: Case): Promise<string[]> {
   const regions = gridRegions(given.side, given.side, given.cells)
   const lima = new Lima(model, { regions, pending, stopAfter: given.steps })
   const baseline = -0.25
-  const rounds = quick || given.images > 1 || given.peer === 'vision-transformer' ? 1 : 3
+  const rounds = Number(
+    process.env.ASCRIBE_BENCH_ROUNDS ??
+      (quick || given.images > 1 || given.peer === 'vision-transformer' ? 1 : 3),
+  )
 
   // Plain passes of full batches, and searches, in turn.
   const rows = quick ? 8 : given.peer === 'vision-transformer' ? 8 : 32
@@ -137,9 +145,10 @@ async function measure(given: Case): Promise<string[]> {
     targets.push(scores.indexOf(Math.max(...scores)))
   }
   const searchOnce = async () => {
-    const start = performance.now()
+    const [start, before] = [performance.now(), process.cpuUsage()]
     const found = await lima.searchBatch(images, { baseline, chunk: rows })
-    return { found, ms: performance.now() - start }
+    const { user, system } = process.cpuUsage(before)
+    return { found, ms: performance.now() - start, cpu: (user + system) / 1000 }
   }
   const first = await lima.searchBatch(images.slice(0, 1), { baseline, chunk: rows })
   native().resetPeakMemory()
@@ -175,23 +184,26 @@ async function measure(given: Case): Promise<string[]> {
         threads,
       })
       let best = Number.POSITIVE_INFINITY
-      for (const size of given.peer === 'squeezenet' ? [8, 16, 32, 64, 128] : [1, 4, 8, 16]) {
+      for (const size of given.peer === 'squeezenet' ? [8, 16, 32, 64] : [1, 4, 8]) {
         const { ms } = await peer.ask({ do: 'forward', batch: size })
         if (ms < best) [best, peerBatch] = [ms, size]
       }
     }
     const [plain, ours, theirs]: [number[], number[], number[]] = [[], [], []]
+    const [oursCpu, theirsCpu]: [number[], number[]] = [[], []]
     let found: RegionSearch[] = []
-    let answer: { orders: [number[], number[]][]; evaluations: number } | undefined
+    let answer: { orders: [number[], number[]][]; evaluations: number; ms: number; cpu: number } | undefined
     for (let round = 0; round < rounds; ++round) {
       plain.push(await plainOnce())
       const own = await searchOnce()
       found = own.found
       ours.push(own.ms)
+      oursCpu.push(own.cpu)
       plain.push(await plainOnce())
       if (peer === undefined) continue
       answer = await peer.ask({ do: 'search', batch: peerBatch, targets, pending, steps: given.steps ?? -1 })
-      theirs.push((answer as unknown as { ms: number }).ms)
+      theirs.push(answer!.ms)
+      theirsCpu.push(answer!.cpu)
     }
     const evaluations = found.reduce((sum, search) => sum + search.evaluations, 0)
     const share = (median(plain) * evaluations) / median(ours)
@@ -210,6 +222,7 @@ async function measure(given: Case): Promise<string[]> {
       (median(ours) / 1000).toFixed(2),
       theirs.length === 0 ? '' : `${(median(theirs) / 1000).toFixed(2)}`,
       theirs.length === 0 ? '' : (median(theirs) / median(ours)).toFixed(2),
+      theirs.length === 0 ? '' : (median(theirsCpu) / median(oursCpu)).toFixed(2),
       answer === undefined ? '' : `${answer.evaluations} in ${peerBatch}s`,
       answer === undefined ? '' : `${same} of ${images.length}`,
       String(ties),
@@ -233,6 +246,7 @@ printTable(
     'ours s',
     'PyTorch s',
     'ratio',
+    'of CPU time',
     'its evaluations',
     'same orders',
     'near ties',
