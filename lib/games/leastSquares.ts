@@ -22,7 +22,8 @@ export interface LeastSquaresSolution {
   readonly errors: Float64Array
   /** How many unknowns the equations decide. */
   readonly rank: number
-  covariance(i: number, j: number): number
+  /** Variance of the sum of all unknowns. */
+  readonly sumVariance: number
 }
 
 /**
@@ -73,18 +74,20 @@ export class LeastSquares {
       for (let j = i; j < rank; j++) solution[order[i]!]! += inverse[i * unknowns + j]! * right[j]!
     const freedom = this.#count - rank
     const variance = freedom > 0 ? this.#residual / freedom : Number.NaN
-    const place = new Int32Array(unknowns)
-    for (const [at, unknown] of order.entries()) place[unknown] = at
-    const covariance = (i: number, j: number): number => {
-      const [a, b] = [place[i]!, place[j]!]
-      if (a >= rank || b >= rank) return 0
-      let sum = 0
-      for (let k = Math.max(a, b); k < rank; k++)
-        sum += inverse[a * unknowns + k]! * inverse[b * unknowns + k]!
-      return variance * sum
+    // The covariance is the inverse times its transpose.
+    const errors = new Float64Array(unknowns)
+    const columnSums = new Float64Array(rank)
+    for (let i = 0; i < rank; i++) {
+      let own = 0
+      for (let k = i; k < rank; k++) {
+        const entry = inverse[i * unknowns + k]!
+        own += entry * entry
+        columnSums[k]! += entry
+      }
+      errors[order[i]!] = Math.sqrt(variance * own)
     }
-    const errors = Float64Array.from({ length: unknowns }, (_, i) => Math.sqrt(covariance(i, i)))
-    return { solution, errors, rank, covariance }
+    const sumVariance = variance * columnSums.reduce((sum, each) => sum + each * each, 0)
+    return { solution, errors, rank, sumVariance }
   }
 }
 

@@ -116,7 +116,7 @@ export class KernelShapPlayer implements CoalitionPlayer<SamplerResult> {
     if (this.#done === 0 && players > 1)
       return { scores: new Float64Array(players), ...ends, samples: 0, warnings }
     this.#solution ??= this.#equations.solve()
-    const { solution, errors, rank, covariance } = this.#solution
+    const { solution, errors, rank, sumVariance } = this.#solution
     if (rank < this.#equations.unknowns && !isConstant && this.#done >= this.#total)
       warnings.push({
         code: 'ILL_CONDITIONED',
@@ -136,9 +136,7 @@ export class KernelShapPlayer implements CoalitionPlayer<SamplerResult> {
       }
     const difference = ends.full - ends.empty
     const last = difference - solution.reduce((sum, score) => sum + score, 0)
-    let variance = 0
-    for (let i = 0; i < players - 1; i++) for (let j = 0; j < players - 1; j++) variance += covariance(i, j)
-    const lastError = isExact ? 0 : Math.sqrt(Math.max(0, variance))
+    const lastError = isExact ? 0 : Math.sqrt(sumVariance)
     return {
       scores: Float64Array.of(...solution, last),
       errors: Float64Array.of(...known, lastError),
