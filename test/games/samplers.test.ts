@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { coalitionOf, isMember } from '#lib/games/coalition.js'
 import { LeastSquares } from '#lib/games/leastSquares.js'
 import { play } from '#lib/games/play.js'
+import { RandomStream } from '#lib/games/randomStream.js'
 import { ExactShapleyPlayer } from '#lib/games/samplers/exactShapley.js'
 import { hsicScores } from '#lib/games/samplers/hsic.js'
 import { KernelShapPlayer } from '#lib/games/samplers/kernelShap.js'
@@ -10,6 +11,7 @@ import { LimePlayer, limeWeight } from '#lib/games/samplers/lime.js'
 import { OwenPlayer } from '#lib/games/samplers/owen.js'
 import { PermutationShapleyPlayer } from '#lib/games/samplers/permutationShapley.js'
 import { RisePlayer } from '#lib/games/samplers/rise.js'
+import type { SamplerResult } from '#lib/games/samplers/samplerResult.js'
 import { sobolEstimators, sobolIndex } from '#lib/games/samplers/sobolIndices.js'
 import { gameOf, numbered, sigmoidGame, sigmoidValue } from '../oracles/sigmoidGame.js'
 
@@ -306,6 +308,23 @@ test('the soft constraint tells an error of the size of that without end points'
   }
   const [exact, soft] = [await told('exact'), await told('soft')]
   t.true(soft > exact / 1.5 && soft < 1.5 * exact, `${soft} beside ${exact}`)
+})
+
+test('the errors of RISE are those of its map, however sums are divided', async t => {
+  for (const normalization of ['mask', 'expected'] as const) {
+    const runs: SamplerResult[] = []
+    for (let seed = 0; seed < 60; seed++) {
+      const draw = (sample: number) => Uint32Array.of(new RandomStream(seed, 0, sample).bits() & 15)
+      const render = (coalition: Uint32Array) => [0, 1, 2, 3].map(p => (isMember(coalition, p) ? 1 : 0))
+      const player = new RisePlayer({ samples: 200, places: 4, keep: 0.5, normalization, draw, render })
+      runs.push((await play(sigmoidGame(64), player)).result)
+    }
+    const [mean, told] = [0, 0].map((_, which) =>
+      runs.reduce((sum, run) => sum + (which === 0 ? run.scores[0]! : run.errors![0]!) / 60, 0),
+    ) as [number, number]
+    const was = Math.sqrt(runs.reduce((sum, run) => sum + (run.scores[0]! - mean) ** 2, 0) / 59)
+    t.true(told > was / 1.3 && told < 1.3 * was, `${normalization}: told ${told}, was ${was}`)
+  }
 })
 
 test('a fit of more coefficients than memory should hold is refused before anything is run', t => {

@@ -51,6 +51,7 @@ export class RisePlayer implements CoalitionPlayer<SamplerResult> {
     return this.#asked
   }
   report(values: readonly Float64Array[]): void {
+    const isExpected = this.#settings.normalization === 'expected'
     for (const [at, coalition] of this.#asked.entries()) {
       const value = values[at]![0]!
       this.#sum += value
@@ -60,7 +61,7 @@ export class RisePlayer implements CoalitionPlayer<SamplerResult> {
       for (let place = 0; place < mask.length; place++) {
         const kept = mask[place]!
         this.#weighted[place]! += value * kept
-        this.#squared[place]! += value * value * kept
+        this.#squared[place]! += value * value * kept * (isExpected ? kept : 1)
         this.#mass[place]! += kept
       }
     }
@@ -98,6 +99,15 @@ export class RisePlayer implements CoalitionPlayer<SamplerResult> {
     })
   }
   #errors(): Float64Array {
+    const { normalization, keep } = this.#settings
+    const done = this.#done
+    if (done < 2) return new Float64Array(this.#mass.length).fill(Number.NaN)
+    // What is not divided by the masks themselves varies with them too.
+    if (normalization === 'expected')
+      return this.#squared.map((squares, place) => {
+        const mean = this.#weighted[place]! / done
+        return Math.sqrt(Math.max(0, squares / done - mean * mean) / (done - 1)) / keep
+      })
     return this.#mass.map((mass, place) => {
       if (mass === 0) return 0
       const mean = this.#weighted[place]! / mass
