@@ -69,6 +69,8 @@ export interface MethodComparison {
 const topShare = 0.05
 const asIs = { features: 'unit', baseline: 0 } as const
 
+const nullNames: readonly string[] = ['random map', 'edge map']
+
 /** Maps that know nothing of the model: random numbers, and the edges of a picture. */
 function nullMaps(subject: Subject, seed: number): [string, Float64Array][] {
   const stream = randomStream(seed, subject.id, 'null map')
@@ -97,7 +99,7 @@ function nullMaps(subject: Subject, seed: number): [string, Float64Array][] {
  * Maps of several methods for the same samples, beside maps that know nothing: their metrics with intervals, how much
  * they agree, and what they cost. The class that the model gives a sample is the target of all.
  *
- * @throws AscribeError `INPUT_MISSING` without samples or methods, and what methods and metrics throw
+ * @throws AscribeError `INPUT_MISSING` without samples or methods, `OPTION_RANGE` for names that are not unique, and what methods and metrics throw
  */
 export async function compareMethods(
   model: Model,
@@ -107,6 +109,12 @@ export async function compareMethods(
 ): Promise<MethodComparison> {
   if (samples.length === 0 || methods.length === 0)
     throw new AscribeError('INPUT_MISSING', 'There is nothing to compare: give inputs and methods')
+  const repeated = methods.find(({ name }, at) => methods.findIndex(each => each.name === name) < at)
+  if (repeated !== undefined)
+    throw new AscribeError('OPTION_RANGE', `Two of the compared methods are called "${repeated.name}"`)
+  const reserved = methods.find(({ name }) => nullNames.includes(name))
+  if (reserved !== undefined)
+    throw new AscribeError('OPTION_RANGE', `"${reserved.name}" is the name of a map that knows nothing`)
   const { layer, signal, onProgress, seed = 0, shown: mostShown = 24 } = options
   const metrics = options.metrics.filter(({ needs }) => needs !== 'mask')
   const fixed: MetricSample[] = []

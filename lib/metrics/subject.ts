@@ -1,4 +1,4 @@
-import type { Tensor } from '../data/tensor.js'
+import { arrayConstructors, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { classIndex, Target } from '../graph/target.js'
 import { targetKey } from '../graph/targetKey.js'
@@ -99,7 +99,11 @@ export async function prepareSubject(
       const tensor = filled(baseline === 'minimum' ? minimumOf(like) : explained.baselines[name], like, name)
       return tensor.dtype === like.dtype
         ? tensor
-        : ({ ...tensor, dtype: like.dtype, data: Float64Array.from(tensor.data as Float32Array) } as Tensor)
+        : ({
+            ...tensor,
+            dtype: like.dtype,
+            data: arrayConstructors[like.dtype as 'f32'].from(tensor.data as Float32Array),
+          } as Tensor)
     }),
     scores,
   }

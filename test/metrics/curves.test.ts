@@ -43,6 +43,16 @@ test('without ties insertion is deletion of the negated map read backwards, and 
   close(t, swapped.samples[0]!.curves!.score!, curve, 1e-6)
 })
 
+test('a baseline in double precision is taken, as attribution takes it', async t => {
+  const model = await exampleA()
+  const baseline = createTensor('f64', [1, 3], Float64Array.of(0.5, 0.25, -1))
+  const same = createTensor('f32', [1, 3], Float32Array.of(0.5, 0.25, -1))
+  const [double, single] = await Promise.all(
+    [baseline, same].map(each => new Deletion(model, { steps: 3, baseline: each }).evaluate([sampleA()])),
+  )
+  t.deepEqual(double!.samples, single!.samples)
+})
+
 test('pixel flipping has a point for each feature, none for the whole input, and an area that grows with them', async t => {
   const model = await exampleA()
   const flipped = await new PixelFlipping(model, { baseline: 0 }).evaluate([sampleA()])

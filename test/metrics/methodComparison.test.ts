@@ -99,6 +99,11 @@ test('nothing to compare, another abort and metrics without their class are refu
   await t.throwsAsync(compareMethods(sound, scenes, methods, { metrics: [], signal: AbortSignal.abort() }), {
     code: 'ABORTED',
   })
+  for (const name of ['Saliency', 'edge map'])
+    await t.throwsAsync(
+      compareMethods(sound, scenes, [...methods, { name, method: new GradCam(sound) }], { metrics: [] }),
+      { code: 'OPTION_RANGE' },
+    )
   t.throws(() => findMetric('beauty'), { code: 'OPTION_RANGE' })
   t.true(findMetric('sensitivity-max').create(sound, {}) instanceof SensitivityMax)
 })
