@@ -6,7 +6,7 @@ import { AscribeError } from '../errors.js'
 import { parseConfig } from '../frontends/checkpoints/config.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
 import type { Model } from '../model/model.js'
-import { expectKnownKeys, expectObject, expectOneOf, typeError } from '../validate.js'
+import { describeValue, expectKnownKeys, expectObject, expectOneOf, typeError } from '../validate.js'
 import { padded, roundedLength } from './decoding.js'
 
 /** What of a text's states becomes its vector: their mean, the first or the last. */
@@ -141,6 +141,10 @@ export class Embedder {
     const ids =
       typeof text === 'string' ? (await model.tokenizer!.encode(text, signal ? { signal } : {})).ids : text
     if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'A text has no token')
+    // A gather would take ids below 0 for places from the end.
+    const stranger = ids.find(id => !Number.isSafeInteger(id) || id < 0)
+    if (stranger !== undefined)
+      throw new AscribeError('INPUT_VALUE', `A text holds ${describeValue(stranger)}, which is no token id`)
     return ids
   }
 

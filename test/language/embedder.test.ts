@@ -61,3 +61,9 @@ test('models that are no encoders of texts are refused', async t => {
     t.throws(() => new Embedder(model), { code: 'MODEL_CAPABILITY' })
   }
 })
+
+test('what is no token id is refused, those below 0 among it', async t => {
+  const embedder = new Embedder(await loadModel(folderOf))
+  for (const id of [-1, 1.5, Number.NaN, 'a', null])
+    await t.throwsAsync(embedder.embed([[3, id as number]]), { code: 'INPUT_VALUE' }, String(id))
+})
