@@ -1,7 +1,9 @@
 import { readFileBounded } from '../../data/files.js'
 import { AscribeError } from '../../errors.js'
 
-const maximumBytes = 64 << 20
+const maximumBytes = 16 << 20
+/** Longer pieces are damage; every way to cut one is looked at. */
+const maximumPieceBytes = 256
 /** Ids of the beginning and the end of a text; bytes come behind them. */
 const [begin, end, firstByte, byteCount] = [1, 2, 3, 256]
 
@@ -20,7 +22,7 @@ function piecesOf(bytes: Uint8Array, path: string): Piece[] {
     if (at + 8 > bytes.length) throw corrupt('it ends within a piece')
     const [score, length] = [view.getFloat32(at, true), view.getInt32(at + 4, true)]
     at += 8
-    if (length < 0 || at + length > bytes.length || !Number.isFinite(score))
+    if (length < 0 || length > maximumPieceBytes || at + length > bytes.length || !Number.isFinite(score))
       throw corrupt(`piece ${pieces.length} has ${length} bytes and the score ${score}`)
     pieces.push({ text: decoder.decode(bytes.subarray(at, at + length)), score })
     at += length

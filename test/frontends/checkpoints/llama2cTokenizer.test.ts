@@ -73,3 +73,9 @@ test('whatever the bytes are, the file is read or FILE_CORRUPT', async t => {
   )
   t.pass()
 })
+
+test('a piece that no vocabulary has by its length is damage, and not cut in every place', async t => {
+  const path = join(await temporaryFolder(t), 'tokenizer.bin')
+  await writeFile(path, file([['a'.repeat(1 << 20), 0]]))
+  await t.throwsAsync(llama2cTokenizer(path), { code: 'FILE_CORRUPT', message: /1048576 bytes/ })
+})
