@@ -226,6 +226,13 @@ export abstract class RegionSearchMethod implements AttributionMethod {
       throw new AscribeError('TARGET_INVALID', `${this.identity().name} explains a class, not a ${kind}`, {
         hint: 'Give a class index or a label.',
       })
+    const { score } = target.options
+    if (score !== undefined && score !== 'probability')
+      throw new AscribeError(
+        'TARGET_INVALID',
+        `${this.identity().name} explains the probability of a class, not its ${score}`,
+        { hint: 'Leave `score` out.' },
+      )
     const choices: Choice[] = []
     for (const { prepared } of group) {
       const choice = await choose(model, { prepared }, target, signal)

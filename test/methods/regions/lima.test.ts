@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Attribution, loadModel } from '#lib/index.js'
+import { Attribution, loadModel, Target } from '#lib/index.js'
 import { Lima } from '#lib/methods/regions/lima.js'
 import { tensor, valueInfo, writeModel } from '../../oracles/onnxWriter.js'
 import { loadRegionModel, regionInput, regionModel } from '../../oracles/regionModel.js'
@@ -133,6 +133,8 @@ test('bad input is refused by name', async t => {
   await t.throwsAsync(attempt({}, { target: 0, layer: 'tanh' }), { code: 'OPTION_RANGE' })
   await t.throwsAsync(attempt({}, { target: 0, baseline: regionInput([1, 2]) }), { code: 'INPUT_SHAPE' })
   await t.throwsAsync(new Lima(model).explainError(regionInput(), 3), { code: 'TARGET_INVALID' })
+  const logarithm = Target.class(0, { score: 'logProbability' })
+  await t.throwsAsync(attempt({}, { target: logarithm }), { code: 'TARGET_INVALID', message: /probability/ })
   const controller = new AbortController()
   controller.abort()
   await t.throwsAsync(attempt({}, { target: 0, signal: controller.signal }), { code: 'ABORTED' })
