@@ -1,13 +1,17 @@
 /**
- * Do scores add up on trained models? DeepLIFT and integrated gradients to f(input) - f(baseline), relevance to the
- * target's value (biases absorb some), AttnLRP likewise: worst and median share that is missing, over the inputs.
+ * Do scores add up on trained models? DeepLIFT and path methods to f(input) - f(baseline), relevance to the target's
+ * value (biases absorb some), AttnLRP likewise: worst and median share that is missing, over the inputs.
  *
  *   node build/ts/bench/completeness.bench.js [--quick] [--only NAME]
  */
 import {
   type Attribution,
+  BlurIntegratedGradients,
   DeepLift,
   type GradientMethod,
+  GradientShap,
+  GuidedIntegratedGradients,
+  Idgi,
   IntegratedGradients,
   type Model,
 } from '#lib/index.js'
@@ -32,7 +36,16 @@ const methods: [string, (model: Model) => GradientMethod][] = [
   ['DeepLift, exact softmax', model => new DeepLift(model, { softmax: 'exact' })],
   ['LRP epsilon, biases spread', model => new LayerwiseRelevance(model, { bias: 'distribute' })],
   ['LRP epsilon', model => new LayerwiseRelevance(model)],
+  [
+    'DeepLift, RevealCancel',
+    model => new DeepLift(model, { nonlinearity: 'revealCancel', softmax: 'exact' }),
+  ],
+  ['IDGI, 50', model => new Idgi(model)],
+  ['GuidedIG, 200', model => new GuidedIntegratedGradients(model)],
+  ['BlurIG, 100', model => new BlurIntegratedGradients(model)],
+  ['GradientSHAP, 50', model => new GradientShap(model)],
   ['AttnLRP', model => new AttnLrp(model)],
+  ['CP-LRP', model => new AttnLrp(model, { variant: 'cpLrp' })],
 ]
 
 const rows: string[][] = []

@@ -99,6 +99,13 @@ export { LeGrad, type LeGradOptions } from './methods/attention/leGrad.js'
 export { RawAttention, type RawAttentionOptions } from './methods/attention/rawAttention.js'
 export type { AttributionMethod } from './methods/attributionMethod.js'
 export {
+  Tcav,
+  type TcavConcept,
+  type TcavExamples,
+  type TcavOptions,
+  type TcavResult,
+} from './methods/concepts/tcav.js'
+export {
   BlurIntegratedGradients,
   type BlurIntegratedGradientsOptions,
 } from './methods/inputs/blurIntegratedGradients.js'

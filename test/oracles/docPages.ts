@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { operators } from '#lib/frontends/onnx/table/index.js'
 import { errorCodes, methods } from '#lib/index.js'
+import { tcavOptions } from '#lib/methods/concepts/tcav.js'
 import { attnLrpOptions } from '#lib/methods/relevance/attnLrp.js'
 import { layerwiseRelevanceOptions } from '#lib/methods/relevance/layerwiseRelevance.js'
 import { native } from '#lib/native.js'
@@ -122,6 +123,28 @@ const attentionSection = [
   '',
 ]
 
+const tcavSection = [
+  '## Tcav',
+  '',
+  'Concepts that examples define, as directions in a layer: how much the target rises along them, for inputs of a class, and',
+  'whether that is more than chance (Kim et al. 2018). For every concept and every set of random examples a logistic regression',
+  'tells their activations apart; random sets in the place of a concept say what chance does (two-sided t-test of Welch, times the',
+  'number of concepts [unconfirmed]). A concept whose classifiers are right below 0.6 on examples held out is marked as unreliable.',
+  '',
+  '```ts',
+  "import { Tcav } from 'ascribe'",
+  '',
+  "const tcav = new Tcav(model, { layer: 'last-maps' })",
+  "const { concepts } = await tcav.test(zebras, 'zebra', { concepts: { striped, dotted }, random })",
+  'for (const { name, signCount, pValue, isReliable } of concepts) console.log(name, signCount, pValue, isReliable)',
+  '```',
+  '',
+  '| option | values | default | what it does |',
+  '|---|---|---|---|',
+  ...Object.entries(tcavOptions).map(([name, option]) => optionRow(name, option)),
+  '',
+]
+
 const derivativesSection = [
   '## Derivatives',
   '',
@@ -230,6 +253,7 @@ export function methodsPage(): string {
     ...searchSection,
     ...perturbationSection,
     ...relevanceSection(),
+    ...tcavSection,
     ...derivativesSection,
   ].join('\n')
 }
