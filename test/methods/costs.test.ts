@@ -77,7 +77,10 @@ test('the backward pass of Grad-CAM ends at the layer: no convolution is differe
     return plan.describe().nodes.map(({ op }) => op)
   }
   const whole = await opsOf({})
-  t.true(whole.filter(op => op.startsWith('conv')).length >= 2)
+  t.true(
+    whole.some(op => op.startsWith('conv')),
+    `${whole}`,
+  )
   const partial = await opsOf({ layer: 'maps' })
   t.deepEqual(
     partial.filter(op => op.startsWith('conv')),
