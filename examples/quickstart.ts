@@ -1,7 +1,8 @@
 /**
  * `npm run quickstart`: two small classifiers of this project's own, equally accurate; one looks at the object, the
  * other at a badge in the corner. Attribution tells them apart, and since the scenes are generated, what it says can be
- * checked. Writes out/quickstart/: index.html, comparison.png, one overlay per model and scene, result.json.
+ * checked. Writes out/quickstart/: index.html, comparison.png, one overlay per model and scene, result.json; and the
+ * same story in words: text.sound.svg, text.shortcut.svg.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ import { type ExampleStory, type Story, storyPage, type Verdict } from './quicks
 import { grid, sideBySide } from './quickstart/picture.js'
 import { exampleScenes, heldOutScenes, type KnownScene, loadPair } from './quickstart/scenes.js'
 import { measureShares, smoothed } from './quickstart/shares.js'
+import { explainTexts } from './quickstart/texts.js'
 
 /** Of the held-out scenes: few, so that this takes seconds. bench/localisation.bench.ts has the figures of 200. */
 const sceneCount = 16
@@ -137,6 +139,15 @@ async function main(): Promise<void> {
     `\nIntegrated gradients, 50 steps: the scores add up to the change of the logit within ${percent(worst).trim()} (worst of ${times.length}); ${times[times.length >> 1]!.toFixed(0)} ms each (median).`,
   )
 
+  console.log(
+    `\n${emphasis('And in words:')} two classifiers of reviews, one reads the opinion, the other the town.`,
+  )
+  const hasColor = process.stdout.isTTY === true && process.stdout.hasColors(2 ** 24)
+  for (const { name, said, withOther, words } of await explainTexts(join(root, 'models'), out, hasColor)) {
+    console.log(`  ${name}: ${said.label}; with the other town: ${withOther.label}`)
+    console.log(`    ${words}`)
+  }
+
   const command =
     'npx ascribe explain MODEL.onnx PHOTO.jpg --preprocessing imagenet --labels LABELS.txt --method IntegratedGradients --out explained.html'
   const story: Story = { examples, shares, scenes: sceneCount, kept, command }
@@ -149,7 +160,7 @@ async function main(): Promise<void> {
     `${JSON.stringify(await resultOf(models, story), undefined, 2)}\n`,
   )
   console.log(
-    `\n${emphasis('Look at')} out/quickstart/index.html or comparison.png (scene, sound model, shortcut model); all figures are in result.json.`,
+    `\n${emphasis('Look at')} out/quickstart/index.html or comparison.png (scene, sound model, shortcut model), and text.sound.svg beside text.shortcut.svg; all figures are in result.json.`,
   )
   console.log(`\n${emphasis('Your own model and photo:')}\n  ${command}\n`)
 }
