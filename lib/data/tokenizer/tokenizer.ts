@@ -9,7 +9,7 @@ import type { TokenizerRequest } from './thread.js'
 export type { Encoding } from './encodeWithOffsets.js'
 
 export interface TokenizerOptions {
-  /** The longest time that one text (or the file itself) may take, in milliseconds. Default 10000. */
+  /** The longest time that one text may take, in milliseconds. Default 10000; the file itself has at least as long. */
   deadlineMs?: number
 }
 
@@ -113,11 +113,12 @@ export class Tokenizer {
     // Errors of a thread that is being ended are nobody's.
     this.#worker.on('error', () => undefined)
     this.#worker.unref()
-    this.#facts = (await this.#answer(signal)).facts ?? {}
+    // A thread takes a while to begin on a busy machine, which is not the file's doing.
+    this.#facts = (await this.#answer(signal, Math.max(this.#deadlineMs, usualDeadlineMs))).facts ?? {}
   }
 
   /** The thread's next answer. What goes wrong ends the thread, so that no later text gets an answer that is not its own. */
-  async #answer(signal: AbortSignal | undefined): Promise<Answer> {
+  async #answer(signal: AbortSignal | undefined, deadlineMs = this.#deadlineMs): Promise<Answer> {
     const worker = this.#worker!
     const end = (error: AscribeError): AscribeError => {
       if (this.#worker === worker) this.#worker = undefined
@@ -131,11 +132,11 @@ export class Tokenizer {
             end(
               new AscribeError(
                 'DEADLINE_EXCEEDED',
-                `Tokenizer ${this.#name} took more than ${this.#deadlineMs} ms`,
+                `Tokenizer ${this.#name} took more than ${deadlineMs} ms`,
               ),
             ),
           ),
-        this.#deadlineMs,
+        deadlineMs,
       )
       const abort = () => settle(end(new AscribeError('ABORTED', 'The caller aborted the work')))
       const fail = (cause: Error) =>
