@@ -244,6 +244,12 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
         hint: 'Weights of the model may hold NaN: `ascribe inspect` and `model.run` show where.',
       },
     )
+  if (!result.sums.every(Number.isFinite))
+    throw new AscribeError(
+      'NOT_FINITE',
+      'The scores hold NaN or infinity: numbers on the way were too large for the precision of the model',
+      { hint: 'Noise or baselines may be far from what the model was made for.' },
+    )
   return {
     target,
     compiled,
