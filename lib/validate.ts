@@ -50,6 +50,13 @@ export function expectString(name: string, value: unknown): string {
   return value
 }
 
+/** Checks a list of strings and returns it. */
+export function expectStrings(name: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw typeError(name, 'an array of strings', value)
+  for (const [at, each] of value.entries()) expectString(`${name}[${at}]`, each)
+  return value
+}
+
 /** Checks that a value is one of a few strings and returns it. */
 export function expectOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   if (typeof value !== 'string') throw typeError(name, `one of ${choices.join(', ')}`, value)

@@ -1,8 +1,16 @@
 import { AscribeError } from '../errors.js'
 import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
+import { expectLayer } from '../model/layerNames.js'
 import { expectInteger, expectKnownKeys, expectObject, typeError } from '../validate.js'
 import { type MetricResult, meanCurves, type SampleResult, summariseAll } from './result.js'
-import { type MapSource, type MetricSample, mapsOf, type RecordedMap } from './sample.js'
+import {
+  checkMap,
+  checkSample,
+  type MapSource,
+  type MetricSample,
+  mapsOf,
+  type RecordedMap,
+} from './sample.js'
 
 /** How samples are judged. */
 export interface EvaluateOptions {
@@ -41,6 +49,7 @@ function check(options: EvaluateOptions): void {
   expectObject('evaluate options', options)
   expectKnownKeys('evaluate options', options, ['maps', 'layer', 'chunk', 'signal', 'onProgress'])
   if (options.chunk !== undefined) expectInteger('chunk', options.chunk, 1, 1 << 20)
+  if (options.layer !== undefined) expectLayer(options.layer)
   const { maps } = options
   const attributes = typeof (maps as { attribute?: unknown } | undefined)?.attribute === 'function'
   if (maps !== undefined && typeof maps !== 'function' && !attributes)
@@ -137,7 +146,9 @@ export abstract class Metric {
     tally: Tally,
   ): Promise<SampleResult[]> {
     throwIfAborted(options.signal)
+    for (const [at, sample] of samples.entries()) checkSample(sample, first + at)
     const found = await this.explain(samples, first, options)
+    for (const [at, map] of found.entries()) checkMap(`the map of sample ${first + at}`, map)
     const judged = samples.map((sample, at) => ({ sample, index: first + at, map: found[at]! }))
     const results = await this.judge(judged, options, tally)
     return results.toSorted((a, b) => a.index - b.index)

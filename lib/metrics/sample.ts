@@ -1,7 +1,8 @@
-import type { Attribution } from '../attribution/attribution.js'
+import { Attribution } from '../attribution/attribution.js'
 import { AscribeError } from '../errors.js'
 import type { Target } from '../graph/target.js'
 import type { AttributeOptions, Explained } from '../methods/inputs/gradientMethod.js'
+import { expectObject, typeError } from '../validate.js'
 
 /** One example that maps are judged on. */
 export interface MetricSample {
@@ -18,6 +19,23 @@ export interface MetricSample {
 
 /** A map that exists already: an attribution, or one score for each element or unit of the input, in its order. */
 export type RecordedMap = Attribution | ArrayLike<number>
+
+const isList = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Number.isSafeInteger((value as ArrayLike<number>).length)
+
+/** @throws AscribeError OPTION_TYPE */
+export function checkMap(name: string, map: unknown): void {
+  if (!(map instanceof Attribution) && !isList(map))
+    throw typeError(name, 'an attribution or a list of scores', map)
+}
+
+/** @throws AscribeError OPTION_TYPE */
+export function checkSample(sample: MetricSample, index: number): void {
+  const { map, mask } = expectObject(`sample ${index}`, sample)
+  if (map !== undefined) checkMap(`the map of sample ${index}`, map)
+  if (mask !== undefined && !isList(mask))
+    throw typeError(`the mask of sample ${index}`, 'a list of numbers', mask)
+}
 
 /** Anything that explains: a method of this library, or an object with the same verb. */
 export interface Attributer {

@@ -1,4 +1,5 @@
 import { AscribeError } from '../errors.js'
+import { expectStrings } from '../validate.js'
 import type { Model } from './model.js'
 import { suggestedLayers } from './suggestedLayers.js'
 
@@ -36,6 +37,11 @@ export function resolveLayer(model: Model, text: string): string[] {
       'model.layers() lists them.',
     ].join(' '),
   })
+}
+
+/** Checks the type of what a caller names as a layer, or as several. @throws AscribeError OPTION_TYPE */
+export function expectLayer(given: unknown): void {
+  if (typeof given !== 'string') expectStrings('layer', given)
 }
 
 /** The same where one is wanted. */

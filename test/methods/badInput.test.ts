@@ -1,5 +1,13 @@
 import test from 'ava'
-import { IntegratedGradients, Saliency, SmoothGrad, Target } from '#lib/index.js'
+import {
+  InputXGradient,
+  IntegratedGradients,
+  LeaveOneOut,
+  Lima,
+  Saliency,
+  SmoothGrad,
+  Target,
+} from '#lib/index.js'
 import { exampleA, inputA } from '../oracles/workedModels.js'
 
 const target = Target.regression()
@@ -27,7 +35,7 @@ test('calls are refused with a code, whatever they are', async t => {
     )
   }
   await refuses(null, {}, 'OPTION_TYPE')
-  await refuses('photo.png', {}, 'OPTION_TYPE')
+  await refuses('photo.png', {}, 'TOKENIZER_REQUIRED')
   await refuses({ dtype: 'f32', shape: [1, 4], data: new Float32Array(4) }, {}, 'INPUT_SHAPE')
   await refuses({ dtype: 'f32', shape: [2, 3], data: new Float32Array(6) }, {}, 'INPUT_SHAPE')
   await refuses({ dtype: 'f32', shape: [1, 3], data: Float32Array.of(1, Number.NaN, 0) }, {}, 'INPUT_VALUE')
@@ -48,6 +56,9 @@ test('calls are refused with a code, whatever they are', async t => {
   await refuses(inputA(), { target: { kind: 'class' } }, 'OPTION_TYPE')
   await refuses(inputA(), { inputs: ['nobody'] }, 'INPUT_MISSING')
   await refuses(inputA(), { signal: AbortSignal.abort() }, 'ABORTED')
+  for (const name of ['baseline', 'layer', 'inputs', 'tokens', 'signal', 'onProgress'])
+    for (const value of [null, true, name === 'baseline' || name === 'layer' ? [3] : 'x'])
+      await refuses(inputA(), { [name]: value }, 'OPTION_TYPE')
 })
 
 test('a gradient that is zero everywhere is said to be saturated', async t => {
@@ -63,4 +74,18 @@ test('a gradient that is zero everywhere is said to be saturated', async t => {
     attribution.warnings.map(({ code }) => code),
     ['TARGET_SATURATED'],
   )
+})
+
+test('scores that are not finite are no result', async t => {
+  const noisy = new SmoothGrad(new InputXGradient(await exampleA()), { sigma: 1e38, samples: 8 })
+  await t.throwsAsync(noisy.attribute(inputA(), { target }), { code: 'NOT_FINITE' })
+})
+
+test('regions that are null are refused', async t => {
+  const model = await exampleA()
+  for (const Method of [LeaveOneOut, Lima])
+    await t.throwsAsync(
+      async () => new Method(model, { regions: null as never }).attribute(inputA(), { target: 0 }),
+      { code: 'OPTION_TYPE' },
+    )
 })

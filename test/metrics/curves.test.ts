@@ -96,3 +96,16 @@ test('more steps than features, maps of another size and maps with NaN are refus
   t.throws(() => new Deletion(model, { steps: 0 }), { code: 'OPTION_RANGE' })
   t.throws(() => new Deletion(model, { step: 3 } as never), { code: 'OPTION_UNKNOWN' })
 })
+
+test('maps, masks, samples and layers of the wrong kind are refused by name', async t => {
+  const metric = new Deletion(await exampleA(), { steps: 3 })
+  const refuses = (sample: unknown, options: object = {}) =>
+    t.throwsAsync(metric.evaluate([sample as MetricSample], options), { code: 'OPTION_TYPE' })
+  await refuses(null)
+  for (const wrong of [null, 3, 'abc']) {
+    await refuses({ ...sampleA(), map: wrong })
+    await refuses({ ...sampleA(), mask: wrong })
+    await refuses(sampleA(), { maps: () => wrong })
+  }
+  for (const layer of [null, 3, [3]]) await refuses(sampleA(), { layer })
+})

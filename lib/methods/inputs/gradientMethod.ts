@@ -3,9 +3,10 @@ import type { Image } from '../../data/image.js'
 import { type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { Target } from '../../graph/target.js'
+import { expectLayer } from '../../model/layerNames.js'
 import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
-import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
+import { expectInteger, expectKnownKeys, expectObject, expectStrings, typeError } from '../../validate.js'
 import { explainedValues } from './explainedValues.js'
 import { areAlike, explainTogether } from './explainTogether.js'
 import {
@@ -68,8 +69,16 @@ export function checkAttributeOptions(options: AttributeOptions): void {
   if (options.chunk !== undefined) expectInteger('chunk', options.chunk, 1, 1 << 20)
   if (Array.isArray(options.target) && options.target.length === 0)
     throw new AscribeError('TARGET_INVALID', 'The list of targets is empty')
-  const { baseline } = options
+  for (const name of ['inputs', 'tokens'] as const)
+    if (options[name] !== undefined) expectStrings(name, options[name])
+  const { baseline, layer, signal, onProgress } = options
+  if (layer !== undefined) expectLayer(layer)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw typeError('signal', 'an AbortSignal', signal)
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw typeError('onProgress', 'a function', onProgress)
   if (baseline === undefined) return
+  if (typeof baseline !== 'number') expectObject('baseline', baseline)
   const each = typeof baseline === 'number' || 'dtype' in baseline ? { baseline } : baseline
   for (const [name, value] of Object.entries(each)) {
     const numbers = typeof value === 'number' ? [value] : validateTensor(value as Tensor, name).data

@@ -1,5 +1,5 @@
 import type { RegionsOption } from '../../regions/makeRegions.js'
-import { rangeError } from '../../validate.js'
+import { expectObject, rangeError } from '../../validate.js'
 
 /** How the input is cut, as flags say it; objects say more, see {@link RegionsOption}. */
 export const regionOptions = {
@@ -28,6 +28,7 @@ export function regionsAsked(
   count: number | undefined,
 ): RegionsOption | undefined {
   if (typeof given === 'object') {
+    expectObject('regions', given)
     if (count !== undefined)
       throw rangeError('regionCount', 'no count beside regions that say their own', count)
     return given
