@@ -24,7 +24,7 @@ import { exampleScenes, heldOutScenes, type KnownScene, loadPair } from './quick
 import { measureShares, smoothed } from './quickstart/shares.js'
 import { explainTexts } from './quickstart/texts.js'
 
-/** Of the held-out scenes: few, so that this takes seconds. bench/localisation.bench.ts has the figures of 200. */
+/** Of the held-out scenes: few, so that this takes seconds. docs/methods.md has the figures of every method over 100. */
 const sceneCount = 16
 const root = join(import.meta.dirname, '../../..')
 const out = join(root, 'out', 'quickstart')

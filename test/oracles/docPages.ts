@@ -8,6 +8,7 @@ import { layerwiseRelevanceOptions } from '#lib/methods/relevance/layerwiseRelev
 import { native } from '#lib/native.js'
 import { conformance } from './conformance.js'
 import { importGiven } from './importOnnx.js'
+import { localisationSection } from './localisationTable.js'
 import { operatorOf } from './onnxCases/case.js'
 import { onnxCases } from './onnxCases/index.js'
 import { recordedCases } from './onnxCases/recorded.js'
@@ -257,6 +258,7 @@ export function methodsPage(): string {
     ...perturbationSection,
     ...relevanceSection(),
     ...tcavSection,
+    ...localisationSection(),
     ...derivativesSection,
   ].join('\n')
 }
