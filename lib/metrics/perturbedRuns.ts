@@ -88,19 +88,15 @@ export class PerturbedRuns {
   }
 
   /** Scores of all copies of some samples of one kind (see `kindOf`), sample by sample. */
-  async run(
-    subjects: readonly Subject[],
-    perturbations: readonly Perturbation[],
-    items = subjects.length,
-  ): Promise<CopyScores[]> {
+  async run(subjects: readonly Subject[], perturbations: readonly Perturbation[]): Promise<CopyScores[]> {
+    const items = subjects.length
     const counts = perturbations.map(copiesOf)
     const total = counts.reduce((sum, count) => sum + count, 0)
     const [first] = subjects as [Subject]
     const { kind } = perturbations[0]!
     const masked = perturbations[0]!.kind === 'masked' ? perturbations[0] : undefined
     const players = { count: masked?.players ?? 1, areGroups: masked?.playerOf !== undefined }
-    const expected = Math.max(total, (counts[0] ?? 0) * items)
-    const { rows, batching } = await this.#shape(first, kind, players, expected, items)
+    const { rows, batching } = await this.#shape(first, kind, players, total, items)
     const { signal } = this.options
     const { plan, scores, readsClass } = await perturbedPlan(
       this.model,
@@ -112,8 +108,8 @@ export class PerturbedRuns {
       batching,
       signal,
     )
-    if (readsClass) this.#checkClasses(subjects, batching)
-    const tables = this.#tables(subjects, perturbations, items)
+    if (readsClass) this.#checkClasses(subjects)
+    const tables = this.#tables(subjects, perturbations)
     const results = counts.map(count =>
       Object.fromEntries(scores.map(name => [name, new Float64Array(count)])),
     )
@@ -176,10 +172,10 @@ export class PerturbedRuns {
     return { rows: Math.max(1, Math.ceil(total / passes)), items, batching }
   }
 
-  #checkClasses(subjects: readonly Subject[], batching: Batching): void {
+  #checkClasses(subjects: readonly Subject[]): void {
     const declared = this.model.outputs[0]?.shape
     const classes = declared?.length === 2 ? declared[1] : undefined
-    if (typeof classes !== 'number' || batching === undefined) return
+    if (typeof classes !== 'number') return
     for (const { class: index, target } of subjects)
       if (index !== undefined && index >= classes && target.options.output === undefined)
         throw new AscribeError('TARGET_INVALID', `Class ${index} is outside the model's ${classes} outputs`)
@@ -189,13 +185,11 @@ export class PerturbedRuns {
   #tables(
     subjects: readonly Subject[],
     perturbations: readonly Perturbation[],
-    items: number,
   ): Record<string, NativeTensor> {
-    const filledUp = <T>(list: readonly T[]) => Array.from({ length: items }, (_, at) => list[at] ?? list[0]!)
     const [{ explained, features }] = subjects as [Subject]
     const tables: Record<string, NativeTensor> = {}
     const put = (name: string, tensors: readonly Tensor[]) => {
-      tables[name] = concatenate(filledUp(tensors)) as NativeTensor
+      tables[name] = concatenate(tensors) as NativeTensor
     }
     for (const [name] of othersOf(subjects[0]!))
       put(
