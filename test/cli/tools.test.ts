@@ -158,8 +158,10 @@ test.serial('every method of the registry carries its own name and takes its own
         spec.default === undefined ? [] : [[name, spec.default]],
       ),
     )
-    t.is(create(loaded, defaults).identity().name, entry.name)
-    t.deepEqual(create(loaded, defaults).identity(), create(loaded, {}).identity())
+    // Which value holds a model's features nobody can guess; that it was not named is asked for by its own test.
+    const named = entry.name === 'Smdl' ? { features: 'features' } : {}
+    t.is(create(loaded, { ...defaults, ...named }).identity().name, entry.name)
+    t.deepEqual(create(loaded, { ...defaults, ...named }).identity(), create(loaded, named).identity())
     t.throws(() => create(loaded, { nonsense: 1 }), { code: 'OPTION_UNKNOWN' }, entry.name)
   }
 })
