@@ -233,7 +233,7 @@ export const methods: readonly MethodEntry[] = [
     name: 'Deconvolution',
     role: 'attribute',
     summary:
-      'The gradient, of which ReLUs pass back only what is positive. Hardly depends on the upper layers: it fails the parameter randomisation check.',
+      'The gradient, of which ReLUs pass back only what is positive. Hardly depends on the class, and without max pooling not on the picture: see the sanity checks in metrics.md.',
     source: 'Zeiler and Fergus 2014, section 2.1',
     requires: ['gradients'],
     options: {},
