@@ -1,6 +1,6 @@
 import { AscribeError } from '../errors.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
-import { expectString } from '../validate.js'
+import { expectObject, expectString, typeError } from '../validate.js'
 import type { Model } from './model.js'
 
 /**
@@ -24,10 +24,11 @@ export interface ComposeOptions {
  * A model with something behind it, as one graph: it is differentiated, masked and explained like any other. Weights are
  * shared with the model, which stays as it is.
  *
- * @throws AscribeError `MODEL_INVALID` where the head gives no outputs.
+ * @throws AscribeError `MODEL_INVALID` where the head gives no outputs, `OPTION_TYPE` where it gives something else.
  * @example compose(model, (graph, outputs) => ({ margin: graph.apply('softmax', [outputs.get('logits')!], { axis: -1 }) }))
  */
 export function compose(model: Model, head: ComposedHead, options: ComposeOptions = {}): Model {
+  if (typeof head !== 'function') throw typeError('head', 'a function', head)
   const builder = new GraphBuilder()
   const values = builder.include(model.graph)
   const outputs = new Map(
@@ -38,7 +39,13 @@ export function compose(model: Model, head: ComposedHead, options: ComposeOption
   )
   const nodesBefore = builder.nodes.length
   const valuesBefore = builder.values.length
-  const entries = Object.entries(head(builder, outputs, values))
+  const entries = Object.entries(expectObject('what the head gives', head(builder, outputs, values))) as [
+    string,
+    Value,
+  ][]
+  for (const [name, value] of entries)
+    if (builder.values[value?.index] === undefined)
+      throw typeError(`output ${name} of the head`, 'a value of the graph', value)
   if (entries.length === 0) throw new AscribeError('MODEL_INVALID', 'The head gives no outputs')
   const named = entries.map(([name, value]) => builder.named(value, name))
   // Weights are in no description, so what is new says what the head is.

@@ -89,6 +89,8 @@ test('a composed model keeps its base, says what it is, and is not saved as what
   }))
   t.deepEqual(Object.keys((await inner.run(x)).outputs), ['y2', 'hidden'])
   t.throws(() => compose(model, () => ({})), { code: 'MODEL_INVALID' })
+  for (const head of [null, 3, () => null, () => ({ y: undefined }), () => ({ y: 3 })])
+    t.throws(() => compose(model, head as never), { code: 'OPTION_TYPE' })
 })
 
 test('embeddings that cannot be used are refused', async t => {

@@ -51,10 +51,12 @@ export async function searchAttribution(
   const [{ units }] = spread as [(typeof spread)[number]]
   const data = new Float32Array(spread.reduce((sum, each) => sum + each.data.length, 0))
   for (const [place, each] of spread.entries()) data.set(each.data, place * each.data.length)
+  const isCosine = (identity.options as { form?: string }).form === 'cosine'
   const targets = searches.map(({ target, result }) => {
     const label = model.labels?.[target]
+    const quantity = isCosine ? 'cosine to the features of the whole, for' : 'probability of'
     return {
-      description: `probability of ${label === undefined ? `class ${target}` : `"${label}" (class ${target})`}`,
+      description: `${quantity} ${label === undefined ? `class ${target}` : `"${label}" (class ${target})`}`,
       kind: 'class',
       index: target,
       value: result.original,

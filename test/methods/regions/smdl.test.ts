@@ -60,6 +60,9 @@ test('the cosine form compares features with that of the whole', async t => {
   t.true(near(result.original, 1))
   t.true(near(result.prefixes[5]!.consistency, 1))
   t.true(result.prefixes.every(scores => Math.abs(scores!.consistency) <= 1 + 1e-12))
+  const [target] = (await smdl.attribute(regionInput(), { target: 0 })).targets
+  t.true(near(target!.value!, 1))
+  t.is(target!.description, 'cosine to the features of the whole, for class 0')
 })
 
 test('evidential uncertainty at its ends', t => {
