@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <limits>
+
+#include "graph/op.h"
+#include "kernels/cpu/conv_shape.h"
+#include "kernels/cpu/cpu_kernel.h"
+#include "kernels/cpu/row_kernels.h"
+
+namespace ascribe::cpu {
+namespace {
+
+/// A pooling's window over planes in the plain layout, its spatial axes brought to three.
+struct PoolWindow : WindowShape {
+  int64_t padEnd[3] = {0, 0, 0};
+  bool countPadding = false;
+
+  /// `x` is the unpooled shape, `y` the pooled one, both ending in the spatial axes.
+  PoolWindow(const Node& node, const Shape& x, const Shape& y) {
+    const auto& sizes = node.attributes.integers("kernel");
+    const int spatial = static_cast<int>(sizes.size());
+    for (int i = 0; i < spatial; ++i) {
+      const int axis = 3 - spatial + i;
+      const auto s = static_cast<size_t>(i);
+      in[axis] = x.at(i - spatial);
+      out[axis] = y.at(i - spatial);
+      kernel[axis] = sizes[s];
+      stride[axis] = node.attributes.integers("strides")[s];
+      dilation[axis] = node.attributes.integers("dilations")[s];
+      pad[axis] = node.attributes.integers("pads")[s];
+      padEnd[axis] = node.attributes.integers("pads")[s + sizes.size()];
+    }
+    countPadding = node.attributes.has("countIncludePad") && node.attributes.integer("countIncludePad") != 0;
+  }
+
+  /// Taps of result `o` along an axis that meet the data: [first, last).
+  struct Taps {
+    int64_t first, last, start;  // start: where tap 0 lies
+  };
+  Taps tapsAt(int axis, int64_t o) const {
+    const int64_t start = o * stride[axis] - pad[axis], step = dilation[axis];
+    const int64_t first = start >= 0 ? 0 : (-start + step - 1) / step;
+    const int64_t last = start >= in[axis] ? 0 : std::min(kernel[axis], (in[axis] - 1 - start) / step + 1);
+    return {first, std::max(first, last), start};
+  }
+  /// What an average divides by along an axis: taps inside the data, or inside the declared padding too.
+  int64_t counted(int axis, const Taps& t) const {
+    if (!countPadding) return t.last - t.first;
+    const int64_t room = in[axis] + padEnd[axis] - t.start;
+    return room <= 0 ? 0 : std::min(kernel[axis], (room - 1) / dilation[axis] + 1);
+  }
+  /// body(result, taps along each axis) for every result of a plane.
+  template <class Body>
+  void overResults(Body&& body) const {
+    int64_t o = 0;
+    for (int64_t a = 0; a < out[0]; ++a) {
+      const Taps ta = tapsAt(0, a);
+      for (int64_t b = 0; b < out[1]; ++b) {
+        const Taps tb = tapsAt(1, b);
+        for (int64_t c = 0; c < out[2]; ++c, ++o) {
+          const Taps tc = tapsAt(2, c);
+          body(o, ta, tb, tc);
+        }
+      }
+    }
+  }
+  /// body(index in the data's plane) for the taps given.
+  template <class Body>
+  void overTaps(const Taps& ta, const Taps& tb, const Taps& tc, Body&& body) const {
+    for (int64_t i = ta.first; i < ta.last; ++i)
+      for (int64_t j = tb.first; j < tb.last; ++j) {
+        const int64_t row = ((ta.start + i * dilation[0]) * in[1] + tb.start + j * dilation[1]) * in[2] + tc.start;
+        for (int64_t k = tc.first; k < tc.last; ++k) body(row + k * dilation[2]);
+      }
+  }
+};
+
+int64_t planeGrain(int64_t work) { return std::max<int64_t>(1, kElementGrain / std::max<int64_t>(work, 1)); }
+
+/// The first of the largest; NaN counts as larger than everything.
+void maxPool(const KernelArguments& k, const Node& node) {
+  const PoolWindow w(node, k.inputs[0].shape, k.outputs[0].shape);
+  const float* x = k.inputs[0].as<float>();
+  float* y = k.outputs[0].as<float>();
+  int32_t* places = k.outputs.size() > 1 ? k.outputs[1].as<int32_t>() : nullptr;
+  const int64_t inPlane = w.inPlane(), outPlane = w.outPlane();
+  parallelFor(k.inputs[0].shape[0] * k.inputs[0].shape[1], planeGrain(outPlane * w.taps()), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const float* from = x + plane * inPlane;
+      w.overResults([&](int64_t o, const auto& ta, const auto& tb, const auto& tc) {
+        int64_t best = -1;
+        float largest = -std::numeric_limits<float>::infinity();
+        w.overTaps(ta, tb, tc, [&](int64_t at) {
+          const float here = from[at];
+          if (best < 0 || (largest == largest && (here > largest || here != here))) {
+            best = at;
+            largest = here;
+          }
+        });
+        y[plane * outPlane + o] = largest;
+        if (places) places[plane * outPlane + o] = static_cast<int32_t>(best);
+      });
+    }
+  });
+}
+/// (g [K, ...y], indices [...y], like): a plane's gradients are placed by one thread, in order.
+void maxPoolGrad(const KernelArguments& k, const Node&) {
+  const Shape &indices = k.inputs[1].shape, &out = k.outputs[0].shape;
+  const int64_t planes = indices[0] * indices[1], outPlane = indices.count(2, indices.rank()), inPlane = out.count(3, out.rank());
+  if (planes == 0) return;
+  parallelFor(k.inputs[0].shape[0] * planes, planeGrain(inPlane + outPlane), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const float* g = k.inputs[0].as<float>() + plane * outPlane;
+      const int32_t* places = k.inputs[1].as<int32_t>() + plane % planes * outPlane;
+      float* to = k.outputs[0].as<float>() + plane * inPlane;
+      std::fill_n(to, inPlane, 0.0f);
+      for (int64_t o = 0; o < outPlane; ++o)
+        if (places[o] >= 0) to[places[o]] += g[o];
+    }
+  });
+}
+
+void averagePool(const KernelArguments& k, const Node& node) {
+  const PoolWindow w(node, k.inputs[0].shape, k.outputs[0].shape);
+  const float* x = k.inputs[0].as<float>();
+  float* y = k.outputs[0].as<float>();
+  const int64_t inPlane = w.inPlane(), outPlane = w.outPlane();
+  parallelFor(k.inputs[0].shape[0] * k.inputs[0].shape[1], planeGrain(outPlane * w.taps()), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane)
+      w.overResults([&](int64_t o, const auto& ta, const auto& tb, const auto& tc) {
+        double sum = 0;
+        w.overTaps(ta, tb, tc, [&](int64_t at) { sum += static_cast<double>(x[plane * inPlane + at]); });
+        y[plane * outPlane + o] = static_cast<float>(sum / static_cast<double>(w.counted(0, ta) * w.counted(1, tb) * w.counted(2, tc)));
+      });
+  });
+}
+/// (g [K, ...y], like)
+void averagePoolGrad(const KernelArguments& k, const Node& node) {
+  const Shape& out = k.outputs[0].shape;
+  const PoolWindow w(node, out, k.inputs[0].shape);
+  const int64_t inPlane = w.inPlane(), outPlane = w.outPlane();
+  parallelFor(out.count(0, 3), planeGrain(inPlane + outPlane * w.taps()), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const float* g = k.inputs[0].as<float>() + plane * outPlane;
+      float* to = k.outputs[0].as<float>() + plane * inPlane;
+      std::fill_n(to, inPlane, 0.0f);
+      w.overResults([&](int64_t o, const auto& ta, const auto& tb, const auto& tc) {
+        const auto share = static_cast<float>(static_cast<double>(g[o]) / static_cast<double>(w.counted(0, ta) * w.counted(1, tb) * w.counted(2, tc)));
+        w.overTaps(ta, tb, tc, [&](int64_t at) { to[at] += share; });
+      });
+    }
+  });
+}
+
+void globalAveragePool(const KernelArguments& k, const Node&) {
+  const Shape& x = k.inputs[0].shape;
+  const int64_t plane = x.count(2, x.rank());
+  const RowKernels& rows = *kernels().rows;
+  parallelFor(k.outputs[0].count(), planeGrain(plane), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) k.outputs[0].as<float>()[p] = static_cast<float>(rows.sum(k.inputs[0].as<float>() + p * plane, plane) / static_cast<double>(plane));
+  });
+}
+
+const RegisterKernelFunction registered[] = {
+    {"globalAveragePool", "cpu", globalAveragePool, takesF32},
+    {"maxPool", "cpu", maxPool, takesF32},
+    {"maxPoolGrad", "cpu", maxPoolGrad, takesF32},
+    {"averagePool", "cpu", averagePool, takesF32},
+    {"averagePoolGrad", "cpu", averagePoolGrad, takesF32},
+};
+
+}  // namespace
+}  // namespace ascribe::cpu
