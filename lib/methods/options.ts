@@ -1,5 +1,5 @@
 import { AscribeError } from '../errors.js'
-import { expectOneOf, expectString, rangeError, typeError } from '../validate.js'
+import { expectObject, expectOneOf, expectString, rangeError, typeError } from '../validate.js'
 
 interface Described {
   /** One sentence for the docs and the command line. */
@@ -102,6 +102,7 @@ export function resolveOptions<S extends OptionSchema>(
   schema: S,
   given: Record<string, unknown> = {},
 ): Resolved<S> {
+  expectObject('options', given)
   for (const name of Object.keys(given))
     if (given[name] !== undefined && !Object.hasOwn(schema, name))
       throw new AscribeError('OPTION_UNKNOWN', `There is no option called ${name}`, {

@@ -1,10 +1,13 @@
 import test from 'ava'
 import {
+  FeatureAblation,
+  FeaturePermutation,
   InputXGradient,
   IntegratedGradients,
   LeaveOneOut,
   Lima,
   Saliency,
+  Smdl,
   SmoothGrad,
   Target,
 } from '#lib/index.js'
@@ -79,6 +82,13 @@ test('a gradient that is zero everywhere is said to be saturated', async t => {
 test('scores that are not finite are no result', async t => {
   const noisy = new SmoothGrad(new InputXGradient(await exampleA()), { sigma: 1e38, samples: 8 })
   await t.throwsAsync(noisy.attribute(inputA(), { target }), { code: 'NOT_FINITE' })
+})
+
+test('options that are no object are refused', async t => {
+  const model = await exampleA()
+  for (const Method of [LeaveOneOut, Lima, Smdl, FeatureAblation, FeaturePermutation, IntegratedGradients])
+    for (const options of [null, 3, []])
+      t.throws(() => new Method(model, options as never), { code: 'OPTION_TYPE' }, Method.name)
 })
 
 test('regions that are null are refused', async t => {

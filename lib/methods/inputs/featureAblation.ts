@@ -3,7 +3,7 @@ import type { Units } from '../../attribution/units.js'
 import { elementCount, type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
-import { typeError } from '../../validate.js'
+import { expectObject, typeError } from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { GradientMethod, type MethodIdentity, type Recipe } from './gradientMethod.js'
 import type { Example } from './gradientResult.js'
@@ -90,6 +90,7 @@ export class FeatureAblation extends GradientMethod {
 
   constructor(model: Model, options: FeatureAblationOptions = {}) {
     super(model)
+    expectObject('options', options)
     const { features, ...others } = options
     this.options = resolveOptions(featureAblationOptions, others)
     if (features !== undefined && (typeof features !== 'object' || features === null))

@@ -6,6 +6,7 @@ import { RandomStream } from '../../games/randomStream.js'
 import { relativeError, type SamplerResult } from '../../games/samplers/samplerResult.js'
 import { Target } from '../../graph/target.js'
 import type { Explainable } from '../../model/explainable.js'
+import { expectObject } from '../../validate.js'
 import { choose } from '../inputs/explainTogether.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
 import type { Choice, MethodIdentity } from '../inputs/gradientResult.js'
@@ -46,6 +47,7 @@ export class FeaturePermutation {
     readonly model: Explainable,
     options: FeaturePermutationOptions = {},
   ) {
+    expectObject('options', options)
     const { regions, ...rest } = options
     this.options = resolveOptions(featurePermutationOptions, rest)
     this.#regions = regions

@@ -1,6 +1,6 @@
 import { AscribeError } from '../../errors.js'
 import type { Explainable } from '../../model/explainable.js'
-import { rangeError } from '../../validate.js'
+import { expectObject, rangeError } from '../../validate.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import type { SearchResult } from './greedySearch.js'
@@ -74,6 +74,7 @@ export class Lima extends RegionSearchMethod {
   /** @throws AscribeError `OPTION_*`; `MODEL_CAPABILITY` where effectiveness counts and no features are named. */
   constructor(model: Explainable, options: LimaOptions = {}) {
     super(model)
+    expectObject('options', options)
     const { regions, ...rest } = options
     const resolved = resolveOptions(limaOptions, typeof regions === 'object' ? rest : { ...options })
     this.options = { ...resolved, regions: typeof regions === 'object' ? regions : resolved.regions }

@@ -1,5 +1,6 @@
 import type { Explainable } from '../../model/explainable.js'
 import type { RegionsOption } from '../../regions/makeRegions.js'
+import { expectObject } from '../../validate.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type OptionSchema, type Resolved, resolveOptions } from '../options.js'
 import { type Absence, absenceOption } from './absence.js'
@@ -50,6 +51,7 @@ export abstract class RegionMethod<S extends OptionSchema> extends PerturbationM
 
   constructor(model: Explainable, schema: S, options: RegionMethodOptions<S>) {
     super(model)
+    expectObject('options', options)
     const { regions, ...rest } = options
     const scalars = typeof regions === 'object' ? rest : { ...rest, regions }
     this.options = resolveOptions(schema, scalars)

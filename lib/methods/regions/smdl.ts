@@ -1,7 +1,7 @@
 import { AscribeError } from '../../errors.js'
 import type { Explainable } from '../../model/explainable.js'
 import { Model } from '../../model/model.js'
-import { typeError } from '../../validate.js'
+import { expectObject, typeError } from '../../validate.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import type { SearchResult } from './greedySearch.js'
@@ -72,6 +72,7 @@ export class Smdl extends RegionSearchMethod {
   /** @throws AscribeError `OPTION_*`; `MODEL_CAPABILITY` where features or (strict) evidential outputs are missing. */
   constructor(model: Explainable, options: SmdlOptions = {}) {
     super(model)
+    expectObject('options', options)
     const { regions, evidential, ...rest } = options
     const given = typeof regions === 'object' ? rest : { ...rest, regions }
     const resolved = resolveOptions(smdlOptions, given)
