@@ -3,6 +3,7 @@
 #include "graph/op.h"
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/strided_loop.h"
+#include "kernels/cpu/views.h"
 
 namespace ascribe::cpu {
 namespace {
@@ -66,22 +67,6 @@ void concat(const KernelArguments& k, const Node& node) {
   }
 }
 
-struct SliceView {
-  Strides strides{};
-  int64_t offset = 0;
-};
-/// Where the elements of a slice lie in the whole; `leading` axes in front are taken as they are.
-SliceView sliceView(const Shape& whole, const Node& node, int leading) {
-  const auto &begin = node.attributes.integers("begin"), &step = node.attributes.integers("step");
-  const Strides own = rowMajor(whole);
-  SliceView out;
-  for (int axis = 0; axis < whole.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis), s = static_cast<size_t>(axis - leading);
-    out.strides[a] = axis < leading ? own[a] : own[a] * step[s];
-    if (axis >= leading) out.offset += own[a] * begin[s];
-  }
-  return out;
-}
 void slice(const KernelArguments& k, const Node& node) {
   const SliceView view = sliceView(k.inputs[0].shape, node, 0);
   gatherInto(k.outputs[0], k.outputs[0].shape, rowMajor(k.outputs[0].shape), 0, k.inputs[0], view.strides, view.offset);
@@ -97,25 +82,6 @@ void sliceGrad(const KernelArguments& k, const Node& node) {
   gatherInto(k.outputs[0], k.inputs[0].shape, view.strides, view.offset, k.inputs[0], rowMajor(k.inputs[0].shape), 0);
 }
 
-/// What constant padding keeps of the source, as a box in both tensors; negative padding crops.
-struct Kept {
-  Shape box;
-  int64_t source = 0, padded = 0;
-};
-Kept keptOf(const Shape& source, const Shape& padded, const Node& node, int leading) {
-  const auto& before = node.attributes.integers("before");
-  const Strides s = rowMajor(source), p = rowMajor(padded);
-  Kept out;
-  for (int axis = 0; axis < source.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis);
-    const int64_t shift = axis < leading ? 0 : before[static_cast<size_t>(axis - leading)];
-    const int64_t from = std::max<int64_t>(0, -shift), to = std::min(source[axis], padded[axis] - shift);
-    out.box.push(std::max<int64_t>(0, to - from));
-    out.source += from * s[a];
-    out.padded += (from + shift) * p[a];
-  }
-  return out;
-}
 void pad(const KernelArguments& k, const Node& node) {
   const Kept kept = keptOf(k.inputs[0].shape, k.outputs[0].shape, node, 0);
   fillFloats(k.outputs[0], k.has(2) ? k.inputs[2].as<float>()[0] : 0.0f);

@@ -2,10 +2,16 @@
 #include <bit>
 
 #include "graph/op.h"
+#include "kernels/cpu/views.h"
 #include "kernels/cuda_bridge/cuda_kernel.h"
 
 namespace ascribe::cuda_bridge {
 namespace {
+
+using cpu::Kept;
+using cpu::keptOf;
+using cpu::SliceView;
+using cpu::sliceView;
 
 bool moves(const NodeSignature& s) { return sizeOf(s.outputs[0].dtype) <= 8 && isSmall(s); }
 
@@ -50,53 +56,18 @@ Calls concat(const NodeSignature& s) {
   return calls;
 }
 
-struct View {
-  Strides strides{};
-  int64_t offset = 0;
-};
-/// Where a slice's elements lie in the whole; `leading` axes in front are taken as they are.
-View sliceView(const Shape& whole, const Node& node, int leading) {
-  const auto &begin = node.attributes.integers("begin"), &step = node.attributes.integers("step");
-  const Strides own = rowMajor(whole);
-  View out;
-  for (int axis = 0; axis < whole.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis), at = static_cast<size_t>(axis - leading);
-    out.strides[a] = axis < leading ? own[a] : own[a] * step[at];
-    if (axis >= leading) out.offset += own[a] * begin[at];
-  }
-  return out;
-}
 Calls slice(const NodeSignature& s) {
   if (!moves(s)) return {};
-  const View view = sliceView(s.inputs[0].shape, s.node, 0);
+  const SliceView view = sliceView(s.inputs[0].shape, s.node, 0);
   return {copyInto(s, view.strides, view.offset)};
 }
 Calls sliceGrad(const NodeSignature& s) {
   if (!isF32(s.inputs[0]) || !moves(s)) return {};
-  const View view = sliceView(s.outputs[0].shape, s.node, 1);
+  const SliceView view = sliceView(s.outputs[0].shape, s.node, 1);
   const Shape& box = s.inputs[0].shape;
   return {fill(s, 0), copyBox(s, 0, box, rowMajor(box), 0, view.strides, view.offset)};
 }
 
-/// What constant padding keeps of the source, as a box in both; negative padding crops.
-struct Kept {
-  Shape box;
-  int64_t source = 0, padded = 0;
-};
-Kept keptOf(const Shape& source, const Shape& padded, const Node& node, int leading) {
-  const auto& before = node.attributes.integers("before");
-  const Strides s = rowMajor(source), p = rowMajor(padded);
-  Kept out;
-  for (int axis = 0; axis < source.rank(); ++axis) {
-    const auto a = static_cast<size_t>(axis);
-    const int64_t shift = axis < leading ? 0 : before[static_cast<size_t>(axis - leading)];
-    const int64_t from = std::max<int64_t>(0, -shift), to = std::min(source[axis], padded[axis] - shift);
-    out.box.push(std::max<int64_t>(0, to - from));
-    out.source += from * s[a];
-    out.padded += (from + shift) * p[a];
-  }
-  return out;
-}
 Calls pad(const NodeSignature& s) {
   const bool isKnown = !s.has(2) || (s.constants[2] != nullptr && s.constants[2]->data() != nullptr);
   if (!isF32(s.inputs[0]) || !moves(s) || s.node.attributes.text("mode") != "constant" || !isKnown) return {};
