@@ -24,6 +24,24 @@ export type {
   TargetDescription,
 } from './attribution/types.js'
 export type { GridLayout, GridUnits, TensorUnits, TokenUnits, Units } from './attribution/units.js'
+export {
+  ContextPrompt,
+  type ContextRequest,
+  type PromptTokenisation,
+  type PromptTokens,
+  promptTokenisations,
+  type ResponseTokens,
+  type TokenRequest,
+} from './context/contextPrompt.js'
+export { ResponseScores } from './context/responseScores.js'
+export {
+  type ContextText,
+  type ContextUnit,
+  contextUnits,
+  joinPassages,
+  type SegmentOptions,
+  segmentText,
+} from './context/segmentText.js'
 export { fitPreprocessing, type ModelDimension } from './data/fitPreprocessing.js'
 export { parsePreprocessorConfig, readPreprocessorConfig } from './data/huggingFacePreprocessing.js'
 export { Image } from './data/image.js'

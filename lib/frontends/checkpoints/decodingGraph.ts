@@ -77,11 +77,39 @@ export function scoringGraph(decoder: CausalDecoder, weights: CheckpointWeights)
           return sourceOf(decoder.encode(net, i64(net, 'source_ids', ['B', 'S']), kept), kept)
         })()
   const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
-  const width = net.dimension(hidden, -1)
-  const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
-  const logits = decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))
+  const logits = logitsOfRows(net, decoder, hidden, rows)
   const logarithms = net.apply('logSoftmax', [logits], { axis: -1 })
   const chosen = net.apply('gatherElements', [logarithms, net.unsqueeze(targets, 1)], { axis: 1 })
   const best = net.apply('argMax', [logits], { axis: -1, keepDims: 0 })
   return net.graph.build([net.row(chosen, 0, 1), best])
+}
+
+/**
+ * Log-odds of given tokens, log(p / (1 - p)): as {@link scoringGraph}, but each row gives the logit of its token less the
+ * logarithm of the sum of all others' exponentials, [R].
+ */
+export function responseGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = i64(net, 'input_ids', ['B', 'T'])
+  const rows = i64(net, 'rows', ['R'])
+  const targets = net.unsqueeze(i64(net, 'targets', ['R']), 1)
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const logits = logitsOfRows(net, decoder, hidden, rows)
+  const chosen = net.apply('gatherElements', [logits, targets], { axis: 1 })
+  const isChosen = net.apply('equal', [net.counted(logits, 1), targets])
+  const others = net.apply('where', [isChosen, net.scalar(unlikely), logits])
+  const most = net.apply('reduceMax', [others], { axes: [-1], keepDims: 1 })
+  const exponentials = net.apply('exp', [net.apply('sub', [others, most])])
+  const sum = net.apply('log', [net.apply('sum', [exponentials], { axes: [-1], keepDims: 1 })])
+  return net.graph.build([net.row(net.apply('sub', [chosen, net.add(most, sum)]), 0, 1)])
+}
+
+/** A logit that no token has, and finite. */
+const unlikely = -1e30
+
+/** Rows of the states [B · T, features] through the product with the vocabulary. */
+function logitsOfRows(net: Network, decoder: CausalDecoder, hidden: Value, rows: Value): Value {
+  const width = net.dimension(hidden, -1)
+  const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
+  return decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))
 }

@@ -1,0 +1,391 @@
+import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
+import { AscribeError } from '../errors.js'
+import { generating } from '../language/decoding.js'
+import { promptTokens } from '../language/generator.js'
+import type { Model } from '../model/model.js'
+import type { Span } from '../regions/spans.js'
+import { expectInteger, expectKnownKeys, expectObject, expectOneOf, expectString } from '../validate.js'
+import { type FrameOptions, type PromptFrame, promptFrame } from './promptFrame.js'
+import { type ContextText, joinPassages, type SegmentOptions, segmentText } from './segmentText.js'
+import { placeTokens } from './tokenOffsets.js'
+
+/** How a prompt without some of its texts becomes tokens. */
+export type PromptTokenisation = 'once' | 'anew' | 'apart'
+
+export const promptTokenisations = ['once', 'anew', 'apart'] as const
+
+/** A context, what is asked about it, and the response that it is to be traced for. */
+export interface ContextRequest extends SegmentOptions, FrameOptions {
+  /** One text, which is cut ({@link segmentText}), or passages, which are the texts as they are. */
+  context: string | readonly string[]
+  /** What the model answered: a text, or the token ids that it wrote. */
+  response: string | readonly number[]
+  /**
+   * `once`: the whole prompt is written as tokens and texts are tokens that are left out; `anew`: each shorter prompt is
+   * written as tokens by itself; `apart`: every text is, and they are put together. Default once.
+   */
+  tokenisation?: PromptTokenisation
+  /** Token ids of the whole prompt as a model read them ({@link Generation.promptIds}). */
+  promptIds?: readonly number[]
+  /** With `apart`: leaves out the first token of each text, whatever it is, as the reference does. Default false. */
+  dropFirstToken?: boolean
+  /** With `apart`: tokens that the tokenizer adds at ends are also put before what follows the context and before the response, as the reference does. Default false. */
+  specialsInside?: boolean
+  /** What is done with a prompt and response longer than the model reads: an error, or texts are left out from the end on. Default error. */
+  overlong?: 'error' | 'drop'
+}
+
+/** A prompt as token ids alone. */
+export interface TokenRequest {
+  /** The whole prompt. */
+  ids: readonly number[]
+  /** Which of these tokens each text is, in order. */
+  spans: readonly Span[]
+  /** The tokens that the model wrote. */
+  response: readonly number[]
+}
+
+/** Tokens of a prompt that some texts were left out of. */
+export interface PromptTokens {
+  readonly ids: readonly number[]
+  /** The tokens of each text that is kept, in the order of the texts. */
+  readonly spans: readonly Span[]
+}
+
+/** The response's tokens. */
+export interface ResponseTokens {
+  readonly ids: readonly number[]
+  /** Absent where there is no tokenizer. */
+  readonly text?: string
+  /** Where each token lies in the text. */
+  readonly spans?: readonly (Span | null)[]
+}
+
+/** A piece of a prompt: a text of the context (`text` is its number), or what always stays. */
+interface Piece {
+  readonly content: string
+  readonly text: number | undefined
+}
+
+interface TokenPiece {
+  readonly ids: readonly number[]
+  readonly text: number | undefined
+}
+
+const requestKeys = [
+  'context',
+  'question',
+  'response',
+  'template',
+  'chat',
+  'system',
+  'unit',
+  'segmentWords',
+  'spans',
+  'tokenisation',
+  'promptIds',
+  'dropFirstToken',
+  'specialsInside',
+  'overlong',
+]
+
+/**
+ * A prompt with a context of several texts, of which any can be left out, and a response: what all traces of a context
+ * stand on. Texts are removed, not masked: the tokens behind them move up.
+ */
+export class ContextPrompt {
+  readonly #pieces: readonly TokenPiece[]
+  readonly #anew: ((kept: ReadonlySet<number>) => Promise<readonly TokenPiece[]>) | undefined
+
+  private constructor(
+    readonly model: Model,
+    /** Texts of the context in order. */
+    readonly texts: readonly ContextText[],
+    readonly response: ResponseTokens,
+    pieces: readonly TokenPiece[],
+    /** What was left out so that the rest fits the model. */
+    readonly warnings: readonly string[] = [],
+    anew?: (kept: ReadonlySet<number>) => Promise<readonly TokenPiece[]>,
+  ) {
+    this.#pieces = pieces
+    this.#anew = anew
+  }
+
+  /**
+   * Cuts the context, fills the template and writes all of it as tokens.
+   *
+   * @throws AscribeError INPUT_VALUE for no texts, a text without tokens, an empty response, token ids that are not the
+   *   prompt; INPUT_SHAPE where it is longer than the model reads; OPTION_*; TOKENIZER_REQUIRED; MODEL_CAPABILITY.
+   */
+  static async create(model: Model, request: ContextRequest, signal?: AbortSignal): Promise<ContextPrompt> {
+    causal(model)
+    expectObject('context request', request)
+    expectKnownKeys('context request', request, requestKeys)
+    const { context, response, tokenisation = 'once', overlong = 'error' } = request
+    expectOneOf('tokenisation', tokenisation, promptTokenisations)
+    expectOneOf('overlong', overlong, ['error', 'drop'] as const)
+    if (request.question !== undefined) expectString('question', request.question)
+    if (request.template !== undefined) expectString('template', request.template)
+    const { tokenizer } = model
+    if (tokenizer === undefined)
+      throw new AscribeError('TOKENIZER_REQUIRED', `Model ${model.name} has no tokenizer`, {
+        hint: 'Give token ids and spans (ContextPrompt.fromTokens).',
+      })
+    if (typeof context !== 'string' && (request.unit ?? request.spans) !== undefined)
+      throw new AscribeError(
+        'OPTION_RANGE',
+        'Several passages are texts as they are: unit and spans need one',
+      )
+    const texts = typeof context === 'string' ? segmentText(context, request) : joinPassages(context)
+    const whole = typeof context === 'string' ? context : texts.map(({ text }) => text).join('')
+    const frame = await promptFrame(model, whole, request, signal)
+    const pieces = piecesOf(frame, texts, whole)
+    const encode = (some: readonly Piece[]) => encodedPieces(tokenizer, some, frame.specials, signal)
+    let parts: readonly TokenPiece[]
+    if (tokenisation === 'apart')
+      parts = await encodedApart(tokenizer, pieces, frame.specials, request, signal)
+    else if (request.promptIds !== undefined)
+      parts = await givenPieces(
+        tokenizer,
+        pieces,
+        await promptTokens(model, request.promptIds, signal),
+        signal,
+      )
+    else parts = await encode(pieces)
+    const prompt = parts.flatMap(({ ids }) => ids)
+    const specials = tokenisation === 'apart' && request.specialsInside === true
+    const answer = await responseTokens(model, response, prompt, specials, signal)
+    const made = fitted(model, texts, parts, answer.ids.length, overlong)
+    const anew =
+      tokenisation === 'anew'
+        ? (kept: ReadonlySet<number>) =>
+            encode(pieces.filter(({ text }) => text === undefined || kept.has(text)))
+        : undefined
+    return new ContextPrompt(model, made.texts, answer, made.pieces, made.warnings, anew)
+  }
+
+  /**
+   * A prompt as token ids, for models without tokenizers and for prompts that a program put together itself.
+   *
+   * @throws AscribeError INPUT_VALUE for ids that are none of the model's, spans out of order; INPUT_SHAPE.
+   */
+  static async fromTokens(model: Model, request: TokenRequest): Promise<ContextPrompt> {
+    causal(model)
+    expectObject('token request', request)
+    expectKnownKeys('token request', request, ['ids', 'spans', 'response'])
+    const ids = await promptTokens(model, request.ids)
+    const response = await responseTokens(model, request.response, ids, false)
+    if (!Array.isArray(request.spans) || request.spans.length === 0)
+      throw new AscribeError('INPUT_VALUE', 'The context has no texts: spans is empty')
+    const pieces: TokenPiece[] = []
+    let at = 0
+    for (const [text, span] of request.spans.entries()) {
+      const start = expectInteger(`spans[${text}].start`, span?.start, 0, ids.length - 1)
+      const end = expectInteger(`spans[${text}].end`, span?.end, start + 1, ids.length)
+      if (start < at)
+        throw new AscribeError('INPUT_VALUE', `Span ${text} begins before the one before it ends (${at})`)
+      pieces.push({ ids: ids.slice(at, start), text: undefined }, { ids: ids.slice(start, end), text })
+      at = end
+    }
+    pieces.push({ ids: ids.slice(at), text: undefined })
+    const { tokenizer } = model
+    let place = 0
+    const texts: ContextText[] = []
+    for (const piece of pieces) {
+      if (piece.text === undefined) continue
+      const text = tokenizer ? await tokenizer.decode(piece.ids, { specials: true }) : ''
+      texts.push({ text, start: place, end: place + text.length })
+      place += text.length
+    }
+    const { pieces: kept } = fitted(model, texts, pieces, response.ids.length, 'error')
+    return new ContextPrompt(model, texts, response, kept)
+  }
+
+  /** The prompt's tokens with these texts only, in their order whatever the order of `kept`. */
+  async tokens(kept: Iterable<number>): Promise<PromptTokens> {
+    const wanted = new Set(kept)
+    const pieces =
+      this.#anew === undefined
+        ? this.#pieces.filter(({ text }) => text === undefined || wanted.has(text))
+        : await this.#anew(wanted)
+    const spans: Span[] = []
+    let at = 0
+    for (const { ids, text } of pieces) {
+      if (text !== undefined) spans.push({ start: at, end: at + ids.length })
+      at += ids.length
+    }
+    return { ids: pieces.flatMap(({ ids }) => ids), spans }
+  }
+
+  /** The whole prompt. */
+  async allTokens(): Promise<PromptTokens> {
+    return this.tokens(this.texts.keys())
+  }
+}
+
+function causal(model: Model): void {
+  if (generating(model).decoder.encode !== undefined)
+    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`, {
+      hint: 'Contexts are traced through decoders, whose attention is causal.',
+    })
+}
+
+/** Everything of a prompt in order: what stands before, the texts, what lies between them, what stands behind. */
+function piecesOf(
+  { before, after, shown }: PromptFrame,
+  texts: readonly ContextText[],
+  whole: string,
+): Piece[] {
+  const inside = (start: number, end: number) =>
+    whole.slice(Math.max(start, shown.start), Math.max(shown.start, Math.min(end, shown.end)))
+  const pieces: Piece[] = [{ content: before, text: undefined }]
+  let at = 0
+  for (const [text, { start, end }] of texts.entries()) {
+    if (start > at) pieces.push({ content: inside(at, start), text: undefined })
+    pieces.push({ content: inside(start, end), text })
+    at = end
+  }
+  pieces.push({ content: inside(at, whole.length) + after, text: undefined })
+  return pieces
+}
+
+/** Tokens shared out among pieces by where each begins; one that is no letter goes with the one before it. */
+function sharedOut(
+  pieces: readonly Piece[],
+  ids: readonly number[],
+  starts: readonly (number | undefined)[],
+): TokenPiece[] {
+  const found = pieces.map(({ text }) => ({ ids: [] as number[], text }))
+  let piece = 0
+  let end = pieces[0]!.content.length
+  for (const [at, id] of ids.entries()) {
+    const start = starts[at]
+    while (start !== undefined && start >= end && piece < pieces.length - 1)
+      end += pieces[++piece]!.content.length
+    found[piece]!.ids.push(id)
+  }
+  return found
+}
+
+async function encodedPieces(
+  tokenizer: Tokenizer,
+  pieces: readonly Piece[],
+  specials: boolean,
+  signal?: AbortSignal,
+): Promise<TokenPiece[]> {
+  const text = pieces.map(({ content }) => content).join('')
+  const { ids, offsets } = await tokenizer.encode(text, { specials, signal })
+  return sharedOut(
+    pieces,
+    ids,
+    offsets.map(span => span?.[0]),
+  )
+}
+
+/** Every piece by itself. */
+async function encodedApart(
+  tokenizer: Tokenizer,
+  pieces: readonly Piece[],
+  specials: boolean,
+  { dropFirstToken = false, specialsInside = false }: ContextRequest,
+  signal?: AbortSignal,
+): Promise<TokenPiece[]> {
+  const found: TokenPiece[] = []
+  for (const [at, { content, text }] of pieces.entries()) {
+    const isText = text !== undefined
+    const isLed = isText ? dropFirstToken : at === 0 ? specials : specialsInside && at === pieces.length - 1
+    const { ids } =
+      content === '' && !isLed ? { ids: [] } : await tokenizer.encode(content, { specials: isLed, signal })
+    found.push({ ids: isText && dropFirstToken ? ids.slice(1) : ids, text })
+  }
+  return found
+}
+
+/** Tokens that a model read: the prompt's, whichever way it was written as tokens. */
+async function givenPieces(
+  tokenizer: Tokenizer,
+  pieces: readonly Piece[],
+  ids: readonly number[],
+  signal?: AbortSignal,
+): Promise<TokenPiece[]> {
+  const text = pieces.map(({ content }) => content).join('')
+  for (const specials of [true, false]) {
+    const own = await tokenizer.encode(text, { specials, signal })
+    if (own.ids.length === ids.length && own.ids.every((id, at) => id === ids[at]))
+      return sharedOut(
+        pieces,
+        ids,
+        own.offsets.map(span => span?.[0]),
+      )
+  }
+  for (const specials of [true, false]) {
+    const placed = await placeTokens(tokenizer, ids, { specials, signal })
+    if (placed.text !== text) continue
+    return sharedOut(
+      pieces,
+      ids,
+      placed.spans.map(span => span?.start),
+    )
+  }
+  throw new AscribeError('INPUT_VALUE', 'promptIds are not the tokens of this prompt', {
+    hint: 'The context, question, template and chat must be those that the model was asked with.',
+  })
+}
+
+async function responseTokens(
+  model: Model,
+  response: string | readonly number[],
+  before: readonly number[],
+  specials: boolean,
+  signal?: AbortSignal,
+): Promise<ResponseTokens> {
+  const { tokenizer } = model
+  if (response.length === 0) throw new AscribeError('INPUT_VALUE', 'The response is empty')
+  if (typeof response !== 'string') {
+    const ids = await promptTokens(model, response, signal)
+    if (tokenizer === undefined) return { ids }
+    return { ids, ...(await placeTokens(tokenizer, ids, { before, signal })) }
+  }
+  const { ids, offsets } = await tokenizer!.encode(response, { specials, signal })
+  if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The response has no token')
+  const spans = offsets.map(span => (span === null ? null : { start: span[0], end: span[1] }))
+  return { ids, text: response, spans }
+}
+
+/** The pieces, checked, and where that is allowed cut to what the model reads. */
+function fitted(
+  model: Model,
+  texts: readonly ContextText[],
+  pieces: readonly TokenPiece[],
+  response: number,
+  overlong: 'error' | 'drop',
+): { texts: readonly ContextText[]; pieces: readonly TokenPiece[]; warnings: readonly string[] } {
+  for (const { ids, text } of pieces)
+    if (text !== undefined && ids.length === 0)
+      throw new AscribeError(
+        'INPUT_VALUE',
+        `Text ${text} of the context (${JSON.stringify(texts[text]!.text.slice(0, 40))}) has no token of its own`,
+      )
+  const { contextLength } = generating(model).decoder
+  const length = pieces.reduce((sum, { ids }) => sum + ids.length, response)
+  if (length <= contextLength) return { texts, pieces, warnings: [] }
+  const message = `The prompt has ${length - response} tokens and the response ${response}, and model ${model.name} reads ${contextLength} in all`
+  if (overlong === 'error')
+    throw new AscribeError('INPUT_SHAPE', message, {
+      hint: "overlong: 'drop' leaves texts out from the end on.",
+    })
+  let [left, kept] = [length, texts.length]
+  for (const { ids, text } of pieces.toReversed()) {
+    if (left <= contextLength) break
+    if (text === undefined) continue
+    left -= ids.length
+    kept = text
+  }
+  if (left > contextLength || kept === 0)
+    throw new AscribeError('INPUT_SHAPE', `${message}, even without its texts`)
+  return {
+    texts: texts.slice(0, kept),
+    pieces: pieces.filter(({ text }) => text === undefined || text < kept),
+    warnings: [`${message}: the last ${texts.length - kept} of ${texts.length} texts were left out`],
+  }
+}

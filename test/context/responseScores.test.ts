@@ -1,0 +1,48 @@
+import test from 'ava'
+import { coalitionOf, emptyCoalition, fullCoalition } from '#lib/games/coalition.js'
+import { ContextPrompt, loadModel, ResponseScores, Scorer } from '#lib/index.js'
+import { checkpointFolder } from '../oracles/recordedCheckpoints.js'
+
+const ids = [1, 5, 6, 7, 8, 9, 10, 11, 12]
+const spans = [
+  { start: 1, end: 3 },
+  { start: 3, end: 4 },
+  { start: 4, end: 7 },
+]
+
+for (const name of ['llama', 'gpt2', 'gemma2'])
+  test(`${name}: the response under some texts is as likely as under the prompt without the others`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    const response = [13, 14, 3]
+    const scores = new ResponseScores(await ContextPrompt.fromTokens(model, { ids, spans, response }))
+    const game = scores.game()
+    const sets = [[], [0], [1, 2], [0, 1, 2]]
+    const values = await game.valueBatch(sets.map(set => coalitionOf(3, set)))
+    const scorer = new Scorer(model)
+    for (const [at, set] of sets.entries()) {
+      const given = ids.filter((_, k) => {
+        const text = spans.findIndex(({ start, end }) => k >= start && k < end)
+        return text < 0 || set.includes(text)
+      })
+      const { logProbability } = await scorer.score({ given, text: response })
+      t.true(Math.abs(values[at]![0]! - logProbability) < 1e-4, `${values[at]![0]} ${logProbability}`)
+    }
+    // Known sets cost nothing, whichever game asks.
+    t.is(scores.evaluations, 4)
+    const [odds] = await scores.logOdds([fullCoalition(3)])
+    t.is(odds!.length, 3)
+    await scores.game(each => each[0]!).valueBatch([emptyCoalition(3), fullCoalition(3)])
+    t.is(await scores.logProbability([2, 1]), values[2]![0]!)
+    t.is(scores.evaluations, 4)
+  })
+
+test('values do not depend on their batch', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const prompt = await ContextPrompt.fromTokens(model, { ids, spans, response: [13, 14, 3] })
+  const sets = [[2], [0, 1], [0, 1, 2]].map(set => coalitionOf(3, set))
+  const together = await new ResponseScores(prompt).logOdds(sets)
+  for (const [at, set] of sets.entries()) {
+    const [alone] = await new ResponseScores(prompt).logOdds([set])
+    for (const [k, value] of alone!.entries()) t.true(Math.abs(value - together[at]![k]!) < 1e-5)
+  }
+})
