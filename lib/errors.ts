@@ -2,6 +2,7 @@
 export const errorCodes = {
   ABORTED: 'The caller aborted the work through its AbortSignal.',
   BACKEND_UNAVAILABLE: 'A device or backend that was asked for by name could not be used.',
+  BUDGET_SPENT: 'A budget of requests, tokens or cost that the caller set is spent.',
   CHAT_TEMPLATE_INVALID: 'A chat template is malformed, refuses the messages, or writes too much.',
   CHAT_TEMPLATE_REQUIRED: 'Messages were given to a model whose checkpoint has no chat template.',
   DEADLINE_EXCEEDED:
@@ -30,6 +31,7 @@ export const errorCodes = {
   PACKAGE_MISSING: 'An optional package is needed and not installed.',
   PREPROCESSING_REQUIRED: 'An image was given to a model whose preprocessing is not known.',
   REMOTE_FAILED: 'An endpoint could not be reached, refused, or gave an answer that cannot be used.',
+  REPLAY_MISSING: 'A recorded run holds no answer to a request.',
   REPRESENTATION_UNSUPPORTED:
     'An attribution has no such representation (for example token scores as a picture).',
   TARGET_INVALID: 'A target does not fit the model (class out of range, unknown label, wrong kind).',

@@ -96,6 +96,7 @@ export {
 } from './graph/target.js'
 export type { ChatMessage } from './language/chatPrompt.js'
 export { Embedder, type EmbedderOptions, type EmbedOptions, type Pooling } from './language/embedder.js'
+export { Entailment, type EntailmentOptions, type JudgeOptions } from './language/entailment.js'
 export {
   type FinishReason,
   type GenerateOptions,
@@ -104,7 +105,28 @@ export {
   Generator,
   type Prompt,
 } from './language/generator.js'
+export type { AnswerUsage, BudgetOptions, Prices, Usage } from './language/remote/budget.js'
+export { type EndpointOptions, LanguageEndpoint } from './language/remote/endpoint.js'
+export type { RecordingMode } from './language/remote/recording.js'
+export { RemoteEmbedder, type RemoteEmbedderOptions } from './language/remote/remoteEmbedder.js'
+export { RemoteEntailment } from './language/remote/remoteEntailment.js'
+export {
+  type RemoteGenerateOptions,
+  type RemoteGeneration,
+  RemoteGenerator,
+  type RemoteToken,
+} from './language/remote/remoteGenerator.js'
+export { type RemoteScore, RemoteScorer } from './language/remote/remoteScorer.js'
 export { type ScoreOptions, type ScoreRequest, Scorer, type TextScore } from './language/scorer.js'
+export type {
+  EntailmentPair,
+  EntailmentScore,
+  TextEmbedder,
+  TextEntailment,
+  TextGenerationOptions,
+  TextGenerator,
+  TextScorer,
+} from './language/services.js'
 export {
   AttentionRollout,
   type AttentionRolloutOptions,

@@ -13,7 +13,10 @@ export interface PackageTokenizer {
   pre_tokenizer: ((text: string, options?: object) => string[]) | null
   model: ((pieces: string[]) => string[]) | null
   post_processor: ((tokens: string[], pair: null, special: boolean) => { tokens: string[] }) | null
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[]; tokens: string[] }
+  encode(
+    text: string,
+    options?: { add_special_tokens?: boolean; text_pair?: string; return_token_type_ids?: boolean },
+  ): { ids: number[]; tokens: string[]; token_type_ids?: number[] }
   decode(
     ids: number[],
     options?: { skip_special_tokens?: boolean; clean_up_tokenization_spaces?: boolean },
@@ -32,6 +35,13 @@ export interface Encoding {
   /** Where each token lies in the text, in UTF-16 units without the white space around it; null for one that the
    * tokenizer added. */
   readonly offsets: readonly (Span | null)[]
+}
+
+/** Two texts as the tokens of one input. */
+export interface PairEncoding {
+  readonly ids: readonly number[]
+  /** Which text each token belongs to, as the model has it. */
+  readonly types: readonly number[]
 }
 
 interface Placed {
@@ -110,6 +120,19 @@ export class OffsetEncoder {
       tokens,
       offsets: own.map(each => (each === undefined ? null : trimmed(text, each.span))),
     }
+  }
+
+  /** @throws Error where the tokenizer has no form for two texts, which would then be one. */
+  encodePair(first: string, second: string): PairEncoding {
+    const { ids, token_type_ids: types = [] } = this.#tokenizer.encode(first, {
+      text_pair: second,
+      return_token_type_ids: true,
+    })
+    const apart = [first, second].map(text => this.encode(text, false).ids.length)
+    if (ids.length <= apart[0]! + apart[1]!) throw new Error('it puts nothing between two texts')
+    if (types.length !== ids.length || !ids.every(Number.isInteger))
+      throw new Error('the tokens of two texts are incomplete')
+    return { ids, types }
   }
 
   #place(text: string): Placed[] {

@@ -5,6 +5,7 @@ import { createEncoder } from './createEncoder.js'
  * does not have; in the other direction, whether they are shown. */
 export type TokenizerRequest =
   | { readonly text: string; readonly specials: boolean }
+  | { readonly text: string; readonly pair: string }
   | { readonly ids: readonly number[]; readonly specials: boolean }
 
 /** The thread of one tokenizer: says first whether the file is one, then answers text by text. */
@@ -14,11 +15,9 @@ try {
   const { encoder, facts } = await createEncoder(new TextDecoder().decode(workerData as Uint8Array))
   port.on('message', (request: TokenizerRequest) => {
     try {
-      port.postMessage(
-        'ids' in request
-          ? { text: encoder.decode(request.ids, request.specials) }
-          : { encoding: encoder.encode(request.text, request.specials) },
-      )
+      if ('ids' in request) port.postMessage({ text: encoder.decode(request.ids, request.specials) })
+      else if ('pair' in request) port.postMessage({ pair: encoder.encodePair(request.text, request.pair) })
+      else port.postMessage({ encoding: encoder.encode(request.text, request.specials) })
     } catch (error) {
       port.postMessage({ error: messageOf(error) })
     }

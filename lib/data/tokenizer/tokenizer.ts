@@ -3,10 +3,10 @@ import { AscribeError } from '../../errors.js'
 import { expectInteger, expectKnownKeys, expectString } from '../../validate.js'
 import { readFileBounded } from '../files.js'
 import type { TokenizerFacts } from './createEncoder.js'
-import type { Encoding } from './encodeWithOffsets.js'
+import type { Encoding, PairEncoding } from './encodeWithOffsets.js'
 import type { TokenizerRequest } from './thread.js'
 
-export type { Encoding } from './encodeWithOffsets.js'
+export type { Encoding, PairEncoding } from './encodeWithOffsets.js'
 
 export interface TokenizerOptions {
   /** The longest time that one text may take, in milliseconds. Default 10000; the file itself has at least as long. */
@@ -29,6 +29,7 @@ export interface TokenizeOptions {
 
 interface Answer {
   encoding?: Encoding
+  pair?: PairEncoding
   text?: string
   facts?: TokenizerFacts
   error?: string
@@ -75,6 +76,24 @@ export class Tokenizer {
       )
     const { encoding } = await this.#ask({ text, specials: options.specials ?? true }, options.signal)
     return encoding!
+  }
+
+  /**
+   * Writes two texts as the tokens of one input, with those that the tokenizer puts between them and at the ends: ids, and
+   * which text each token belongs to as the model has it (0 or 1; 0 throughout for models that do not tell them apart).
+   *
+   * @throws AscribeError as {@link encode}; TOKENIZER_INVALID where the tokenizer has no form for two texts.
+   */
+  async encodePair(
+    first: string,
+    second: string,
+    options: Pick<TokenizeOptions, 'signal'> = {},
+  ): Promise<PairEncoding> {
+    for (const text of [first, second])
+      if (expectString('text', text).length > maximumUnits)
+        throw new AscribeError('OPTION_RANGE', `A text has more than ${maximumUnits} characters`)
+    const { pair } = await this.#ask({ text: first, pair: second }, options.signal)
+    return pair!
   }
 
   /**

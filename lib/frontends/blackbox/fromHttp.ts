@@ -1,50 +1,22 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import PQueue from 'p-queue'
-import pRetry from 'p-retry'
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { rowsOf, stack } from '../../model/stack.js'
-import { expectInteger, expectKnownKeys, expectNumber, expectObject, expectString } from '../../validate.js'
+import { expectInteger, expectKnownKeys, expectObject, expectString } from '../../validate.js'
 import { AnswerCache, type Outputs } from './answerCache.js'
 import { BlackBox, type BlackBoxOptions } from './blackBox.js'
 import { type HttpFormat, openInference } from './openInference.js'
-import { post, RequestError } from './post.js'
+import { checkedAddress, parseAnswer, Requester, type RequesterOptions, requesterNames } from './requester.js'
 
-export interface HttpOptions extends BlackBoxOptions {
-  /** Sent with every request, for example `{ authorization: 'Bearer …' }`. They are in no result and no cache. */
-  headers?: Readonly<Record<string, string>>
+export interface HttpOptions extends BlackBoxOptions, RequesterOptions {
   /** How tensors travel. Default {@link openInference}. */
   format?: HttpFormat
-  /** Requests under way at once. Default 4. */
-  concurrency?: number
-  /** Requests started in any second. Default: no limit. */
-  requestsPerSecond?: number
-  /** Times a request is tried again after a timeout, a lost connection, or a status that says to. Default 3. */
-  retries?: number
-  /** Pause before the first retry, doubled for each one after it, unless the server says how long. Default 500. */
-  backoffMs?: number
-  /** For one request, its answer included. Default 30,000. */
-  timeoutMs?: number
-  /** Longer answers are refused. Default 16 MiB. */
-  maximumResponseBytes?: number
   /** A folder in which answers are kept, readable by its owner alone. Default: none are. */
   cache?: string
   /** Part of what kept answers are found by: change it when the model behind the address changes. */
   cacheVersion?: string
 }
 
-const httpNames = [
-  'headers',
-  'format',
-  'concurrency',
-  'requestsPerSecond',
-  'retries',
-  'backoffMs',
-  'timeoutMs',
-  'maximumResponseBytes',
-  'cache',
-  'cacheVersion',
-] as const
+const httpNames = [...requesterNames, 'format', 'cache', 'cacheVersion'] as const
 
 /**
  * Explains a model behind an HTTP endpoint. A batch is split into requests of `batch` examples, of which several are
@@ -71,68 +43,26 @@ export function fromHttp(address: string | URL, options: HttpOptions = {}): Blac
   })
 }
 
-function checkedAddress(address: string | URL): URL {
-  let url: URL
-  try {
-    url = new URL(address)
-  } catch (cause) {
-    throw new AscribeError('OPTION_RANGE', 'The address is no URL', { cause })
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new AscribeError(
-      'OPTION_RANGE',
-      `The address begins with ${url.protocol}, expected http: or https:`,
-    )
-  if (url.username !== '' || url.password !== '')
-    throw new AscribeError('OPTION_RANGE', 'The address holds credentials', {
-      hint: 'Give them as a header: addresses end up in logs and error messages.',
-    })
-  return url
-}
-
 class HttpClient {
   readonly address: URL
-  readonly concurrency: number
-  readonly #options: HttpOptions
   readonly #format: HttpFormat
-  readonly #queue: PQueue
-  readonly #retries: number
-  readonly #backoffMs: number
-  readonly #timeoutMs: number
-  readonly #maximumBytes: number
+  readonly #requester: Requester
   readonly #cache: AnswerCache | undefined
 
   constructor(address: URL, options: HttpOptions) {
     this.address = address
-    this.#options = options
-    for (const [name, value] of Object.entries(options.headers ?? {})) expectString(`headers.${name}`, value)
     this.#format = options.format ?? openInference
     expectKnownKeys('format', this.#format, ['encode', 'decode'])
-    this.concurrency = expectInteger('concurrency', options.concurrency ?? 4, 1, 256)
-    this.#retries = expectInteger('retries', options.retries ?? 3, 0, 100)
-    this.#backoffMs = expectNumber('backoffMs', options.backoffMs ?? 500, 0, 3_600_000)
-    this.#timeoutMs = expectInteger('timeoutMs', options.timeoutMs ?? 30_000, 1, 3_600_000)
-    this.#maximumBytes = expectInteger(
-      'maximumResponseBytes',
-      options.maximumResponseBytes ?? 1 << 24,
-      1,
-      2 ** 29,
-    )
-    const { requestsPerSecond } = options
-    if (requestsPerSecond !== undefined) expectNumber('requestsPerSecond', requestsPerSecond, 1e-3, 1e6)
-    // Below one request a second, one in a longer time.
-    const limit =
-      requestsPerSecond === undefined
-        ? {}
-        : requestsPerSecond >= 1
-          ? { interval: 1000, intervalCap: Math.floor(requestsPerSecond) }
-          : { interval: 1000 / requestsPerSecond, intervalCap: 1 }
-    this.#queue = new PQueue({ concurrency: this.concurrency, ...limit })
+    this.#requester = new Requester(options)
     if (options.cache !== undefined) {
       expectString('cache', options.cache)
       const context = JSON.stringify([address.href, options.outputs ?? [], options.cacheVersion ?? ''])
-      this.#cache = new AnswerCache(options.cache, context, this.#maximumBytes)
+      this.#cache = new AnswerCache(options.cache, context, this.#requester.maximumBytes)
     }
+  }
+
+  get concurrency(): number {
+    return this.#requester.concurrency
   }
 
   async run(
@@ -162,7 +92,7 @@ class HttpClient {
       }
     }
     try {
-      await Promise.all(parts.map(rows => this.#queue.add(() => ask(rows), { signal: ending })))
+      await Promise.all(parts.map(rows => this.#requester.queue(() => ask(rows), ending)))
     } catch (error) {
       stop.abort()
       if (signal?.aborted) throw new AscribeError('ABORTED', 'The work was aborted', { cause: signal.reason })
@@ -184,44 +114,11 @@ class HttpClient {
     signal: AbortSignal,
   ): Promise<Outputs> {
     const body = JSON.stringify(this.#format.encode(given, outputs))
-    const request = async () => {
-      const text = await post(this.address, body, {
-        headers: this.#options.headers ?? {},
-        timeoutMs: this.#timeoutMs,
-        maximumBytes: this.#maximumBytes,
-        signal,
-      })
-      return this.#decode(text, outputs, rows)
-    }
-    try {
-      return await pRetry(request, {
-        retries: this.#retries,
-        minTimeout: this.#backoffMs,
-        factor: 2,
-        signal,
-        shouldRetry: ({ error }) => error instanceof RequestError && error.isTransient,
-        onFailedAttempt: async ({ error, retriesLeft }) => {
-          if (error instanceof RequestError && error.isTransient && retriesLeft > 0 && error.waitMs)
-            await sleep(error.waitMs, undefined, { signal })
-        },
-      })
-    } catch (cause) {
-      if (!(cause instanceof RequestError)) throw cause
-      throw new AscribeError('REMOTE_FAILED', `${this.address.origin}: ${cause.message}`, { cause })
-    }
+    return this.#requester.request(this.address, body, text => this.#decode(text, outputs, rows), signal)
   }
 
   #decode(text: string, outputs: readonly string[], rows: number): Outputs {
-    let answer: unknown
-    try {
-      answer = JSON.parse(text)
-    } catch (cause) {
-      throw new AscribeError(
-        'REMOTE_FAILED',
-        `${this.address.origin} answers with something that is no JSON`,
-        { cause },
-      )
-    }
+    const answer = parseAnswer(text, this.address.origin)
     const made = this.#format.decode(answer)
     return Object.fromEntries(
       outputs.map(name => {
