@@ -5,13 +5,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadModel, type Model, Target, type Tensor } from '#lib/index.js'
-import { explainedValues } from '#lib/methods/inputs/explainedValues.js'
-import { gradientPlan } from '#lib/methods/inputs/gradientPlan.js'
-import { prepareInput } from '#lib/model/prepareInput.js'
-import { native, settle } from '#lib/native.js'
-import type { NativeTensor } from '#typings/addon.js'
+import { loadModel } from '#lib/index.js'
+import { native } from '#lib/native.js'
 import { flags, isChosen, printTable, quick, randomFloats } from './harness.js'
+import { inputGradient } from './inputGradient.js'
 
 interface Times {
   forward: number
@@ -40,39 +37,6 @@ if (folder === undefined || !existsSync(join(folder, 'peer.json'))) {
   process.exit(0)
 }
 const peer = JSON.parse(await readFile(join(folder, 'peer.json'), 'utf8')) as Peer
-
-async function gradientOf(model: Model, x: NativeTensor & Tensor) {
-  const inputs = { x }
-  const batch = x.shape[0]!
-  const { plan, target } = await gradientPlan(
-    model,
-    Target.class(7),
-    await explainedValues(
-      model,
-      await prepareInput(model, {
-        x: {
-          ...x,
-          shape: [1, ...x.shape.slice(1)],
-          data: (x.data as Float32Array).slice(0, x.data.length / batch),
-        },
-      }),
-      {},
-    ),
-    inputs,
-    batch,
-    { size: 1, graph: model.graph, inputs: model.inputs },
-  )
-  const extras: Record<string, NativeTensor> = target.readsClass
-    ? {
-        'ascribe.class': {
-          dtype: 'i64' as const,
-          shape: [batch, 1],
-          data: new BigInt64Array(batch).fill(7n),
-        },
-      }
-    : {}
-  return (options: { profile?: boolean } = {}) => settle(() => plan.run({ ...inputs, ...extras }, options))
-}
 
 async function median(run: () => Promise<unknown>): Promise<number> {
   for (let i = 0; i < 3; ++i) await run()
@@ -106,7 +70,7 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
   if (!isChosen(name)) continue
   const model = await loadModel(join(folder, `${name}.onnx`), { device })
   const known = { dtype: 'f32' as const, shape: [2, 3, 224, 224], data: await floats(`${name}.x.f32`) }
-  const run = await gradientOf(model, known)
+  const run = await inputGradient(model, known)
   const forward = await model.run({ x: known })
   const both = await run()
   const output = distances(
@@ -122,7 +86,7 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
       shape: [batch, 3, 224, 224],
       data: randomFloats(batch * 3 * 224 * 224),
     }
-    const explain = await gradientOf(model, x)
+    const explain = await inputGradient(model, x)
     const mine = { forward: await median(() => model.run({ x })), gradient: await median(() => explain()) }
     rows.push([
       `${name} x${batch}`,
@@ -137,7 +101,7 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
       `${gradient.relative.toExponential(1)} / ${byBatch.gradientError.toExponential(1)}`,
     ])
     if (batch === 32 || quick) {
-      const { milliseconds } = await explain()
+      await explain()
       const { profile = [] } = await explain({ profile: true })
       const byKernel = new Map<string, number>()
       for (const { kernel, milliseconds } of profile)

@@ -11,6 +11,10 @@ export interface Race {
   peer: number
   oursSpread: number
   peerSpread: number
+  /** Peer's time over ours, round by round: the median, and the ends of its 95 % interval by order statistics. */
+  ratio: number
+  low: number
+  high: number
   rounds: number
 }
 
@@ -22,6 +26,10 @@ export const { values: flags } = parseArgs({
     record: { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
     scenes: { type: 'string' },
+    batch: { type: 'string' },
+    seconds: { type: 'string' },
+    compile: { type: 'boolean', default: false },
+    package: { type: 'string' },
   },
 })
 /** `--quick`: seconds instead of minutes. */
@@ -44,34 +52,64 @@ function quantile(sorted: readonly number[], q: number): number {
 /** ONNX Runtime's threads spin for some 30 ms after a run, on cores that the other side would need. */
 const settleMs = 50
 
+/** A contender in another process says itself how long it took. */
+export interface Timed {
+  milliseconds: number
+}
+
 async function timed(run: Contender): Promise<number> {
   await setTimeout(settleMs)
   const start = performance.now()
-  await run()
-  return performance.now() - start
+  const result = await run()
+  const took = performance.now() - start
+  return isTimed(result) ? result.milliseconds : took
+}
+
+const isTimed = (result: unknown): result is Timed =>
+  typeof result === 'object' && result !== null && Object.keys(result).join() === 'milliseconds'
+
+export interface RaceOptions {
+  warmups?: number
+  fewest?: number
+  budgetMs?: number
 }
 
 /** Ours, theirs, ours, theirs …: what else the machine does meets both alike. */
-export async function race(ours: Contender, peer: Contender): Promise<Race> {
-  const budgetMs = quick ? 400 : 4000
-  for (let i = 0; i < 3; ++i) {
+export async function race(
+  ours: Contender,
+  peer: Contender,
+  {
+    warmups = 3,
+    fewest = quick ? 5 : 15,
+    budgetMs = flags.seconds ? 1000 * Number(flags.seconds) : quick ? 400 : 4000,
+  }: RaceOptions = {},
+): Promise<Race> {
+  for (let i = 0; i < warmups; ++i) {
     await ours()
     await peer()
   }
   const mine: number[] = []
   const theirs: number[] = []
   const start = performance.now()
-  while (mine.length < (quick ? 5 : 15) || (performance.now() - start < budgetMs && mine.length < 400)) {
+  while (mine.length < fewest || (performance.now() - start < budgetMs && mine.length < 400)) {
     mine.push(await timed(ours))
     theirs.push(await timed(peer))
   }
-  for (const list of [mine, theirs]) list.sort((a, b) => a - b)
+  const ratios = mine.map((one, at) => theirs[at]! / one)
+  for (const list of [mine, theirs, ratios]) list.sort((a, b) => a - b)
+  // Of n numbers, those this far from the middle hold the median between them 95 times in 100.
+  const reach = 0.98 * Math.sqrt(ratios.length)
+  const within = (at: number) => ratios[Math.min(ratios.length - 1, Math.max(0, at))]!
+  const middle = (ratios.length - 1) / 2
   const spread = (list: readonly number[]) => (quantile(list, 0.75) - quantile(list, 0.25)) / 2
   return {
     ours: quantile(mine, 0.5),
     peer: quantile(theirs, 0.5),
     oursSpread: spread(mine),
     peerSpread: spread(theirs),
+    ratio: quantile(ratios, 0.5),
+    low: within(Math.floor(middle - reach)),
+    high: within(Math.ceil(middle + reach)),
     rounds: mine.length,
   }
 }
