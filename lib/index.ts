@@ -25,6 +25,13 @@ export type {
 } from './attribution/types.js'
 export type { GridLayout, GridUnits, TensorUnits, TokenUnits, Units } from './attribution/units.js'
 export {
+  ContextAttribution,
+  type ContextAttributionInit,
+  type ContextCost,
+  type RankedText,
+  type TokenScore,
+} from './context/contextAttribution.js'
+export {
   ContextPrompt,
   type ContextRequest,
   type PromptTokenisation,
@@ -145,6 +152,18 @@ export {
   type TcavOptions,
   type TcavResult,
 } from './methods/concepts/tcav.js'
+export {
+  AttnTrace,
+  type AttnTraceOptions,
+  ResponseTrace,
+  type TraceOptions,
+} from './methods/context/attnTrace.js'
+export {
+  type ContextMethod,
+  type ContextMethodEntry,
+  contextMethods,
+  findContextMethod,
+} from './methods/context/registry.js'
 export {
   BlurIntegratedGradients,
   type BlurIntegratedGradientsOptions,

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-// Writes the pages of docs/ that follow from the code: docs/errors.md, docs/methods.md, docs/metrics.md and docs/operators.md. A test holds them current.
+// Writes the pages of docs/ that follow from the code: docs/context.md, docs/errors.md, docs/methods.md, docs/metrics.md and docs/operators.md. A test holds them current.
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { contextPage } from '../build/ts/test/oracles/contextPage.js'
 import { errorsPage, methodsPage, operatorsPage } from '../build/ts/test/oracles/docPages.js'
 import { metricsPage } from '../build/ts/test/oracles/metricsPage.js'
 
 const docs = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'docs')
+writeFileSync(path.join(docs, 'context.md'), contextPage())
 writeFileSync(path.join(docs, 'errors.md'), errorsPage())
 writeFileSync(path.join(docs, 'methods.md'), methodsPage())
 writeFileSync(path.join(docs, 'metrics.md'), metricsPage())

@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
+import type { Encoding, Tokenizer } from '../data/tokenizer/tokenizer.js'
 import { AscribeError } from '../errors.js'
 import { generating } from '../language/decoding.js'
 import { promptTokens } from '../language/generator.js'
@@ -65,11 +65,15 @@ export interface ResponseTokens {
 interface Piece {
   readonly content: string
   readonly text: number | undefined
+  /** Characters of the text in front that the prompt does not have. */
+  readonly skipped?: number
 }
 
 interface TokenPiece {
   readonly ids: readonly number[]
   readonly text: number | undefined
+  /** Where each token lies in what the piece says, in UTF-16 units. */
+  readonly places?: readonly (Span | null)[]
 }
 
 const requestKeys = [
@@ -217,6 +221,16 @@ export class ContextPrompt {
     return { ids: pieces.flatMap(({ ids }) => ids), spans }
   }
 
+  /** The tokens of a text in the whole prompt, and where each lies in the context. */
+  textTokens(text: number): { readonly id: number; readonly span: Span | null }[] {
+    const piece = this.#pieces.find(each => each.text === text)
+    const { start } = this.texts[text]!
+    return (piece?.ids ?? []).map((id, at) => {
+      const place = piece!.places?.[at] ?? null
+      return { id, span: place && { start: start + place.start, end: start + place.end } }
+    })
+  }
+
   /** The whole prompt. */
   async allTokens(): Promise<PromptTokens> {
     return this.tokens(this.texts.keys())
@@ -242,7 +256,7 @@ function piecesOf(
   let at = 0
   for (const [text, { start, end }] of texts.entries()) {
     if (start > at) pieces.push({ content: inside(at, start), text: undefined })
-    pieces.push({ content: inside(start, end), text })
+    pieces.push({ content: inside(start, end), text, skipped: Math.max(0, shown.start - start) })
     at = end
   }
   pieces.push({ content: inside(at, whole.length) + after, text: undefined })
@@ -253,19 +267,32 @@ function piecesOf(
 function sharedOut(
   pieces: readonly Piece[],
   ids: readonly number[],
-  starts: readonly (number | undefined)[],
+  spans: readonly (Span | null)[],
 ): TokenPiece[] {
-  const found = pieces.map(({ text }) => ({ ids: [] as number[], text }))
-  let piece = 0
-  let end = pieces[0]!.content.length
+  const found = pieces.map(({ text }) => ({ ids: [] as number[], text, places: [] as (Span | null)[] }))
+  let [piece, begin] = [0, 0]
   for (const [at, id] of ids.entries()) {
-    const start = starts[at]
-    while (start !== undefined && start >= end && piece < pieces.length - 1)
-      end += pieces[++piece]!.content.length
+    const span = spans[at] ?? null
+    while (span !== null && piece < pieces.length - 1) {
+      const end = begin + pieces[piece]!.content.length
+      if (span.start < end) break
+      begin = end
+      piece++
+    }
     found[piece]!.ids.push(id)
+    found[piece]!.places.push(span && inPiece(span, begin, pieces[piece]!))
   }
   return found
 }
+
+/** A span of a whole text in one of its pieces. */
+function inPiece({ start, end }: Span, begin: number, { content, skipped = 0 }: Piece): Span {
+  const from = Math.max(0, start - begin)
+  return { start: skipped + from, end: skipped + Math.max(from, Math.min(end - begin, content.length)) }
+}
+
+const spansOf = (offsets: Encoding['offsets']): (Span | null)[] =>
+  offsets.map(span => span && { start: span[0], end: span[1] })
 
 async function encodedPieces(
   tokenizer: Tokenizer,
@@ -275,11 +302,7 @@ async function encodedPieces(
 ): Promise<TokenPiece[]> {
   const text = pieces.map(({ content }) => content).join('')
   const { ids, offsets } = await tokenizer.encode(text, { specials, signal })
-  return sharedOut(
-    pieces,
-    ids,
-    offsets.map(span => span?.[0]),
-  )
+  return sharedOut(pieces, ids, spansOf(offsets))
 }
 
 /** Every piece by itself. */
@@ -294,9 +317,12 @@ async function encodedApart(
   for (const [at, { content, text }] of pieces.entries()) {
     const isText = text !== undefined
     const isLed = isText ? dropFirstToken : at === 0 ? specials : specialsInside && at === pieces.length - 1
-    const { ids } =
-      content === '' && !isLed ? { ids: [] } : await tokenizer.encode(content, { specials: isLed, signal })
-    found.push({ ids: isText && dropFirstToken ? ids.slice(1) : ids, text })
+    const { ids, offsets } =
+      content === '' && !isLed
+        ? { ids: [], offsets: [] }
+        : await tokenizer.encode(content, { specials: isLed, signal })
+    const from = isText && dropFirstToken ? 1 : 0
+    found.push({ ids: ids.slice(from), text, places: spansOf(offsets.slice(from)) })
   }
   return found
 }
@@ -312,20 +338,12 @@ async function givenPieces(
   for (const specials of [true, false]) {
     const own = await tokenizer.encode(text, { specials, signal })
     if (own.ids.length === ids.length && own.ids.every((id, at) => id === ids[at]))
-      return sharedOut(
-        pieces,
-        ids,
-        own.offsets.map(span => span?.[0]),
-      )
+      return sharedOut(pieces, ids, spansOf(own.offsets))
   }
   for (const specials of [true, false]) {
     const placed = await placeTokens(tokenizer, ids, { specials, signal })
     if (placed.text !== text) continue
-    return sharedOut(
-      pieces,
-      ids,
-      placed.spans.map(span => span?.start),
-    )
+    return sharedOut(pieces, ids, placed.spans)
   }
   throw new AscribeError('INPUT_VALUE', 'promptIds are not the tokens of this prompt', {
     hint: 'The context, question, template and chat must be those that the model was asked with.',
@@ -348,8 +366,7 @@ async function responseTokens(
   }
   const { ids, offsets } = await tokenizer!.encode(response, { specials, signal })
   if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The response has no token')
-  const spans = offsets.map(span => (span === null ? null : { start: span[0], end: span[1] }))
-  return { ids, text: response, spans }
+  return { ids, text: response, spans: spansOf(offsets) }
 }
 
 /** The pieces, checked, and where that is allowed cut to what the model reads. */

@@ -1,0 +1,111 @@
+import { createTensor } from '../data/tensor.js'
+import { AscribeError } from '../errors.js'
+import { type TracedLayer, type TracingGraph, tracingGraph } from '../frontends/checkpoints/tracingGraph.js'
+import { generating, padded } from '../language/decoding.js'
+import type { Model } from '../model/model.js'
+
+/** A prompt and a response as tokens, and the rows whose attention is wanted. */
+export interface TracedText {
+  readonly ids: readonly number[]
+  /** Positions of the first and behind the last query. */
+  readonly firstRow: number
+  readonly endRow: number
+}
+
+/** Tokens that go through the model at once, filled up ones too. */
+const tokensTogether = 4096
+
+const graphs = new WeakMap<Model, TracingGraph>()
+
+/** The layers whose attention is read, in order. @throws AscribeError MODEL_CAPABILITY */
+export function tracedLayers(model: Model): readonly TracedLayer[] {
+  return graphOf(model).layers
+}
+
+function graphOf(model: Model): TracingGraph {
+  const known = graphs.get(model)
+  if (known !== undefined) return known
+  const { decoder, checkpoint } = generating(model)
+  if (decoder.encode !== undefined)
+    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`)
+  const made = tracingGraph(decoder, checkpoint.weights, 'weighted')
+  graphs.set(model, made)
+  return made
+}
+
+/** Lengths in few sizes, so that few plans serve texts of like length: at most a sixteenth is filled up. */
+export function plannedLength(length: number, limit: number): number {
+  const step = Math.max(16, 2 ** (Math.floor(Math.log2(Math.max(1, length))) - 4))
+  return Math.min(limit, Math.ceil(length / step) * step)
+}
+
+/** Groups of texts of like length that go through the model side by side, by their places. */
+export function groupsByLength(lengths: readonly number[]): number[][] {
+  const order = lengths.map((_, at) => at).toSorted((a, b) => lengths[a]! - lengths[b]! || a - b)
+  const groups: number[][] = []
+  for (const at of order) {
+    const group = groups.at(-1)
+    // What would be filled up costs as much as tokens do.
+    const fits =
+      group !== undefined &&
+      (group.length + 1) * lengths[at]! <= tokensTogether &&
+      lengths[group[0]!]! >= 0.75 * lengths[at]!
+    if (fits) group.push(at)
+    else groups.push([at])
+  }
+  return groups
+}
+
+/**
+ * Attention of chosen rows, summed over all heads of all layers with their weights, while queries and keys are there:
+ * neither matrices nor states of layers are kept.
+ *
+ * @param weights One for each head of each layer, in order.
+ * @param take Is given the rows of each text as they come, [rows, length of the text].
+ */
+export async function traceRows(
+  model: Model,
+  texts: readonly TracedText[],
+  weights: Float32Array,
+  take: (at: number, rows: Float32Array, stride: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { decoder } = generating(model)
+  for (const { ids } of texts)
+    if (ids.length > decoder.contextLength)
+      throw new AscribeError(
+        'INPUT_SHAPE',
+        `The prompt and the response are ${ids.length} tokens, and model ${model.name} reads ${decoder.contextLength} in all`,
+      )
+  const graph = graphOf(model)
+  for (const group of groupsByLength(texts.map(({ ids }) => ids.length))) {
+    const rows = group.map(at => texts[at]!)
+    const longest = Math.max(...rows.map(({ ids }) => ids.length))
+    const length = plannedLength(longest, decoder.contextLength)
+    const count = rows[0]!.endRow - rows[0]!.firstRow
+    const sizes = { B: group.length, T: length, R: count, W: weights.length }
+    const places = rows.flatMap(({ firstRow }) =>
+      Array.from({ length: count }, (_, k) => BigInt(firstRow + k)),
+    )
+    const [found] = await model.runPlan(
+      `trace ${JSON.stringify(sizes)}`,
+      () => graph.graph,
+      {
+        // Filled up behind their ends, where causal attention does not look.
+        input_ids: padded(
+          rows.map(({ ids }) => ids),
+          0,
+          true,
+          length,
+        ),
+        rows: createTensor('i64', [group.length, count], BigInt64Array.from(places)),
+        weights: createTensor('f32', [weights.length], weights),
+      },
+      { sizes },
+      signal,
+    )
+    const all = found!.data as Float32Array
+    for (const [k, at] of group.entries())
+      take(at, all.subarray(k * count * length, (k + 1) * count * length), length)
+  }
+}

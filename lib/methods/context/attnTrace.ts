@@ -1,0 +1,334 @@
+import { ContextAttribution } from '../../context/contextAttribution.js'
+import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
+import { type TracedText, tracedLayers, traceRows } from '../../context/tracedRows.js'
+import { AscribeError } from '../../errors.js'
+import type { Model } from '../../model/model.js'
+import type { Span } from '../../regions/spans.js'
+import { expectInteger, expectKnownKeys, expectObject, typeError } from '../../validate.js'
+import { engineEnvironment } from '../engineEnvironment.js'
+import { type Given, type Resolved, resolveOptions } from '../options.js'
+import { scoreSamples, type TraceSample, tokenScores, warningsOf } from './attentionTrace.js'
+import { drawSubsets, subsetSize } from './subsets.js'
+
+export const attnTraceOptions = {
+  avgK: {
+    kind: 'integer',
+    default: 5,
+    minimum: 1,
+    description:
+      "A text's score is the mean of so many of its most read tokens, or of all where it has fewer.",
+  },
+  q: {
+    kind: 'number',
+    default: 0.4,
+    minimum: 0,
+    exclusive: true,
+    maximum: 1,
+    description: 'Share of the texts that each subset keeps; 1 reads the whole context once.',
+  },
+  B: {
+    kind: 'integer',
+    default: 30,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Subsets that are read, one forward pass each.',
+  },
+  topK: {
+    kind: 'integer',
+    default: 5,
+    minimum: 1,
+    description: 'Texts that are listed first.',
+  },
+  rows: {
+    kind: 'choice',
+    choices: ['attntrace', 'predicting'],
+    default: 'attntrace',
+    description:
+      "Whose attention counts: `predicting` are the tokens before each of the response's, `attntrace` the last of these too.",
+  },
+  stratified: {
+    kind: 'boolean',
+    default: false,
+    description: 'Draws every text equally often, or one time more.',
+  },
+  adaptive: {
+    kind: 'boolean',
+    default: false,
+    description:
+      'Ends before B subsets once the topK-th and the next text are two standard errors apart, after 10 at least.',
+  },
+  guards: {
+    kind: 'boolean',
+    default: true,
+    description:
+      'Takes all of fewer than five texts, and at least one; without it a subset has ⌊nq⌋ texts, which may be none.',
+  },
+  seed: { kind: 'integer', default: 0, description: 'Seed of the subsets.' },
+} as const
+
+export interface AttnTraceOptions extends Given<typeof attnTraceOptions> {
+  /** One weight for each head of each layer, in order ({@link At2}); default the mean of all. */
+  headWeights?: ArrayLike<number>
+}
+
+export interface TraceOptions {
+  /** Tokens of the response that are traced. Default all. */
+  span?: Span
+  signal?: AbortSignal
+  /** Passes done and in all. */
+  onProgress?: (done: number, total: number) => void
+}
+
+const leastSubsets = 10
+const subsetsOfRound = 5
+
+/**
+ * Which texts of a context a response came from, by attention (Wang, Geng, Chen and Jia, "AttnTrace", arXiv 2508.03793):
+ * the response's rows of all heads and layers are averaged, a text's score is the mean of its `avgK` most read tokens,
+ * averaged over `B` random subsets of the texts, so that texts that say the same do not share their attention away.
+ *
+ * Scores are mean attention weights (0 to 1, usually 1e-5 to 1e-2), with standard errors over subsets. They do not prove
+ * causes: see {@link removalCheck}. The model's own scale of scores and its windows are honoured, sums are in f32.
+ *
+ * @example
+ * const found = await new AttnTrace(model).attribute({ context, question: 'Who won?', response: 'Anna' })
+ * console.log(found.top(3).map(({ score, text }) => `${score} ${text}`))
+ */
+export class AttnTrace {
+  readonly options: Resolved<typeof attnTraceOptions>
+  readonly #weights: Float32Array
+  readonly #isMean: boolean
+
+  /** @throws AscribeError MODEL_CAPABILITY for models without causal attention; OPTION_* */
+  constructor(
+    readonly model: Model,
+    options: AttnTraceOptions = {},
+  ) {
+    expectObject('options', options)
+    const { headWeights, ...given } = options
+    this.options = resolveOptions(attnTraceOptions, given)
+    const layers = tracedLayers(model)
+    const heads = layers.reduce((sum, layer) => sum + layer.heads, 0)
+    this.#isMean = headWeights === undefined
+    this.#weights = checkedWeights(headWeights, heads, layers.length)
+  }
+
+  /**
+   * Scores of the texts.
+   *
+   * @throws AscribeError as {@link ContextPrompt.create}; OPTION_RANGE for a span outside the response; ABORTED.
+   */
+  async attribute(
+    given: ContextRequest | ContextPrompt,
+    options: TraceOptions = {},
+  ): Promise<ContextAttribution> {
+    const { prompt, span } = await this.#open(given, options)
+    const began = performance.now()
+    const read = await this.#read(prompt, span, true, options)
+    return this.#result(prompt, span, read, { first: 0, end: 1 }, performance.now() - began)
+  }
+
+  /** Keeps the attention of every row, so that any span of the response is answered without another pass. */
+  async trace(given: ContextRequest | ContextPrompt, options: TraceOptions = {}): Promise<ResponseTrace> {
+    const { prompt, span } = await this.#open(given, options)
+    const began = performance.now()
+    const read = await this.#read(prompt, span, false, options)
+    const milliseconds = performance.now() - began
+    return new ResponseTrace(prompt, span, part => {
+      const rows = { first: part.start - span.start, end: part.end - span.start + this.#extraRows }
+      return this.#result(prompt, part, read, rows, milliseconds)
+    })
+  }
+
+  get #extraRows(): number {
+    return this.options.rows === 'attntrace' ? 1 : 0
+  }
+
+  async #open(given: ContextRequest | ContextPrompt, options: TraceOptions) {
+    expectObject('trace options', options)
+    expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
+    const prompt =
+      given instanceof ContextPrompt ? given : await ContextPrompt.create(this.model, given, options.signal)
+    if (prompt.model !== this.model)
+      throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
+    return { prompt, span: checkedSpan(options.span, prompt.response.ids.length) }
+  }
+
+  async #read(prompt: ContextPrompt, span: Span, fold: boolean, options: TraceOptions): Promise<Reading> {
+    const { signal, onProgress } = options
+    const { adaptive, avgK, topK } = this.options
+    const count = prompt.texts.length
+    const subsets = subsetSize(count, this.options) === 0 ? [] : drawSubsets(count, this.options)
+    const samples: TraceSample[] = []
+    let tokens = 0
+    const steps = adaptive ? subsetsOfRound : Math.max(1, subsets.length)
+    for (let from = 0; from < subsets.length; ) {
+      const to = Math.min(subsets.length, from === 0 && adaptive ? leastSubsets : from + steps)
+      const part = await this.#sample(prompt, span, fold, subsets.slice(from, to), signal)
+      samples.push(...part.samples)
+      tokens += part.tokens
+      from = to
+      onProgress?.(from, subsets.length)
+      if (adaptive && isSettled(scoreSamples(count, samples, avgK, 0, fold ? 1 : rowsOf(samples[0]!)), topK))
+        break
+    }
+    return { samples, tokens }
+  }
+
+  async #sample(
+    prompt: ContextPrompt,
+    span: Span,
+    fold: boolean,
+    subsets: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<{ samples: TraceSample[]; tokens: number }> {
+    const texts: TracedText[] = []
+    const spans: (readonly Span[])[] = []
+    for (const kept of subsets) {
+      const tokens = await prompt.tokens(kept)
+      const firstRow = tokens.ids.length - 1 + span.start
+      const endRow = tokens.ids.length - 1 + span.end + this.#extraRows
+      // What stands behind the last row is read by none.
+      texts.push({ ids: [...tokens.ids, ...prompt.response.ids].slice(0, endRow), firstRow, endRow })
+      spans.push(tokens.spans)
+    }
+    const samples: TraceSample[] = []
+    await traceRows(
+      this.model,
+      texts,
+      this.#weights,
+      (at, rows, stride) => {
+        const own = spans[at]!
+        const { firstRow, endRow } = texts[at]!
+        const taken = ofContext(rows, stride, endRow - firstRow, own, fold)
+        samples[at] = { kept: subsets[at]!, lengths: own.map(({ start, end }) => end - start), rows: taken }
+      },
+      signal,
+    )
+    return { samples, tokens: texts.reduce((sum, { ids }) => sum + ids.length, 0) }
+  }
+
+  async #result(
+    prompt: ContextPrompt,
+    span: Span,
+    { samples, tokens }: Reading,
+    rows: { first: number; end: number },
+    milliseconds: number,
+  ): Promise<ContextAttribution> {
+    const { model, options } = this
+    const found = scoreSamples(prompt.texts.length, samples, options.avgK, rows.first, rows.end)
+    const { seed, ...rest } = options
+    const own = this.#isMean ? {} : { headWeights: Array.from(this.#weights) }
+    return new ContextAttribution({
+      model: { name: model.name, hash: await model.hash() },
+      method: {
+        name: 'AttnTrace',
+        options: { ...rest, ...own },
+        seed,
+        details: { subsets: samples.length, textsOfSubset: samples[0]?.kept.length ?? 0 },
+      },
+      unit: this.#isMean ? 'mean attention weight' : 'weighted attention',
+      texts: prompt.texts,
+      response: prompt.response,
+      responseSpan: span,
+      scores: found.scores,
+      standardErrors: found.standardErrors,
+      counts: found.counts,
+      tokens: tokenScores(found.tokens, text => prompt.textTokens(text)),
+      warnings: [
+        ...prompt.warnings.map(message => ({ code: 'TEXTS_DROPPED', message })),
+        ...warningsOf(found, { q: samples.length > 1 ? options.q : undefined, isMean: this.#isMean }),
+      ],
+      cost: { forwardPasses: samples.length, tokens, milliseconds },
+      environment: engineEnvironment(model.device, 1),
+    })
+  }
+}
+
+interface Reading {
+  readonly samples: readonly TraceSample[]
+  readonly tokens: number
+}
+
+/** Attention of a response that is kept row by row: see {@link AttnTrace.trace}. */
+export class ResponseTrace {
+  /** @internal */
+  constructor(
+    readonly prompt: ContextPrompt,
+    /** The response's tokens that were traced. */
+    readonly span: Span,
+    private readonly answer: (span: Span) => Promise<ContextAttribution>,
+  ) {}
+
+  /**
+   * Scores of the texts for some of the response's tokens.
+   *
+   * @throws AscribeError OPTION_RANGE for a span outside those that were traced.
+   */
+  async attribution(span: Span = this.span): Promise<ContextAttribution> {
+    const { start, end } = this.span
+    expectInteger('span.start', span?.start, start, end - 1)
+    expectInteger('span.end', span.end, span.start + 1, end)
+    return this.answer(span)
+  }
+}
+
+function checkedWeights(given: ArrayLike<number> | undefined, heads: number, layers: number): Float32Array {
+  if (given === undefined) return new Float32Array(heads).fill(1 / heads)
+  if (typeof given !== 'object' || typeof given.length !== 'number')
+    throw typeError('headWeights', 'a list of numbers', given)
+  if (given.length !== heads)
+    throw new AscribeError(
+      'INPUT_SHAPE',
+      `There are ${given.length} weights of heads, and the model's ${layers} layers have ${heads} heads`,
+    )
+  const weights = Float32Array.from(given)
+  if (!weights.every(Number.isFinite))
+    throw new AscribeError('INPUT_VALUE', 'A weight of a head is no finite number')
+  return weights
+}
+
+function checkedSpan(span: Span | undefined, length: number): Span {
+  if (span === undefined) return { start: 0, end: length }
+  expectObject('span', span)
+  const start = expectInteger('span.start', span.start, 0, length - 1)
+  return { start, end: expectInteger('span.end', span.end, start + 1, length) }
+}
+
+const rowsOf = ({ rows, lengths }: TraceSample): number =>
+  rows.length / lengths.reduce((sum, length) => sum + length, 0)
+
+/** The columns of the texts, row by row, or (`fold`) their mean over the rows. */
+function ofContext(
+  rows: Float32Array,
+  stride: number,
+  count: number,
+  spans: readonly Span[],
+  fold: boolean,
+): Float32Array {
+  const width = spans.reduce((sum, { start, end }) => sum + end - start, 0)
+  const sum = new Float64Array(width)
+  const found = new Float32Array(fold ? width : count * width)
+  for (let row = 0; row < count; row++) {
+    let at = 0
+    for (const { start, end } of spans)
+      for (let place = row * stride + start; place < row * stride + end; place++, at++)
+        if (fold) sum[at]! += rows[place]!
+        else found[row * width + at] = rows[place]!
+  }
+  if (fold) for (let at = 0; at < width; at++) found[at] = sum[at]! / count
+  return found
+}
+
+/** Whether the `topK`-th text and the one behind it are two standard errors apart. */
+function isSettled(
+  { scores, standardErrors }: { scores: number[]; standardErrors: (number | null)[] },
+  topK: number,
+): boolean {
+  if (scores.length <= topK) return standardErrors.every(error => error !== null)
+  const order = scores.map((_, at) => at).sort((a, b) => scores[b]! - scores[a]!)
+  const [last, next] = [order[topK - 1]!, order[topK]!]
+  const [a, b] = [standardErrors[last], standardErrors[next]]
+  if (a == null || b == null || standardErrors.includes(null)) return false
+  return scores[last]! - scores[next]! > 2 * Math.hypot(a, b)
+}

@@ -1,0 +1,58 @@
+import type { ContextAttribution } from '../../context/contextAttribution.js'
+import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
+import { AscribeError } from '../../errors.js'
+import type { Model } from '../../model/model.js'
+import type { OptionSchema } from '../options.js'
+import { attnTraceOptions } from './attnTrace.js'
+
+/** What every method that traces contexts offers. */
+export interface ContextMethod {
+  readonly model: Model
+  /** Scores of the texts of a context. */
+  attribute(
+    given: ContextRequest | ContextPrompt,
+    options?: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void },
+  ): Promise<ContextAttribution>
+}
+
+/** One method that traces contexts, as the command line, a server or an evaluation finds it. */
+export interface ContextMethodEntry {
+  /** Its published name, which is its class's. */
+  readonly name: string
+  readonly summary: string
+  /** The paper it comes from. */
+  readonly source: string
+  readonly options: OptionSchema
+  /** Loads its class. */
+  load(): Promise<(model: Model, options: Record<string, unknown>) => ContextMethod>
+}
+
+/** All of them, each under its published name. */
+export const contextMethods: readonly ContextMethodEntry[] = [
+  {
+    name: 'AttnTrace',
+    summary:
+      "Mean of each text's most read tokens in the attention of the response's rows, over all heads and layers, averaged over random subsets of the texts: one forward pass a subset, no gradients.",
+    source:
+      'Wang, Geng, Chen and Jia, arXiv 2508.03793; numbers of its code, the body of the paper [unconfirmed]',
+    options: attnTraceOptions,
+    load: async () => {
+      const { AttnTrace } = await import('./attnTrace.js')
+      return (model, options) => new AttnTrace(model, options)
+    },
+  },
+]
+
+/** @throws AscribeError OPTION_RANGE for a name that is none. */
+export function findContextMethod(name: string): ContextMethodEntry {
+  const found = contextMethods.find(entry => entry.name.toLowerCase() === name.toLowerCase())
+  if (found === undefined)
+    throw new AscribeError(
+      'OPTION_RANGE',
+      `There is no method called ${JSON.stringify(name)} that traces contexts`,
+      {
+        hint: `They are ${contextMethods.map(entry => entry.name).join(', ')}.`,
+      },
+    )
+  return found
+}

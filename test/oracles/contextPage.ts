@@ -1,0 +1,88 @@
+import { contextMethods } from '#lib/index.js'
+import { optionRow } from './optionRow.js'
+
+const introduction = `# Tracing contexts
+
+Which texts of a long context did an answer come from: sentences, paragraphs, passages that were retrieved, observations
+of a tool. For finding out after the fact which of them made a model say what it said (a planted instruction, a false
+passage), and for citing. This page is generated from the registry by \`node scripts/docs.js\`.
+
+\`\`\`ts
+import { AttnTrace, Generator, loadModel } from 'ascribe'
+
+const model = await loadModel('Llama-3.2-1B-Instruct/')
+const found = await new AttnTrace(model).attribute({ context, question, response })
+for (const { rank, score, standardError, text } of found.top(3)) console.log(rank, score, standardError, text)
+await found.save('trace.json')
+\`\`\`
+
+The model is any causal checkpoint ([checkpoints](checkpoints.md)). Where the one that answered is closed, an open one
+stands in with the closed one's answer.
+
+## The prompt
+
+\`context\` is one text, which is cut, or a list of passages, which are the texts as they are. \`response\` is the answer, or
+the token ids that a [\`Generator\`](checkpoints.md#text) wrote.
+
+| property | default | what it does |
+|---|---|---|
+| \`unit\` | sentences | \`sentences\` (Unicode's rules, but not behind abbreviations and initials), \`paragraphs\` (at blank lines), \`segments\` (of \`segmentWords\` words, 100), \`words\`. Put together they are the context again |
+| \`spans\` | none | Texts of your own, \`{ start, end }\` in UTF-16 units; what lies between them always stays |
+| \`question\`, \`template\` | | The template has \`[context]\` and, where there is a question, \`[question]\` |
+| \`chat\`, \`system\` | where there is one | The checkpoint's chat template is put around it, with a message of the system in front |
+| \`promptIds\` | none | The prompt's token ids as the model read them (\`Generation.promptIds\`) |
+| \`tokenisation\` | once | \`once\`: the prompt is written as tokens, and texts are tokens that are left out; \`anew\`: each shorter prompt is written as tokens by itself; \`apart\`: each text is |
+| \`dropFirstToken\`, \`specialsInside\` | false | With \`apart\`: what the code of AttnTrace does. Each text loses its first token, whatever it is; what follows the context, and the response, begin with the tokenizer's own tokens |
+| \`overlong\` | error | \`drop\` leaves texts out from the end on, with a warning, where the model reads less |
+
+Texts are removed, not masked: those behind them move up. \`ContextPrompt.create\` makes the prompt once for several
+methods; \`ContextPrompt.fromTokens\` takes ids and the tokens of each text, and needs no tokenizer. \`ResponseScores\` says
+how likely the response is with some of the texts, as a game that any sampler plays.
+
+## Results
+
+A \`ContextAttribution\` has a score for each text, where they are known standard errors, how often each was drawn and
+scores of its tokens, the response's tokens that were traced, warnings, cost, options and seed. \`top(count)\` ranks,
+\`save\` and \`ContextAttribution.load\` write and read JSON. Scores do not prove causes.
+
+| warning | meaning |
+|---|---|
+| \`SCORES_DEGENERATE\` | All scores are equal: the ranking is the texts' order |
+| \`SUBSETS_SMALL\` | Subsets have fewer than four texts |
+| \`TEXTS_NOT_DRAWN\` | Some texts were in no subset |
+| \`ATTENTION_ELSEWHERE\` | Less than 1 % of the attention is on the context |
+| \`TEXTS_DROPPED\` | Texts were left out so that the rest fits the model |
+`
+
+const notes: Readonly<Record<string, string>> = {
+  AttnTrace: `Attention is reduced inside its kernel, row by row, while queries and keys are there: no matrix and no layer's states
+are kept, and nothing behind the last layer's keys is computed. Sums are in f32; the model's own scale, caps and windows
+hold. \`headWeights\` weighs heads (one for each head of each layer). \`trace\` keeps the rows of the response's tokens, so that
+every span of the answer is traced by one reading:
+
+\`\`\`ts
+const trace = await new AttnTrace(model).trace({ context, question, response })
+const sentence = await trace.attribution({ start: 0, end: 12 }) // tokens of the response
+\`\`\`
+
+\`{ q: 1, avgK: 1e6 }\` is the plain mean of all attention. Unlike its code this reads the prompt that the model saw, takes all
+of fewer than five texts (⌊nq⌋ of two is none), and sums in f32 instead of bf16, which differs by 2 % at most.`,
+}
+
+/** docs/context.md */
+export function contextPage(): string {
+  const sections = contextMethods.flatMap(({ name, summary, source, options }) => [
+    `## ${name}`,
+    '',
+    summary,
+    '',
+    `Source: ${source}.`,
+    '',
+    '| option | values | default | what it does |',
+    '|---|---|---|---|',
+    ...Object.entries(options).map(([option, spec]) => optionRow(option, spec)),
+    '',
+    ...(notes[name] === undefined ? [] : [notes[name], '']),
+  ])
+  return [introduction, ...sections].join('\n')
+}
