@@ -94,9 +94,11 @@ export { type HttpFormat, openInference } from './frontends/blackbox/openInferen
 export type { GenerationDefaults } from './frontends/checkpoints/generationConfig.js'
 export type { Checkpoint } from './frontends/checkpoints/loadCheckpoint.js'
 export type { Hierarchy } from './games/samplers/owen.js'
+export { type PredictionName, predictionNames } from './graph/predictionTarget.js'
 export {
   type ClassName,
   type DetectionOutputs,
+  type PredictionDetails,
   type Score,
   Target,
   type TargetOptions,
@@ -164,6 +166,13 @@ export {
   contextMethods,
   findContextMethod,
 } from './methods/context/registry.js'
+export {
+  type ExplainGenerationOptions,
+  explainGeneration,
+  type GenerationMethod,
+} from './methods/generation/explainGeneration.js'
+export { GenerationAttribution, type GenerationStep } from './methods/generation/generationAttribution.js'
+export type { StepScoreName } from './methods/generation/predictionScores.js'
 export {
   BlurIntegratedGradients,
   type BlurIntegratedGradientsOptions,

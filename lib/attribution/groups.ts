@@ -83,20 +83,26 @@ function membership(spans: readonly Span[], offsets: readonly (Span | null)[]): 
   })
 }
 
+/** Tokens of one part of a text. */
+export interface TokenGroup {
+  readonly tokens: readonly number[]
+  /** Absent for a token that is in no part. */
+  readonly span: Span | undefined
+}
+
 /**
- * Tokens put together to words, sentences or spans of their text; features are added up first. Tokens in none (those
- * that the tokenizer added among them) stay by themselves.
+ * The parts that tokens are put together to, in the order of their first tokens. Tokens in none (those that the tokenizer
+ * added among them) stay by themselves.
  *
+ * @param name Of the input, for messages.
  * @throws AscribeError OPTION_RANGE where the tokens have no text, or spans are out of order.
  */
-export function groupInput(input: AttributedInput, into: TextGrouping, how: GroupReduction): AttributedInput {
-  const flat = aggregateInput(input, 'sum', undefined)
-  const units = flat.units as TokenUnits
-  const { text, offsets, tokens } = units
+export function tokenGroups(units: TokenUnits, into: TextGrouping, name: string): TokenGroup[] {
+  const { text, offsets } = units
   if (text === undefined || offsets === undefined)
     throw new AscribeError(
       'OPTION_RANGE',
-      `the tokens of input ${input.name} have no text that they could be put together to`,
+      `the tokens of input ${name} have no text that they could be put together to`,
       {
         hint: 'Explain a text: loadModel(…, { tokenizer }), then attribute(text).',
       },
@@ -115,6 +121,19 @@ export function groupInput(input: AttributedInput, into: TextGrouping, how: Grou
     groups.push(group)
     if (span !== undefined) bySpan.set(span, group)
   }
+  return groups
+}
+
+/** One score of several. */
+export const reduceGroup = (how: GroupReduction, values: readonly number[]): number => reducers[how](values)
+
+/** An input with its tokens put together by {@link tokenGroups}; features are added up first. */
+export function groupInput(input: AttributedInput, into: TextGrouping, how: GroupReduction): AttributedInput {
+  const flat = aggregateInput(input, 'sum', undefined)
+  const units = flat.units as TokenUnits
+  const groups = tokenGroups(units, into, input.name)
+  const { tokens } = units
+  const [text, offsets] = [units.text!, units.offsets!]
   const targets = flat.scores.data.length / tokens.length
   const data = new arrayConstructors[flat.scores.dtype](targets * groups.length)
   for (let target = 0; target < targets; target++)

@@ -9,8 +9,10 @@ import { AscribeError } from '../errors.js'
 import type { Score } from '../graph/target.js'
 import type { Explained } from '../methods/inputs/gradientMethod.js'
 import { findMethod } from '../methods/registry.js'
+import type { Model } from '../model/model.js'
 import { createMethod } from './createMethod.js'
 import { exitCodes } from './exitCodes.js'
+import { explainsGeneration, explainText, type GenerationFlags } from './explainText.js'
 import { listInputs, readInput, readNamedTensors, resultNames } from './inputs.js'
 import { addMethodFlags } from './methodFlags.js'
 import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
@@ -18,7 +20,7 @@ import { parseTarget } from './parseTarget.js'
 import { startProgress } from './progress.js'
 import { runCommand, type Session } from './session.js'
 
-interface ExplainFlags extends ModelFlags {
+interface ExplainFlags extends ModelFlags, GenerationFlags {
   method: string
   base: string
   target?: string[]
@@ -64,6 +66,26 @@ export function addExplain(program: Command, argv: readonly string[]): void {
     .option('--output <name>', 'the output that is explained; default the first')
     .option('--input <NAME=FILE.npy>', 'a tensor for an input, by name; may be given several times', collect)
     .option('--text <text>', 'a text, in place of a file; may be given several times', collect)
+    .option(
+      '--answer <text>',
+      'what a causal language model answers to the text, whose tokens are explained; default what it writes',
+    )
+    .option('--maximum-tokens <n>', 'tokens that are written where there is no --answer; default 16')
+    .option(
+      '--function <name>',
+      'what of each generated token is explained: logit (default), probability, entropy, contrastLogitDifference …',
+    )
+    .option('--contrast <text>', 'another answer, compared token by token')
+    .option('--contrast-prompt <text>', 'another text before the same answer')
+    .option(
+      '--step-score <name>',
+      'a number told of each generated token; may be given several times',
+      collect,
+    )
+    .option(
+      '--aggregation <how>',
+      "how the features of a token's embedding become one score: sum (default), l2, absmax, mean",
+    )
     .option('--group <part>', 'put tokens of texts together: word, whitespace or sentence')
     .option(
       '--layer <name>',
@@ -95,6 +117,8 @@ export function addExplain(program: Command, argv: readonly string[]): void {
     await runCommand(flags, session => explain(session, model, inputs, flags))
   })
 }
+
+const isText = (file: string): boolean => extname(file).toLowerCase() === '.txt'
 
 /** Where each result goes; undefined: nowhere, it is shown. */
 async function placeResults(inputs: readonly string[], flags: ExplainFlags): Promise<(string | undefined)[]> {
@@ -177,13 +201,12 @@ async function explain(
   const baseline = await readBaseline(flags.baseline)
   const chunk = flags.chunk === undefined ? undefined : await wholeNumber('--chunk', flags.chunk, 1, 1 << 20)
   const model = await openModel(path, flags)
-  const method = await createMethod(
-    model,
-    flags.method,
-    flags.base,
-    flags as unknown as Record<string, unknown>,
-  )
+  const make = (explained: Model) =>
+    createMethod(explained, flags.method, flags.base, flags as unknown as Record<string, unknown>)
+  const isGeneration = explainsGeneration(model, !hasNamed && files.every(isText), flags)
+  const method = isGeneration ? undefined : await make(model)
   const results: unknown[] = []
+  const color = process.stdout.isTTY === true && process.stdout.hasColors(2 ** 24)
   const shown: string[] = []
   const progress = await startProgress('explaining', !session.isJson)
   try {
@@ -200,10 +223,23 @@ async function explain(
         continue
       }
       const input: Explained = file === undefined ? (texts[index] ?? named) : await readInput(file)
+      const onProgress = (done: number, total: number) =>
+        progress.update(index * total + done, places.length * total)
+      if (method === undefined) {
+        const map = await explainText(model, input as string, make, flags, session.signal, chunk, onProgress)
+        if (place !== undefined) await map.save(place)
+        results.push({
+          ...summary(file, place, map.attribution),
+          steps: map.steps,
+          stepScores: map.stepScores,
+        })
+        shown.push(place === undefined ? map.toText({ color }) : oneLine(file, place, map.attribution))
+        continue
+      }
       const whole = await method.attribute(input, {
         target: targets.length > 1 ? targets : (targets[0] ?? general),
         signal: session.signal,
-        onProgress: (done, total) => progress.update(index * total + done, places.length * total),
+        onProgress,
         ...(baseline === undefined ? {} : { baseline }),
         ...(chunk === undefined ? {} : { chunk }),
         ...(flags.layer === undefined ? {} : { layer: flags.layer }),
@@ -215,7 +251,6 @@ async function explain(
           flags.smoothing === undefined ? {} : { smoothing: Number(flags.smoothing) },
         )
       results.push(summary(file, place, attribution))
-      const color = process.stdout.isTTY === true && process.stdout.hasColors(2 ** 24)
       shown.push(
         place === undefined
           ? attribution.toText({ color, columns: Math.min(process.stdout.columns ?? 48, 64) })

@@ -2,8 +2,9 @@ import type { NodeDescription } from '#typings/addon.js'
 import { AscribeError } from '../errors.js'
 import type { GraphBuilder, Value } from './builder.js'
 import type { OperationAttributes } from './operations.js'
+import { predictionObjective } from './predictionTarget.js'
 import { classIndex, type Score, type Target } from './target.js'
-import { detection, neuron, segment, similarity } from './targetParts.js'
+import { detection, neuron, predictionParts, segment, similarity } from './targetParts.js'
 
 /** Name of the int64 input [N, 1] that says which class of each example is explained. */
 export const classInput = 'ascribe.class'
@@ -126,6 +127,16 @@ export function compileTarget(
     return { objective: similarity(graph, output, description.reference), ...named, readsClass: false }
   if (description.kind === 'detection')
     return { objective: detection(graph, outputs, description), ...named, readsClass: false }
+  if (description.kind === 'prediction') {
+    const behind = lookBehind(graph, output)
+    const parts = predictionParts(graph, behind?.scores ?? output, description)
+    return {
+      objective: predictionObjective(description.of, parts),
+      ...named,
+      ...(behind === undefined ? {} : { lookedBehind: behind.op }),
+      readsClass: false,
+    }
+  }
   if (description.kind === 'token') {
     const row = graph.apply(
       'gather',

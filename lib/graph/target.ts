@@ -1,6 +1,14 @@
 import { AscribeError } from '../errors.js'
-import { expectInteger, expectNumber, expectOneOf, typeError } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectNumber,
+  expectObject,
+  expectOneOf,
+  typeError,
+} from '../validate.js'
 import type { GraphBuilder, Value } from './builder.js'
+import { type PredictionName, predictionNames, predictionReads } from './predictionTarget.js'
 
 /** A class by its index among the model's outputs, or by its label. */
 export type ClassName = number | string
@@ -33,7 +41,22 @@ export type TargetDescription =
       readonly outputs: DetectionOutputs
     }
   | { readonly kind: 'similarity'; readonly reference: Float32Array }
+  | ({ readonly kind: 'prediction'; readonly of: PredictionName } & PredictionDetails)
   | { readonly kind: 'expression'; readonly name: string; readonly build: TargetExpression }
+
+/** Which next token's distribution a prediction reads, and what it is compared with. */
+export interface PredictionDetails {
+  /** Row of an output [N, T, vocabulary] (negative counts from the end): the token after that place is predicted. Default: the output is one distribution, [N, vocabulary]. */
+  readonly position?: number
+  /** The token (or class) that is explained; needed by all functions but `entropy` and `klDivergence`. */
+  readonly token?: number
+  /** For contrasts: another token, or logits in another context, or both. */
+  readonly contrast?: { readonly token?: number; readonly logits?: ArrayLike<number> }
+  /** Of `klDivergence`: only so many most likely tokens count. Default all. */
+  readonly topK?: number
+  /** Of `klDivergence`: only the fewest most likely tokens that have this probability together count. Default all. */
+  readonly topP?: number
+}
 
 /** Where a detector has what it found: scores [N, boxes, classes] and boxes [N, boxes, 4]. */
 export interface DetectionOutputs {
@@ -206,6 +229,17 @@ export class Target {
       throw new AscribeError('TARGET_INVALID', 'The reference must be finite and not all zeros')
     return new Target({ kind: 'similarity', reference: vector }, options)
   }
+  /**
+   * A function of the distribution of a next token (or of classes): probability, entropy, contrasts and others, those that
+   * Inseq has.
+   *
+   * @example Target.prediction('contrastLogitDifference', { position: -1, token: 12, contrast: { token: 31 } })
+   * @throws AscribeError TARGET_INVALID where the function lacks what it reads.
+   */
+  static prediction(of: PredictionName, details: PredictionDetails = {}, options?: TargetOptions): Target {
+    expectOneOf('function', of, predictionNames)
+    return new Target({ kind: 'prediction', of, ...checkedPrediction(of, details) }, options)
+  }
   /** Any expression of the outputs that yields one value per example. */
   static expression(name: string, build: TargetExpression, options?: TargetOptions): Target {
     return new Target({ kind: 'expression', name, build }, options)
@@ -218,6 +252,35 @@ export class Target {
     if (typeof target === 'number') return Target.class(target)
     if (typeof target === 'string') return Target.label(target)
     throw typeError('target', 'a class index, a label or a Target', target)
+  }
+}
+
+function checkedPrediction(of: PredictionName, details: PredictionDetails): PredictionDetails {
+  expectObject('prediction', details)
+  expectKnownKeys('prediction', details, ['position', 'token', 'contrast', 'topK', 'topP'])
+  const { position, token, contrast, topK, topP } = details
+  if (position !== undefined) expectInteger('position', position)
+  if (token !== undefined) expectInteger('token', token, 0)
+  if (topK !== undefined) expectInteger('topK', topK, 1)
+  if (topP !== undefined) expectNumber('topP', topP, Number.MIN_VALUE, 1)
+  const reads = predictionReads(of)
+  const lacks = (what: string) => new AscribeError('TARGET_INVALID', `The target ${of} needs ${what}`)
+  if ((reads === 'token' || reads === 'contrast') && token === undefined) throw lacks('`token`')
+  if (contrast !== undefined) {
+    expectObject('contrast', contrast)
+    expectKnownKeys('contrast', contrast, ['token', 'logits'])
+    if (contrast.token !== undefined) expectInteger('contrast.token', contrast.token, 0)
+    if (contrast.logits !== undefined && !Array.from(contrast.logits).every(Number.isFinite))
+      throw new AscribeError('TARGET_INVALID', 'The logits of the contrast must be finite')
+  }
+  if (reads === 'contrast' && contrast?.token === undefined && contrast?.logits === undefined)
+    throw lacks('a `contrast`: another token, or logits in another context')
+  if (reads === 'distributions' && contrast?.logits === undefined)
+    throw lacks('`contrast.logits`, in another context')
+  const logits = contrast?.logits
+  return {
+    ...details,
+    ...(logits === undefined ? {} : { contrast: { ...contrast, logits: Float32Array.from(logits) } }),
   }
 }
 

@@ -11,7 +11,8 @@ export function targetKey(target: Target): string {
   const { description } = target
   if (description.kind === 'top' || description.kind === 'class')
     return `class ${JSON.stringify(target.options)}`
-  if (['expression', 'mask', 'similarity'].includes(description.kind)) {
+  const isContrast = description.kind === 'prediction' && description.contrast?.logits !== undefined
+  if (isContrast || ['expression', 'mask', 'similarity'].includes(description.kind)) {
     const key = expressionKeys.get(target) ?? ++expressions
     expressionKeys.set(target, key)
     return `${description.kind} ${key}`

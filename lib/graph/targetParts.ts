@@ -1,6 +1,7 @@
 import { AscribeError } from '../errors.js'
 import type { GraphBuilder, Value } from './builder.js'
-import type { DetectionOutputs } from './target.js'
+import type { PredictionParts } from './predictionTarget.js'
+import type { DetectionOutputs, PredictionDetails } from './target.js'
 
 const index = (graph: GraphBuilder, at: number): Value =>
   graph.constant('i64', [], BigInt64Array.of(BigInt(at)))
@@ -90,4 +91,41 @@ export function detection(
   })
   const ofClass = graph.apply('gather', [found, index(graph, target.class)], { axis: 2 })
   return flat(graph, graph.apply('gatherElements', [ofClass, nearest], { axis: 1 }))
+}
+
+/** What a prediction is computed from, for an output [N, T, vocabulary] or [N, vocabulary]. */
+export function predictionParts(
+  graph: GraphBuilder,
+  output: Value,
+  { position, token = 0, contrast, topK, topP }: PredictionDetails,
+): PredictionParts {
+  const row =
+    position === undefined ? output : graph.apply('gather', [output, index(graph, position)], { axis: 1 })
+  const logits = graph.apply('flatten', [row], { axis: 1 })
+  // One for each example, which a gather along the classes asks for.
+  const examples = graph.apply(
+    'concat',
+    [graph.apply('shape', [logits], { start: 0, end: 1 }), graph.integers([1])],
+    {
+      axis: 0,
+    },
+  )
+  const forAll = (at: number) => graph.apply('expand', [index(graph, at), examples])
+  const given = contrast?.logits
+  const reference =
+    given === undefined
+      ? logits
+      : graph.apply('expandLike', [
+          graph.constant('f32', [1, given.length], Float32Array.from(given)),
+          logits,
+        ])
+  return {
+    graph,
+    logits,
+    token: forAll(token),
+    contrast: forAll(contrast?.token ?? token),
+    reference,
+    topK,
+    topP,
+  }
 }

@@ -221,10 +221,11 @@ export class Model {
 
   /** This model's weights under another graph that holds its own; see `compose`. */
   withGraph(
-    change: Pick<ModelParts, 'graph' | 'outputs' | 'name'> & {
-      composition: string
-      labels?: readonly string[]
-    },
+    change: Pick<ModelParts, 'graph' | 'outputs' | 'name'> &
+      Partial<Pick<ModelParts, 'inputs'>> & {
+        composition: string
+        labels?: readonly string[]
+      },
   ): Model {
     this.#check()
     // What would be saved is the file alone, without what was put behind it.

@@ -54,23 +54,32 @@ export async function htmlPage(
       `<p class="eyebrow">${escapeMarkup(metadata.method.name)} \u00b7 where this output came from</p>`,
       `<h1>${escapeMarkup(title)}</h1>`,
       `<p class="lead">${escapeMarkup(metadata.targets.length > 1 ? `Model ${metadata.model.name}` : `${first.description} \u00b7 model ${metadata.model.name}`)}</p>`,
-      ...metadata.warnings.map(
-        ({ code, message }) =>
-          `<p class="warning" role="note"><strong><code>${escapeMarkup(code)}</code></strong> ${escapeMarkup(message)}</p>`,
-      ),
+      ...warningsMarkup(metadata),
       ...bodies,
-      '<div class="columns">',
-      outputMarkup(metadata),
-      checksMarkup(sections),
-      factsMarkup('Method', methodFacts(metadata)),
-      factsMarkup('Cost and environment', costFacts(metadata)),
-      ...(metadata.preprocessing === null
-        ? []
-        : [factsMarkup('Preprocessing', jsonFacts(metadata.preprocessing))]),
-      '</div>',
+      ...metadataCards(metadata, checksMarkup(sections)),
     ],
   })
 }
+
+/** What a reader of scores must know. */
+export const warningsMarkup = ({ warnings }: Metadata): string[] =>
+  warnings.map(
+    ({ code, message }) =>
+      `<p class="warning" role="note"><strong><code>${escapeMarkup(code)}</code></strong> ${escapeMarkup(message)}</p>`,
+  )
+
+/** The model's output, the method with every option, cost and versions, as cards; `checks` are put among them. */
+export const metadataCards = (metadata: Metadata, checks = ''): string[] => [
+  '<div class="columns">',
+  outputMarkup(metadata),
+  checks,
+  factsMarkup('Method', methodFacts(metadata)),
+  factsMarkup('Cost and environment', costFacts(metadata)),
+  ...(metadata.preprocessing === null
+    ? []
+    : [factsMarkup('Preprocessing', jsonFacts(metadata.preprocessing))]),
+  '</div>',
+]
 
 async function sectionMarkup(
   section: PageSection,
@@ -111,7 +120,8 @@ async function figureMarkup(figure: Figure, id: string): Promise<string> {
   return `<div class="${kind}">${figures.join('')}</div>${rangeMarkup(figure.range, figure.caption, id)}`
 }
 
-function rangeMarkup(range: ScoreRange, caption: string, id: string): string {
+/** The colours of a range, and what they mean. */
+export function rangeMarkup(range: ScoreRange, caption: string, id: string): string {
   const legend = `<svg viewBox="0 0 480 36" role="img" aria-label="Colour legend">${legendMarkup(range, 480, id)}</svg>`
   return `<div class="legend">${legend}</div><p class="note">${escapeMarkup(caption)}</p>`
 }

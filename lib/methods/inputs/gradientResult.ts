@@ -55,9 +55,11 @@ function describeTarget(model: Model, run: TargetRun, at: number) {
   const { class: index } = run.choices[at]!
   const label = index === undefined ? undefined : model.labels?.[index]
   const score = target.options.score ?? 'logit'
+  const { description } = target
+  const kind = description.kind === 'prediction' ? description.of : description.kind
   const what =
     index === undefined
-      ? `${target.description.kind} of ${compiled.valueName}`
+      ? `${kind} of ${compiled.valueName}`
       : `${score} of ${label === undefined ? `class ${index}` : `"${label}" (class ${index})`}`
   return {
     description: compiled.lookedBehind ? `${what}, before the final ${compiled.lookedBehind}` : what,

@@ -1,0 +1,51 @@
+import type { GraphDescription } from '#typings/addon.js'
+import { type PredictionName, predictionObjective, predictionReads } from '../../graph/predictionTarget.js'
+import type { CausalDecoder } from './family.js'
+import { Network, pickRow } from './network.js'
+import { WholeSequence } from './sequence.js'
+import type { CheckpointWeights } from './weights.js'
+
+export interface PredictionSettings {
+  readonly of: PredictionName
+  /** The contrast is in another context, whose logits are given. */
+  readonly hasReference: boolean
+  readonly topK: number | undefined
+  readonly topP: number | undefined
+}
+
+/**
+ * A function of one next token's distribution as a model's only output, `objective` [batch]: of `input_ids` [batch, tokens],
+ * the state at `row` [batch] alone goes through the product with the vocabulary. Further inputs, where the function reads
+ * them: `token` and `contrast` [batch, 1], and `reference` [batch, vocabulary].
+ */
+export function predictionGraph(
+  decoder: CausalDecoder,
+  weights: CheckpointWeights,
+  { of, hasReference, topK, topP }: PredictionSettings,
+): GraphDescription {
+  const net = new Network(weights)
+  const { graph } = net
+  const ids = graph.input('input_ids', 'i64', ['batch', 'tokens'])
+  const row = graph.input('row', 'i64', ['batch'])
+  const reads = predictionReads(of)
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const logits = decoder.logits(net, pickRow(net, hidden, row))
+  // A function that reads no token takes any.
+  const unread = net.unsqueeze(row, 1)
+  const token = reads === 'token' || reads === 'contrast' ? graph.input('token', 'i64', ['batch', 1]) : unread
+  const contrast = reads === 'contrast' ? graph.input('contrast', 'i64', ['batch', 1]) : token
+  const reference = hasReference ? graph.input('reference', 'f32', ['batch', decoder.vocabulary]) : logits
+  const objective = predictionObjective(of, { graph, logits, token, contrast, reference, topK, topP })
+  return graph.build([graph.named(objective, 'objective')])
+}
+
+/** Logits behind given rows: `input_ids` [B, T] and `rows` [R] of the states [B · T, features] -> [R, vocabulary]. */
+export function rowLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const rows = net.graph.input('rows', 'i64', ['R'])
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const width = net.dimension(hidden, -1)
+  const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
+  return net.graph.build([decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))])
+}

@@ -1,0 +1,19 @@
+import { AscribeError } from '../../errors.js'
+import type { CausalDecoder } from '../../frontends/checkpoints/family.js'
+import type { CheckpointWeights } from '../../frontends/checkpoints/weights.js'
+import { generating } from '../../language/decoding.js'
+import type { Model } from '../../model/model.js'
+
+/** The decoder of a model that goes on from the text that it reads. @throws AscribeError MODEL_CAPABILITY */
+export function causalDecoder(model: Model): { decoder: CausalDecoder; weights: CheckpointWeights } {
+  const { checkpoint, decoder } = generating(model)
+  if (decoder.encode !== undefined)
+    throw new AscribeError(
+      'MODEL_CAPABILITY',
+      `Model ${model.name} reads one text and writes another; its generated tokens are not explained yet`,
+      {
+        hint: 'Explain its output: attribute({ input_ids, attention_mask, decoder_input_ids }, { target }).',
+      },
+    )
+  return { decoder, weights: checkpoint.weights }
+}
