@@ -6,7 +6,7 @@ import { expectInteger } from '../validate.js'
 import { type OutputRow, rowOf } from './blackBoxTarget.js'
 import { type Coalition, isMember } from './coalition.js'
 import type { CoalitionEvaluator, Request } from './coalitionGame.js'
-import type { MaskedItem } from './maskedModel.js'
+import type { MaskedItem } from './maskedItem.js'
 
 export interface MaskedBlackBoxOptions {
   box: BlackBox

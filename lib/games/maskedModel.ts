@@ -1,26 +1,24 @@
-import type { DTypeName, NativeSession, NativeTensor } from '#typings/addon.js'
-import { arrayConstructors, createTensor, elementCount, type Tensor } from '../data/tensor.js'
-import { AscribeError } from '../errors.js'
-import { GraphBuilder, type Value } from '../graph/builder.js'
-import { onlyNeeded } from '../graph/onlyNeeded.js'
+import type { GraphDescription, NativePlan, NativeSession, NativeTensor } from '#typings/addon.js'
+import { arrayConstructors, elementCount, type Tensor } from '../data/tensor.js'
+import type { GraphBuilder, Value } from '../graph/builder.js'
 import { type Batching, batchingOf } from '../model/batching.js'
 import { bindSizes } from '../model/bindSizes.js'
 import type { Model } from '../model/model.js'
-import { concatenate, stack } from '../model/stack.js'
-import { call, native, settle } from '../native.js'
-import type { Regions } from '../regions/regions.js'
+import { settle } from '../native.js'
 import { expectInteger } from '../validate.js'
 import { type Coalition, isMember } from './coalition.js'
 import type { CoalitionEvaluator, Request } from './coalitionGame.js'
-
-/** One thing whose regions play: an example as the model takes it, and how it is cut. */
-export interface MaskedItem {
-  /** All inputs by name, leading axis 1. */
-  readonly tensors: Readonly<Record<string, Tensor>>
-  readonly regions: Regions
-  /** What absence looks like, in the model's space: a number, or a tensor [1, …] that broadcasts to the input. */
-  readonly baseline: number | Tensor
-}
+import {
+  type MaskedLayout,
+  type MaskedOutputs,
+  maskedGraph,
+  maskedNames,
+  openMaskedSession,
+  readsMaskedInput,
+  wideDtype,
+} from './maskedGraph.js'
+import { checkItems, commonBaselines, type MaskedItem } from './maskedItem.js'
+import { chooseStem, type Stem, stemForms } from './stem.js'
 
 /** What of the outputs makes a value. */
 export interface Readout {
@@ -57,6 +55,11 @@ export interface MaskedModelOptions {
    * regions that are kept whole.
    */
   render?: ((coalition: Coalition) => ArrayLike<number>) | undefined
+  /**
+   * Sets that are going to be evaluated of each item, about: where there are many, early layers of a convolution net are
+   * computed once for all of them (see {@link Stem}). Default 0: they are not.
+   */
+  evaluations?: number | undefined
   /** Coalitions of one pass; default as many as fit the memory bound, at most 32. */
   chunk?: number | undefined
   /** 'f64' runs the reference kernels in double. */
@@ -71,19 +74,12 @@ export interface MaskedModel extends CoalitionEvaluator {
   readonly batching: Batching
   /** Greatest memory of a pass so far, in bytes. */
   readonly peakBytes: number
+  /** The value that passes begin behind, where early layers were computed once for all sets. */
+  readonly stem: string | undefined
   /** Time spent in passes so far. */
   readonly milliseconds: number
   /** Lets go of the items on the device. */
   dispose(): void
-}
-
-const names = {
-  input: (name: string) => `ascribe.item.${name}`,
-  regions: 'ascribe.regions',
-  baseline: 'ascribe.baseline',
-  items: 'ascribe.items',
-  members: 'ascribe.members',
-  mask: 'ascribe.mask',
 }
 
 /** What one pass may hold unless the model or the call says otherwise. */
@@ -92,60 +88,6 @@ const defaultChunkBytes = 256 << 20
 const greatestChunk = 32
 /** Plans of models with more packed weights than this are made for two sizes of a pass, not for all. */
 const heavyWeights = 96 << 20
-
-function checkItems({ items, input, axes }: MaskedModelOptions): void {
-  const [first] = items
-  if (first === undefined) throw new AscribeError('INPUT_MISSING', 'There is nothing to mask')
-  const shape = first.tensors[input]?.shape
-  if (shape === undefined) throw new AscribeError('INPUT_MISSING', `The model has no input called "${input}"`)
-  for (const { tensors, regions, baseline } of items) {
-    for (const [name, tensor] of Object.entries(first.tensors))
-      if (tensors[name]?.shape.join() !== tensor.shape.join())
-        throw new AscribeError('INPUT_SHAPE', `The items have input "${name}" in different shapes`)
-    const cut = axes.map(axis => shape[axis])
-    if (regions.shape.join() !== cut.join())
-      throw new AscribeError(
-        'INPUT_SHAPE',
-        `The regions lie on [${regions.shape.join(', ')}], and axes ${axes.join(', ')} of "${input}" are [${cut.join(', ')}]`,
-      )
-    if (typeof baseline === 'number') {
-      if (!Number.isFinite(baseline))
-        throw new AscribeError('INPUT_VALUE', `The baseline is ${baseline}, not a finite number`)
-      continue
-    }
-    const fits =
-      baseline.shape.length === shape.length &&
-      baseline.shape.every((size, axis) => size === 1 || size === shape[axis])
-    if (!fits)
-      throw new AscribeError(
-        'INPUT_SHAPE',
-        `The baseline has shape [${baseline.shape.join(', ')}], which does not broadcast to [${shape.join(', ')}]`,
-      )
-    if (!(baseline.data instanceof BigInt64Array) && !baseline.data.every(Number.isFinite))
-      throw new AscribeError('INPUT_VALUE', 'The baseline holds NaN or infinity')
-  }
-}
-
-/** A baseline as a tensor of the input's dtype, [1, …]. */
-function baselineTensor({ tensors, baseline }: MaskedItem, input: string): Tensor {
-  const { dtype, shape } = tensors[input]!
-  const isWhole = dtype === 'i64'
-  const convert = (numbers: ArrayLike<number | bigint>) =>
-    isWhole
-      ? BigInt64Array.from(Array.from(numbers, BigInt))
-      : arrayConstructors[dtype as 'f32'].from(Array.from(numbers, Number))
-  if (typeof baseline === 'number')
-    return createTensor(dtype, new Array<number>(shape.length).fill(1), convert([baseline]) as never)
-  return createTensor(dtype, baseline.shape, convert(baseline.data as ArrayLike<number | bigint>) as never)
-}
-
-/** A baseline repeated so that all items' have one shape. */
-function commonBaselines(items: readonly MaskedItem[], input: string): Tensor {
-  const tensors = items.map(item => baselineTensor(item, input))
-  const shape = tensors[0]!.shape
-  if (tensors.every(tensor => tensor.shape.join() === shape.join())) return concatenate(tensors)
-  throw new AscribeError('INPUT_SHAPE', 'The items have baselines of different shapes')
-}
 
 /**
  * Values of coalitions from a model: members keep what they hold, the rest is set to the baseline. Masks are applied
@@ -156,119 +98,116 @@ function commonBaselines(items: readonly MaskedItem[], input: string): Tensor {
  *   a batch change each other and its size is fixed; `OUT_OF_MEMORY_BUDGET`, `ABORTED`.
  */
 export async function maskedModel(options: MaskedModelOptions): Promise<MaskedModel> {
-  checkItems(options)
   const { model, items, input, axes, readout, render, signal, precision = 'f32' } = options
+  checkItems(items, input, axes)
   const first = items[0]!
   const batching = await batchingOf(model, first.tensors, signal)
   const greatest = Math.max(...items.map(item => item.regions.count))
-  // Plans serve games of about as many players.
-  const players = 16 * Math.ceil(greatest / 16)
-  const places = elementCount(first.regions.shape)
-  const baselines = commonBaselines(items, input)
-  const wide = (dtype: DTypeName): DTypeName => (precision === 'f64' && dtype === 'f32' ? 'f64' : dtype)
-
-  const describe = () => {
-    const builder = new GraphBuilder()
-    const item = builder.input(names.items, 'i64', ['ascribe.rows'])
-    const perRow = (name: string, dtype: DTypeName, shape: readonly number[]) =>
-      builder.apply('gather', [builder.state(name, wide(dtype), [items.length, ...shape]), item], { axis: 0 })
-    const shape = first.tensors[input]!.shape
-    const bits = render
-      ? builder.input(names.mask, wide('f32'), ['ascribe.rows', places])
-      : builder.apply(
-          'gatherElements',
-          [
-            builder.input(names.members, 'bool', ['ascribe.rows', players]),
-            perRow(names.regions, 'i32', [places]),
-          ],
-          { axis: 1 },
-        )
-    const masked = builder.apply('reshape', [
-      bits,
-      builder.integers([-1, ...shape.slice(1).map((size, at) => (axes.includes(at + 1) ? size : 1))]),
-    ])
-    const inputs = Object.fromEntries(
-      Object.entries(first.tensors).map(([name, tensor]) => {
-        const own = perRow(names.input(name), tensor.dtype, tensor.shape.slice(1))
-        if (name !== input) return [name, own]
-        const absent = perRow(names.baseline, tensor.dtype, baselines.shape.slice(1))
-        if (!render) return [name, builder.apply('where', [masked, own, absent])]
-        const gap = builder.apply('sub', [own, absent])
-        return [name, builder.apply('add', [absent, builder.apply('mul', [masked, gap])])]
-      }),
-    )
-    const values = builder.include(batching.graph, { inputs })
-    const outputs = new Map(
-      model.outputs.flatMap(({ name }) => {
-        const value = model.output(values, name)
-        return value === undefined ? [] : [[name, value] as const]
-      }),
-    )
-    return onlyNeeded(builder.build(readout.outputs(builder, outputs, values)))
-  }
-  const kind = JSON.stringify([
-    readout.key,
+  const layout: MaskedLayout = {
+    model,
+    graph: batching.graph,
+    items,
     input,
     axes,
-    render ? 'soft' : players,
-    baselines.shape.slice(1),
+    baselines: commonBaselines(items, input),
+    // Plans serve games of about as many players.
+    players: 16 * Math.ceil((greatest + 1) / 16),
+    isSoft: render !== undefined,
+    precision,
+  }
+  const plain = maskedGraph(layout, readout.outputs)
+  const stem = batching.size === 'any' ? usableStem(layout, options) : undefined
+  const graph = stem === undefined ? plain : maskedGraph(layout, readout.outputs, stem)
+  const kind = JSON.stringify([
+    input,
+    axes,
+    render ? 'soft' : layout.players,
+    layout.baselines.shape.slice(1),
     items.length,
     Object.entries(first.tensors).map(([name, { dtype, shape }]) => [name, dtype, shape]),
     first.regions.shape,
     precision,
     batching.graph === model.graph,
   ])
-  const compile = (rows: number) => {
+  /** A plan of one of the graphs for passes of so many rows. */
+  const compile = (key: string, describe: () => GraphDescription, rows: number) => {
     const stacked = Object.entries(first.tensors).map(([name, tensor]): [string, Tensor] => [
       name,
       { ...tensor, shape: [rows, ...tensor.shape.slice(1)] },
     ])
-    const sizes = { ...bindSizes(batching.inputs, Object.fromEntries(stacked)), 'ascribe.rows': rows }
-    return model.plan(`masked ${rows} ${kind}`, describe, { sizes, precision }, signal)
+    const sizes = { ...bindSizes(batching.inputs, Object.fromEntries(stacked)), [maskedNames.rows]: rows }
+    return model.plan(`masked ${rows} ${key} ${kind}`, describe, { sizes, precision }, signal)
   }
+  const compileRows = (rows: number) =>
+    compile(JSON.stringify([readout.key, stem && [stem.value.name, stem.colors]]), () => graph, rows)
 
-  const sizes = await passSizes(model, batching, options.chunk, compile)
-  const session = openSession(model, describe(), items, baselines, precision, render !== undefined)
-  const plan = await compile(sizes[0]!)
+  const sizes = await passSizes(model, batching, options.chunk, compileRows)
   let peakBytes = 0
   let milliseconds = 0
 
-  const pass = async (requests: readonly Request[], rows: number, abort: AbortSignal | undefined) => {
-    const members = new Uint8Array(render ? 0 : rows * players)
-    const mask = render ? new arrayConstructors[wide('f32') as 'f32'](rows * places) : undefined
-    const item = new BigInt64Array(rows)
-    for (const [row, { item: of, coalition }] of requests.entries()) {
-      item[row] = BigInt(of)
-      if (mask) {
-        mask.set(render!(coalition), row * places)
-        continue
-      }
-      const { count } = items[of]!.regions
-      for (let player = 0; player < count; ++player)
-        if (isMember(coalition, player)) members[row * players + player] = 1
-    }
-    const used = await compile(rows)
+  const runRows = async (
+    plan: NativePlan,
+    session: NativeSession,
+    requests: readonly Request[],
+    rows: number,
+    abort: AbortSignal | undefined,
+  ) => {
     const result = await settle(
       () =>
-        used.run(
-          {
-            [names.items]: { dtype: 'i64', shape: [rows], data: item },
-            ...(mask
-              ? { [names.mask]: { dtype: wide('f32'), shape: [rows, places], data: mask } as NativeTensor }
-              : { [names.members]: { dtype: 'bool', shape: [rows, players], data: members } }),
-          },
-          {
-            session,
-            ...(model.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: model.memoryLimitBytes }),
-          },
-        ),
+        plan.run(rowInputs(layout, requests, rows, render), {
+          session,
+          ...(model.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: model.memoryLimitBytes }),
+        }),
       abort,
     )
     peakBytes = Math.max(peakBytes, result.peakBytes)
     milliseconds += result.milliseconds
+    return result.outputs
+  }
+
+  /** What a stem looks up: its value under every union of colours. */
+  const computeForms = async (of: Stem): Promise<Tensor> => {
+    const [down, across] = of.value.reach
+    const forms: MaskedOutputs = (builder, _, values) => [
+      builder.apply('transpose', [values.get(of.value.name)!], { permutation: [0, 2, 3, 1] }),
+    ]
+    const shallow = maskedGraph(layout, forms)
+    const rows = Math.min(sizes[0]!, 2 ** of.colors)
+    const plan = await compile(JSON.stringify(['forms', of.value.name]), () => shallow, rows)
+    const session = openMaskedSession(layout, shallow)
+    try {
+      const requests = items.flatMap((_, item) =>
+        stemForms(of, item).map((coalition): Request => ({ item, coalition })),
+      )
+      const each = down.size * across.size * of.value.channels
+      const data = new arrayConstructors[wideDtype(layout, 'f32') as 'f32'](requests.length * each)
+      for (let at = 0; at < requests.length; at += rows) {
+        const part = requests.slice(at, at + rows)
+        const [found] = await runRows(plan, session, part, rows, signal)
+        data.set((found!.data as Float32Array).subarray(0, part.length * each), at * each)
+      }
+      return {
+        dtype: wideDtype(layout, 'f32') as 'f32',
+        shape: [data.length / of.value.channels, of.value.channels],
+        data,
+      }
+    } finally {
+      session.dispose()
+    }
+  }
+
+  const plan = await compileRows(sizes[0]!)
+  const session = openMaskedSession(
+    layout,
+    graph,
+    stem === undefined ? undefined : { stem, forms: await computeForms(stem) },
+  )
+
+  const pass = async (requests: readonly Request[], rows: number, abort: AbortSignal | undefined) => {
+    const outputs = await runRows(await compileRows(rows), session, requests, rows, abort)
     return requests.map((request, row) =>
       readout.read(
-        result.outputs.map(({ data }) => {
+        outputs.map(({ data }) => {
           const each = data.length / rows
           return (data as Float32Array).subarray(row * each, (row + 1) * each)
         }),
@@ -281,6 +220,7 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
     batch: sizes[0]!,
     width: readout.width,
     device: plan.describe().device,
+    stem: stem?.value.name,
     batching,
     get peakBytes() {
       return peakBytes
@@ -330,29 +270,52 @@ async function passSizes(
   return sizes
 }
 
-/** Puts items, region maps and baselines where the plans read them. */
-function openSession(
-  model: Model,
-  graph: Parameters<ReturnType<typeof native>['createGraph']>[0],
-  items: readonly MaskedItem[],
-  baselines: Tensor,
-  precision: 'f32' | 'f64',
-  isSoft: boolean,
-): NativeSession {
-  const session = call(() => native().createGraph(graph).session({}, { device: model.device }))
-  const write = (name: string, tensor: Tensor) => {
-    const isWidened = precision === 'f64' && tensor.dtype === 'f32'
-    const data = isWidened ? Float64Array.from(tensor.data as Float32Array) : tensor.data
-    const given = { dtype: isWidened ? 'f64' : tensor.dtype, shape: [...tensor.shape], data }
-    call(() => session.write(name, given as NativeTensor))
+/** The stem that saves most of the work that is ahead, where there is one. */
+function usableStem(layout: MaskedLayout, options: MaskedModelOptions): Stem | undefined {
+  const { model, items, input, axes, graph, isSoft } = layout
+  const { shape } = items[0]!.tensors[input]!
+  const { evaluations = 0 } = options
+  if (isSoft || evaluations === 0 || shape.length !== 4 || axes.join() !== '2,3') return undefined
+  const stem = chooseStem({
+    graph,
+    input,
+    shape: [shape[1]!, shape[2]!, shape[3]!],
+    regions: items.map(({ regions }) => regions),
+    evaluations,
+    memoryLimitBytes: model.memoryLimitBytes,
+  })
+  // What is read may lie before its end.
+  if (stem === undefined || readsMaskedInput(maskedGraph(layout, options.readout.outputs, stem), input))
+    return undefined
+  return stem
+}
+
+/** The inputs of a pass: which item and which players (or which mask) each row has. */
+function rowInputs(
+  layout: MaskedLayout,
+  requests: readonly Request[],
+  rows: number,
+  render: MaskedModelOptions['render'],
+): Record<string, NativeTensor> {
+  const { items, players } = layout
+  const item = new BigInt64Array(rows)
+  for (const [row, request] of requests.entries()) item[row] = BigInt(request.item)
+  const ofItems: NativeTensor = { dtype: 'i64', shape: [rows], data: item }
+  if (render) {
+    const places = elementCount(items[0]!.regions.shape)
+    const dtype = wideDtype(layout, 'f32')
+    const data = new arrayConstructors[dtype as 'f32'](rows * places)
+    for (const [row, { coalition }] of requests.entries()) data.set(render(coalition), row * places)
+    return { [maskedNames.items]: ofItems, [maskedNames.mask]: { dtype, shape: [rows, places], data } }
   }
-  for (const [name, tensor] of Object.entries(stack(items.map(item => item.tensors))))
-    write(names.input(name), tensor)
-  write(names.baseline, baselines)
-  if (isSoft) return session
-  const places = items[0]!.regions.labels.length
-  const labels = new Int32Array(items.length * places)
-  for (const [at, { regions }] of items.entries()) labels.set(regions.labels, at * places)
-  write(names.regions, createTensor('i32', [items.length, places], labels))
-  return session
+  const members = new Uint8Array(rows * players)
+  for (const [row, { item: of, coalition }] of requests.entries()) {
+    const { count } = items[of]!.regions
+    for (let player = 0; player < count; ++player)
+      if (isMember(coalition, player)) members[row * players + player] = 1
+  }
+  return {
+    [maskedNames.items]: ofItems,
+    [maskedNames.members]: { dtype: 'bool', shape: [rows, players], data: members },
+  }
 }

@@ -1,7 +1,7 @@
 import { type Units, unitShape } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
-import type { MaskedItem } from '../../games/maskedModel.js'
+import type { MaskedItem } from '../../games/maskedItem.js'
 import type { Explainable } from '../../model/explainable.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { makeRegions, type RegionsOption } from '../../regions/makeRegions.js'

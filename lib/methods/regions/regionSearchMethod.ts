@@ -60,6 +60,15 @@ const alikeKey = ({ prepared, input, axes, regions, item }: RegionInput): string
     typeof item.baseline === 'number' ? 0 : item.baseline.shape,
   ])
 
+/** Sets that a search is going to evaluate, about. */
+function expectedEvaluations({ limit, pending, budget, weights }: SearchSettings, players: number): number {
+  const steps = Math.min(limit ?? players, players)
+  const left = players - steps / 2
+  const ends = pending(players) < players ? 0.65 : 1
+  const sets = steps * left * (weights.collaboration === 0 ? 1 : 2) * ends
+  return Math.min(sets, budget ?? Number.POSITIVE_INFINITY)
+}
+
 /** What is set to the baseline already cannot be taken away: its place in an order means nothing. */
 function blankNotice(group: readonly RegionInput[]): { code: string; message: string }[] {
   const blank = group.map(blankRegions).find(regions => regions.length > 0)
@@ -277,8 +286,11 @@ export abstract class RegionSearchMethod implements AttributionMethod {
     const [{ input, axes }] = group as [RegionInput]
     const shared = { input, axes, chunk: options.chunk, precision: settings.precision, signal }
     const items = group.map(({ item }) => item)
+    const evaluations = Math.min(...group.map(({ regions }) => expectedEvaluations(settings, regions.count)))
     const native =
-      model instanceof Model ? await maskedModel({ ...shared, model, items, readout }) : undefined
+      model instanceof Model
+        ? await maskedModel({ ...shared, model, items, readout, evaluations })
+        : undefined
     const classifier: CoalitionEvaluator =
       native ??
       maskedBlackBox({
