@@ -160,12 +160,19 @@ export {
   ResponseTrace,
   type TraceOptions,
 } from './methods/context/attnTrace.js'
+export { ContextCite, type ContextCiteOptions } from './methods/context/contextCite.js'
+export { ContextLeaveOneOut } from './methods/context/contextLeaveOneOut.js'
+export { ContextShapley, type ContextShapleyOptions } from './methods/context/contextShapley.js'
+export { DenoisedShapley, type DenoisedShapleyOptions } from './methods/context/denoisedShapley.js'
+export { PerturbedContext, type TracedContext } from './methods/context/perturbedContext.js'
 export {
   type ContextMethod,
   type ContextMethodEntry,
   contextMethods,
   findContextMethod,
 } from './methods/context/registry.js'
+export { SingleTextContribution } from './methods/context/singleTextContribution.js'
+export { TracLLM, type TracLlmOptions } from './methods/context/tracLlm.js'
 export {
   type ExplainGenerationOptions,
   explainGeneration,

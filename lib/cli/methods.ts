@@ -8,9 +8,12 @@ export function addMethods(program: Command): void {
     .description('list the attribution methods, or the options of one')
     .action(async (name: string | undefined, flags: CommonFlags) => {
       await runCommand(flags, async session => {
-        const { findMethod, methods } = await import('../methods/registry.js')
+        const { findMethod, foldedName, methods } = await import('../methods/registry.js')
+        const { contextMethods } = await import('../methods/context/registry.js')
         const { describeRange } = await import('./methodFlags.js')
-        const entries = name === undefined ? methods : [findMethod(name)]
+        const named = (wanted: string) =>
+          contextMethods.find(entry => foldedName(entry.name) === foldedName(wanted)) ?? findMethod(wanted)
+        const entries = name === undefined ? [...methods, ...contextMethods] : [named(name)]
         const documents = entries.map(({ load: _, ...entry }) => entry)
         if (name === undefined) {
           const width = Math.max(...entries.map(entry => entry.name.length))
@@ -25,7 +28,7 @@ export function addMethods(program: Command): void {
           ([option, spec]) =>
             `  ${option}\n      ${spec.description}\n      ${describeRange(spec)}; default ${spec.default ?? 'off'}`,
         )
-        const around = entry!.wraps ? ['Goes around another method (--base).'] : []
+        const around = 'wraps' in entry! && entry.wraps ? ['Goes around another method (--base).'] : []
         session.result(
           documents[0],
           [

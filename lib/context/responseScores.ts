@@ -42,6 +42,7 @@ export function logProbabilityOf(logOdds: ArrayLike<number>): number {
  */
 export class ResponseScores {
   readonly #known: CoalitionGame
+  #tokens = 0
 
   constructor(readonly prompt: ContextPrompt) {
     const evaluator: CoalitionEvaluator = {
@@ -55,6 +56,11 @@ export class ResponseScores {
   /** Passes so far: sets that were not known. */
   get evaluations(): number {
     return this.#known.cost.evaluations
+  }
+
+  /** Tokens of those passes, the response's among them, without what rows are filled up with. */
+  get tokens(): number {
+    return this.#tokens
   }
 
   /** Log-odds of the response's tokens, one vector for each set of texts. */
@@ -108,6 +114,7 @@ export class ResponseScores {
           `A prompt and the response are ${row.length} tokens, and model ${prompt.model.name} reads ${decoder.contextLength} in all`,
         )
       rows.push(row)
+      this.#tokens += row.length
     }
     // Rows of like length side by side, so that little is filled up.
     const order = rows.map((_, at) => at).toSorted((a, b) => rows[a]!.length - rows[b]!.length || a - b)

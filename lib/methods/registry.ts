@@ -335,7 +335,7 @@ export const methods: readonly MethodEntry[] = [
 ]
 
 /** `IntegratedGradients`, `integrated-gradients` and `integratedgradients` are one name. */
-const folded = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '')
+export const foldedName = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '')
 
 /**
  * Finds a method by its name, in any spelling.
@@ -343,7 +343,7 @@ const folded = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, ''
  * @throws AscribeError `OPTION_RANGE`, which lists the methods.
  */
 export function findMethod(name: string): MethodEntry {
-  const found = methods.find(entry => folded(entry.name) === folded(name))
+  const found = methods.find(entry => foldedName(entry.name) === foldedName(name))
   if (found !== undefined) return found
   throw new AscribeError('OPTION_RANGE', `There is no method called ${JSON.stringify(name.slice(0, 60))}`, {
     hint: `The methods are ${methods.map(entry => entry.name).join(', ')}.`,

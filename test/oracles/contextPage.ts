@@ -37,7 +37,15 @@ the token ids that a [\`Generator\`](checkpoints.md#text) wrote.
 
 Texts are removed, not masked: those behind them move up. \`ContextPrompt.create\` makes the prompt once for several
 methods; \`ContextPrompt.fromTokens\` takes ids and the tokens of each text, and needs no tokenizer. \`ResponseScores\` says
-how likely the response is with some of the texts, as a game that any sampler plays.
+how likely the response is with some of the texts, as a game that any sampler plays; sets that were asked for are
+remembered, so that methods which are given the same one share passes, and so do several spans of one response:
+
+\`\`\`ts
+const scores = new ResponseScores(await ContextPrompt.create(model, { context, question, response }))
+const whole = await new ContextCite(model).attribute(scores)
+const part = await new ContextCite(model).attribute(scores, { span: { start: 0, end: 9 } }) // no further pass
+const other = await new TracLLM(model).attribute(scores)
+\`\`\`
 
 ## Results
 
@@ -51,6 +59,8 @@ scores of its tokens, the response's tokens that were traced, warnings, cost, op
 | \`SUBSETS_SMALL\` | Subsets have fewer than four texts |
 | \`TEXTS_NOT_DRAWN\` | Some texts were in no subset |
 | \`ATTENTION_ELSEWHERE\` | Less than 1 % of the attention is on the context |
+| \`CONSTANT_MASKS\` | ContextCite kept some texts in all of its subsets or in none: their scores are 0 |
+| \`CONSTANT_SCORES\` | The response is as likely under every set of texts: all scores are 0 |
 | \`TEXTS_DROPPED\` | Texts were left out so that the rest fits the model |
 `
 
@@ -78,8 +88,9 @@ export function contextPage(): string {
     '',
     `Source: ${source}.`,
     '',
-    '| option | values | default | what it does |',
-    '|---|---|---|---|',
+    ...(Object.keys(options).length === 0
+      ? ['No options.']
+      : ['| option | values | default | what it does |', '|---|---|---|---|']),
     ...Object.entries(options).map(([option, spec]) => optionRow(option, spec)),
     '',
     ...(notes[name] === undefined ? [] : [notes[name], '']),

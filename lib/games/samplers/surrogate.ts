@@ -39,21 +39,35 @@ export function surrogate(
       errors: errors.slice(0, players),
     }
   }
-  return lasso(penalty, players, coalitions, values, weights)
+  return lasso({ penalty, players, coalitions, values, weights })
 }
 
 /** Rounds of coordinate descent; what has not come to rest by then is as near as doubles get. */
 const greatestRounds = 100_000
 const restTolerance = 1e-13
 
-/** Coordinate descent on the centred second moments. */
-function lasso(
-  penalty: number,
-  players: number,
-  coalitions: readonly Coalition[],
-  values: readonly number[],
-  weights: readonly number[],
-): Fitted {
+export interface LassoProblem {
+  penalty: number
+  players: number
+  coalitions: readonly Coalition[]
+  values: readonly number[]
+  weights: readonly number[]
+  /** Memberships are divided by their standard deviation, and so penalised alike however often a player is in. */
+  isStandardized?: boolean
+}
+
+/**
+ * Coordinate descent on the centred second moments. Coefficients are those of memberships as they are, also where they
+ * were standardised; a player who is always in, or never, has 0.
+ */
+export function lasso({
+  penalty,
+  players,
+  coalitions,
+  values,
+  weights,
+  isStandardized = false,
+}: LassoProblem): Fitted {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const means = new Float64Array(players)
   let meanValue = 0
@@ -75,6 +89,13 @@ function lasso(
       for (let j = 0; j < players; j++) gram[i * players + j]! += scaled * centred[j]!
     }
   }
+  const deviations = Float64Array.from(means, (_, i) =>
+    isStandardized ? Math.sqrt(gram[i * players + i]!) || 1 : 1,
+  )
+  for (let i = 0; i < players; i++) {
+    right[i]! /= deviations[i]!
+    for (let j = 0; j < players; j++) gram[i * players + j]! /= deviations[i]! * deviations[j]!
+  }
   const coefficients = new Float64Array(players)
   const scale = Math.max(...right.map(Math.abs))
   for (let round = 0; round < greatestRounds; round++) {
@@ -90,6 +111,7 @@ function lasso(
     }
     if (moved <= restTolerance * scale) break
   }
+  for (let i = 0; i < players; i++) coefficients[i]! /= deviations[i]!
   const intercept = coefficients.reduce((sum, value, player) => sum - value * means[player]!, meanValue)
   return { coefficients, intercept }
 }

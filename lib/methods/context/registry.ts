@@ -3,7 +3,9 @@ import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.
 import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
 import type { OptionSchema } from '../options.js'
+import { foldedName } from '../registry.js'
 import { attnTraceOptions } from './attnTrace.js'
+import { perturbedContextEntries } from './perturbedContextEntries.js'
 
 /** What every method that traces contexts offers. */
 export interface ContextMethod {
@@ -41,11 +43,12 @@ export const contextMethods: readonly ContextMethodEntry[] = [
       return (model, options) => new AttnTrace(model, options)
     },
   },
+  ...perturbedContextEntries,
 ]
 
 /** @throws AscribeError OPTION_RANGE for a name that is none. */
 export function findContextMethod(name: string): ContextMethodEntry {
-  const found = contextMethods.find(entry => entry.name.toLowerCase() === name.toLowerCase())
+  const found = contextMethods.find(entry => foldedName(entry.name) === foldedName(name))
   if (found === undefined)
     throw new AscribeError(
       'OPTION_RANGE',

@@ -1,0 +1,142 @@
+import type { AttributionWarning, Json } from '../../attribution/types.js'
+import { ContextAttribution } from '../../context/contextAttribution.js'
+import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
+import { logProbabilityOf, ResponseScores } from '../../context/responseScores.js'
+import { AscribeError } from '../../errors.js'
+import type { CoalitionGame } from '../../games/coalitionGame.js'
+import { type CoalitionPlayer, play } from '../../games/play.js'
+import type { SamplerResult } from '../../games/samplers/samplerResult.js'
+import { generating } from '../../language/decoding.js'
+import type { Model } from '../../model/model.js'
+import type { Span } from '../../regions/spans.js'
+import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
+import { engineEnvironment } from '../engineEnvironment.js'
+import type { MethodIdentity } from '../inputs/gradientResult.js'
+import type { TraceOptions } from './attnTrace.js'
+
+/** What is traced: a request, a prompt that was made of one, or scores of one that others have asked before. */
+export type TracedContext = ContextRequest | ContextPrompt | ResponseScores
+
+/** What was found out about a game of texts. */
+export interface FoundScores extends SamplerResult {
+  /** What else a reader may want to know of the run. */
+  readonly details?: { readonly [name: string]: Json }
+}
+
+/** Plays the game of a context's texts. */
+export type PlayContext = <Result>(
+  player: CoalitionPlayer<Result>,
+  value?: (logOdds: Float64Array) => number,
+) => Promise<Result>
+
+/**
+ * Methods that leave texts of the context out and look at how likely the response is then. Forward passes alone; sets of
+ * texts that were asked for are remembered, also between methods that are given the same {@link ResponseScores}.
+ */
+export abstract class PerturbedContext {
+  /** @throws AscribeError MODEL_CAPABILITY for models that do not predict tokens one by one. */
+  constructor(readonly model: Model) {
+    generating(model)
+  }
+
+  /** How it stands in results: its name, every option, its seed. */
+  abstract identity(): MethodIdentity
+  /** What a score is, for people. */
+  protected abstract readonly unit: string
+  /** Scores of the texts of a game. @param tokens Tokens of the response that are traced. */
+  protected abstract score(texts: number, tokens: number, play: PlayContext): Promise<FoundScores>
+
+  /**
+   * Scores of one context's texts.
+   *
+   * @throws AscribeError INPUT_VALUE for an empty response or no texts; INPUT_SHAPE where the prompt is longer than the
+   *   model reads; NOT_FINITE where the model gives no numbers; OPTION_*; ABORTED.
+   */
+  async attribute(traced: TracedContext, options: TraceOptions = {}): Promise<ContextAttribution> {
+    expectObject('trace options', options)
+    expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
+    const { signal, onProgress } = options
+    const started = performance.now()
+    const scores = await this.#scoresOf(traced, signal)
+    const { prompt } = scores
+    const { start, end } = checkedSpan(options.span, prompt.response.ids.length)
+    const before = { evaluations: scores.evaluations, tokens: scores.tokens }
+    const games = new Map<(logOdds: Float64Array) => number, CoalitionGame>()
+    const playOne: PlayContext = async (player, value = logProbabilityOf) => {
+      let game = games.get(value)
+      if (game === undefined) {
+        game = scores.game(odds => value(odds.subarray(start, end)))
+        games.set(value, game)
+      }
+      return (await play(game, player, { signal, onProgress })).result
+    }
+    const found = await this.score(prompt.texts.length, end - start, playOne)
+    const identity = this.identity()
+    const { model } = this
+    return new ContextAttribution({
+      model: { name: model.name, hash: await model.hash() },
+      method: {
+        name: identity.name,
+        options: identity.options as { [option: string]: Json },
+        ...(identity.seed === undefined ? {} : { seed: identity.seed }),
+        details: detailsOf(found),
+      },
+      unit: this.unit,
+      texts: prompt.texts,
+      response: prompt.response,
+      responseSpan: { start, end },
+      scores: Array.from(found.scores),
+      ...(found.errors
+        ? { standardErrors: Array.from(found.errors, error => (Number.isFinite(error) ? error : null)) }
+        : {}),
+      warnings: warningsOf(prompt, found),
+      cost: {
+        forwardPasses: scores.evaluations - before.evaluations,
+        tokens: scores.tokens - before.tokens,
+        milliseconds: performance.now() - started,
+      },
+      environment: engineEnvironment(model.device, scores.game().evaluator.batch),
+    })
+  }
+
+  async #scoresOf(traced: TracedContext, signal: AbortSignal | undefined): Promise<ResponseScores> {
+    const scores =
+      traced instanceof ResponseScores
+        ? traced
+        : new ResponseScores(
+            traced instanceof ContextPrompt ? traced : await ContextPrompt.create(this.model, traced, signal),
+          )
+    if (scores.prompt.model !== this.model)
+      throw new AscribeError('OPTION_RANGE', 'The prompt is for another model than the method')
+    return scores
+  }
+}
+
+function checkedSpan(span: Span | undefined, tokens: number): Span {
+  if (span === undefined) return { start: 0, end: tokens }
+  expectObject('span', span)
+  const start = expectInteger('span.start', span.start, 0, tokens - 1)
+  return { start, end: expectInteger('span.end', span.end, start + 1, tokens) }
+}
+
+function detailsOf({ samples, full, empty, intercept, details }: FoundScores): { [name: string]: Json } {
+  return {
+    samples,
+    ...(full === undefined ? {} : { valueOfAll: full }),
+    ...(empty === undefined ? {} : { valueOfNone: empty }),
+    ...(intercept === undefined ? {} : { intercept }),
+    ...details,
+  }
+}
+
+function warningsOf(prompt: ContextPrompt, { scores, warnings }: FoundScores): AttributionWarning[] {
+  const found: AttributionWarning[] = prompt.warnings.map(message => ({ code: 'TEXTS_DROPPED', message }))
+  found.push(...warnings)
+  const areAlike = scores.length > 1 && scores.every(score => score === scores[0])
+  if (areAlike && !warnings.some(({ code }) => code === 'CONSTANT_SCORES'))
+    found.push({
+      code: 'SCORES_DEGENERATE',
+      message: 'All texts have the same score: the ranking is their order',
+    })
+  return found
+}
