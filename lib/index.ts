@@ -180,6 +180,7 @@ export {
 } from './methods/generation/explainGeneration.js'
 export { GenerationAttribution, type GenerationStep } from './methods/generation/generationAttribution.js'
 export type { StepScoreName } from './methods/generation/predictionScores.js'
+export { ReAGent, type ReAGentOptions, type ReplacementSources } from './methods/generation/reAGent.js'
 export {
   BlurIntegratedGradients,
   type BlurIntegratedGradientsOptions,
@@ -313,6 +314,12 @@ export { Road, type RoadOptions } from './metrics/road.js'
 export type { Attributer, MapSource, MetricSample, RecordedMap } from './metrics/sample.js'
 export { SensitivityMax, type SensitivityMaxOptions } from './metrics/sensitivityMax.js'
 export { withShuffledParameters } from './metrics/shuffledParameters.js'
+export {
+  type SoftFaithfulness,
+  type SoftFaithfulnessOptions,
+  type SoftMean,
+  softFaithfulness,
+} from './metrics/softFaithfulness.js'
 export { type MapMetricOptions, Sparseness } from './metrics/sparseness.js'
 export type { MetricBaseline } from './metrics/subject.js'
 export { Sufficiency } from './metrics/sufficiency.js'

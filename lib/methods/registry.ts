@@ -5,6 +5,7 @@ import { gradientXAttentionOptions } from './attention/gradientXAttention.js'
 import { leGradOptions } from './attention/leGrad.js'
 import { rawAttentionOptions } from './attention/rawAttention.js'
 import type { AttributionMethod } from './attributionMethod.js'
+import { reAGentOptions } from './generation/reAGent.js'
 import { biasedOption } from './inputs/biasedOption.js'
 import { deepLiftOptions } from './inputs/deepLift.js'
 import type { GradientMethod } from './inputs/gradientMethod.js'
@@ -20,7 +21,7 @@ import { perturbationEntries } from './regions/perturbationEntries.js'
 import { smdlOptions } from './regions/smdl.js'
 
 /** What a model must offer. */
-export type Capability = 'gradients' | 'attention'
+export type Capability = 'gradients' | 'attention' | 'generation'
 
 /** Makes a method for a model. `base` is the method that a wrapping method goes around. */
 export type CreateMethod = (
@@ -190,6 +191,23 @@ const attentionEntries: readonly MethodEntry[] = [
   },
 ]
 
+const generationEntries: readonly MethodEntry[] = [
+  {
+    name: 'ReAGent',
+    role: 'attribute',
+    summary:
+      'Random replacements of tokens, and what they do to the probability of a generated one, until a few kept tokens bring it back: forward passes alone, hundreds to thousands of them. Scores add up to 1. Which chains the rationale counts is [unconfirmed].',
+    source: 'Zhao and Shan 2024, arXiv 2402.00794',
+    requires: ['generation'],
+    options: reAGentOptions,
+    wraps: false,
+    load: async () => {
+      const { ReAGent } = await import('./generation/reAGent.js')
+      return (model, options) => new ReAGent(model, options)
+    },
+  },
+]
+
 /** Every method, in the order in which they are listed. */
 export const methods: readonly MethodEntry[] = [
   {
@@ -273,6 +291,7 @@ export const methods: readonly MethodEntry[] = [
   ...camEntries,
   ...forwardCamEntries,
   ...attentionEntries,
+  ...generationEntries,
   ...perturbationEntries,
   {
     name: 'Lima',

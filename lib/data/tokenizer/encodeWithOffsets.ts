@@ -2,6 +2,9 @@ import { type Aligned, aligned, changed, type Span, slice } from './aligned.js'
 import { type Alphabet, alphabetOf, layOut } from './pieces.js'
 import { type TokenForm, tokenSpans } from './tokensOf.js'
 
+/** Ids beyond are taken for damage. */
+const mostTokens = 1 << 22
+
 type Normalizer = ((text: string) => string) & {
   /** The steps of a sequence. */
   readonly normalizers?: readonly (Normalizer | null)[]
@@ -37,6 +40,14 @@ export interface Encoding {
   readonly offsets: readonly (Span | null)[]
 }
 
+/** Every token that a tokenizer has, by id; an id that is none is ''. */
+export interface Vocabulary {
+  /** As the tokenizer's model has them: letters of its own stand for spaces and bytes. */
+  readonly tokens: readonly string[]
+  /** Ids of tokens that are no letters of a text. */
+  readonly special: readonly number[]
+}
+
 /** Two texts as the tokens of one input. */
 export interface PairEncoding {
   readonly ids: readonly number[]
@@ -59,6 +70,7 @@ export class OffsetEncoder {
   readonly #tokenizer: PackageTokenizer
   readonly #alphabet: Alphabet
   readonly #form: TokenForm
+  readonly #description: Record<string, unknown>
   readonly #added: { verbatim: RegExp | undefined; normalized: RegExp | undefined }
   readonly #contents: ReadonlyMap<string, { content: string; lstrip: boolean; rstrip: boolean }>
 
@@ -66,6 +78,7 @@ export class OffsetEncoder {
     this.#tokenizer = tokenizer
     this.#alphabet = alphabetOf(description.pre_tokenizer)
     this.#form = formOf(description)
+    this.#description = description
     const contents = new Map<string, { content: string; lstrip: boolean; rstrip: boolean }>()
     const [verbatim, normalized]: [string[], string[]] = [[], []]
     for (const token of tokenizer.get_added_tokens_decoder().values()) {
@@ -133,6 +146,26 @@ export class OffsetEncoder {
     if (types.length !== ids.length || !ids.every(Number.isInteger))
       throw new Error('the tokens of two texts are incomplete')
     return { ids, types }
+  }
+
+  vocabulary(): Vocabulary {
+    const { vocab } = (this.#description.model ?? {}) as { vocab?: unknown }
+    const tokens: string[] = []
+    const put = (id: unknown, token: unknown) => {
+      if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= mostTokens) return
+      while (tokens.length <= (id as number)) tokens.push('')
+      if (typeof token === 'string') tokens[id as number] = token
+    }
+    if (Array.isArray(vocab))
+      for (const [id, entry] of vocab.entries()) put(id, Array.isArray(entry) ? entry[0] : entry)
+    else for (const [token, id] of Object.entries((vocab ?? {}) as object)) put(id, token)
+    const special: number[] = []
+    const added = this.#description.added_tokens
+    for (const each of (Array.isArray(added) ? added : []) as Record<string, unknown>[]) {
+      put(each?.id, each?.content)
+      if (each?.special === true) special.push(each.id as number)
+    }
+    return { tokens, special }
   }
 
   #place(text: string): Placed[] {

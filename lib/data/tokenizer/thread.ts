@@ -6,6 +6,7 @@ import { createEncoder } from './createEncoder.js'
 export type TokenizerRequest =
   | { readonly text: string; readonly specials: boolean }
   | { readonly text: string; readonly pair: string }
+  | { readonly vocabulary: true }
   | { readonly ids: readonly number[]; readonly specials: boolean }
 
 /** The thread of one tokenizer: says first whether the file is one, then answers text by text. */
@@ -17,6 +18,7 @@ try {
     try {
       if ('ids' in request) port.postMessage({ text: encoder.decode(request.ids, request.specials) })
       else if ('pair' in request) port.postMessage({ pair: encoder.encodePair(request.text, request.pair) })
+      else if ('vocabulary' in request) port.postMessage({ vocabulary: encoder.vocabulary() })
       else port.postMessage({ encoding: encoder.encode(request.text, request.specials) })
     } catch (error) {
       port.postMessage({ error: messageOf(error) })

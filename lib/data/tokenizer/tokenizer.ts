@@ -3,10 +3,10 @@ import { AscribeError } from '../../errors.js'
 import { expectInteger, expectKnownKeys, expectString } from '../../validate.js'
 import { readFileBounded } from '../files.js'
 import type { TokenizerFacts } from './createEncoder.js'
-import type { Encoding, PairEncoding } from './encodeWithOffsets.js'
+import type { Encoding, PairEncoding, Vocabulary } from './encodeWithOffsets.js'
 import type { TokenizerRequest } from './thread.js'
 
-export type { Encoding, PairEncoding } from './encodeWithOffsets.js'
+export type { Encoding, PairEncoding, Vocabulary } from './encodeWithOffsets.js'
 
 export interface TokenizerOptions {
   /** The longest time that one text may take, in milliseconds. Default 10000; the file itself has at least as long. */
@@ -30,6 +30,7 @@ export interface TokenizeOptions {
 interface Answer {
   encoding?: Encoding
   pair?: PairEncoding
+  vocabulary?: Vocabulary
   text?: string
   facts?: TokenizerFacts
   error?: string
@@ -106,6 +107,12 @@ export class Tokenizer {
       throw new AscribeError('OPTION_RANGE', `There are ${ids.length} tokens, more than ${maximumUnits}`)
     const { text } = await this.#ask({ ids, specials: options.specials ?? false }, options.signal)
     return text!
+  }
+
+  /** Every token that there is. */
+  async vocabulary(options: Pick<TokenizeOptions, 'signal'> = {}): Promise<Vocabulary> {
+    const { vocabulary } = await this.#ask({ vocabulary: true }, options.signal)
+    return vocabulary!
   }
 
   /** One question after the other. */

@@ -49,3 +49,33 @@ export function rowLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeight
   const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
   return net.graph.build([decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))])
 }
+
+/**
+ * One token behind sequences of one length: `input_ids` [B, T], of which the state at `row` [] goes through the product with
+ * the vocabulary -> the probability of `token` [] and how many tokens have a higher logit, [B] each.
+ */
+export function tokenGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const row = net.graph.input('row', 'i64', [])
+  const token = net.graph.input('token', 'i64', [])
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const logits = decoder.logits(net, net.apply('gather', [hidden, row], { axis: 1 }))
+  const of = (rows: typeof logits) => net.apply('gather', [rows, token], { axis: 1 })
+  const own = net.unsqueeze(of(logits), 1)
+  const above = net.cast(net.apply('greater', [logits, own]), 'f32')
+  return net.graph.build([
+    net.apply('exp', [of(net.apply('logSoftmax', [logits], { axis: -1 }))]),
+    net.apply('sum', [above], { axes: [1], keepDims: 0 }),
+  ])
+}
+
+/** `logits` [B, vocabulary] behind the place `row` [] of `input_ids` [B, T]. */
+export function lastLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const row = net.graph.input('row', 'i64', [])
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const logits = decoder.logits(net, net.apply('gather', [hidden, row], { axis: 1 }))
+  return net.graph.build([net.graph.named(logits, 'logits')])
+}

@@ -24,6 +24,7 @@ import { type ExplainedSequence, explainedSequence } from './explainedSequence.j
 import { GenerationAttribution } from './generationAttribution.js'
 import { type GenerationDetails, generationKey } from './groupSteps.js'
 import { logitsBehind, type StepDistribution, type StepScoreName, stepScore } from './predictionScores.js'
+import { StepMethod } from './stepMethod.js'
 import { stepModel } from './stepModel.js'
 
 /** Makes the method for a model whose only output is the explained function of one prediction. */
@@ -271,6 +272,7 @@ async function attributed(course: Course): Promise<Attribution[]> {
   const { positions, options } = course
   const { aggregation = 'sum', signal, chunk, onProgress } = options
   const method = await methodFor(course)
+  if (method instanceof StepMethod) return stepByStep(course, method)
   const isGradient = method instanceof GradientMethod
   if (!isGradient && !(method instanceof AttentionMethod))
     throw new AscribeError(
@@ -291,6 +293,26 @@ async function attributed(course: Course): Promise<Attribution[]> {
       },
     )
     results.push(...found.map(each => each.aggregate(aggregation)))
+    onProgress?.(results.length, positions.length)
+  }
+  return results
+}
+
+/** Steps of a method that only runs the model, one after the other. */
+async function stepByStep(
+  { sequence, positions, options }: Course,
+  method: StepMethod,
+): Promise<Attribution[]> {
+  const { signal, chunk, onProgress } = options
+  if (options.function !== undefined && options.function !== method.explains)
+    throw new AscribeError(
+      'TARGET_INVALID',
+      `${method.identity().name} explains the ${method.explains} of tokens, and no other function`,
+    )
+  const results: Attribution[] = []
+  for (const position of positions) {
+    const each = { ...(signal ? { signal } : {}), ...(chunk === undefined ? {} : { chunk }) }
+    results.push(await method.explain(sequence, position, each))
     onProgress?.(results.length, positions.length)
   }
   return results
@@ -318,8 +340,11 @@ async function mostLikely({ model, distributions, options }: Course): Promise<Ou
 
 /** Attributions of steps as one whose targets they are. */
 async function merged(course: Course, found: readonly Attribution[]): Promise<Attribution> {
-  const { model, sequence, positions, of, distributions, options } = course
+  const { model, sequence, positions, distributions, options } = course
   const [first] = found as [Attribution]
+  // Methods that only run the model explain a function of their own.
+  const ownKind = first.targets[0]!.kind ?? 'regression'
+  const of = ownKind === 'regression' ? course.of : ownKind
   const { units, scores, name } = first.inputs[0]!
   const length = scores.data.length
   const data = new Float32Array(length * found.length)
@@ -337,6 +362,7 @@ async function merged(course: Course, found: readonly Attribution[]): Promise<At
   )
   const details: GenerationDetails = {
     promptTokens: sequence.promptTokens,
+    ids: sequence.ids,
     positions,
     lengths: positions.map(() => 1),
     stepScores,
@@ -368,7 +394,7 @@ async function merged(course: Course, found: readonly Attribution[]): Promise<At
     method: {
       ...first.method,
       options: { ...first.method.options, ...asked },
-      details: { ...first.method.details, [generationKey]: details as unknown as Json },
+      details: { ...stepDetails(found), [generationKey]: details as unknown as Json },
     },
     checks: completeness.length === found.length ? { completeness } : {},
     warnings: distinct(found.flatMap(({ warnings }) => warnings)),
@@ -392,6 +418,19 @@ async function merged(course: Course, found: readonly Attribution[]): Promise<At
       },
     ],
   })
+}
+
+/** What came out of the runs: once where it is the same for all steps, else step by step. */
+function stepDetails(found: readonly Attribution[]): { [name: string]: Json } {
+  const all = found.map(({ method }) => method.details ?? {})
+  const names = [...new Set(all.flatMap(details => Object.keys(details)))]
+  return Object.fromEntries(
+    names.map((name): [string, Json] => {
+      const values = all.map(details => details[name] ?? null)
+      const isShared = values.every(value => JSON.stringify(value) === JSON.stringify(values[0]))
+      return [name, isShared ? values[0]! : values]
+    }),
+  )
 }
 
 /** Warnings that several steps share are said once. */

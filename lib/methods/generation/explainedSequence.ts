@@ -61,13 +61,13 @@ async function placedIds(
 /**
  * A prompt and an answer as one sequence, each written as tokens by itself, with the places of tokens in the text of both.
  *
- * @param answer A text, or the ids of tokens that a model wrote.
+ * @param answer A text, or the ids of tokens that a model wrote; undefined: the prompt alone.
  * @throws AscribeError INPUT_VALUE for an empty prompt or answer, or ids that are none; INPUT_SHAPE where they are longer than the model reads; TOKENIZER_REQUIRED.
  */
 export async function explainedSequence(
   model: Model,
   prompt: Prompt,
-  answer: string | readonly number[],
+  answer: string | readonly number[] | undefined,
   signal?: AbortSignal,
 ): Promise<ExplainedSequence> {
   const { decoder } = causalDecoder(model)
@@ -77,12 +77,16 @@ export async function explainedSequence(
       'TOKENIZER_REQUIRED',
       `Model ${model.name} has no tokenizer: give the answer as token ids`,
     )
+  const nothing: Part = { ids: [], text: '', offsets: [], tokens: [] }
   const own =
-    typeof answer === 'string'
-      ? await encodedText(model, answer, false, signal)
-      : await promptTokens(model, answer, signal)
+    answer === undefined
+      ? nothing
+      : typeof answer === 'string'
+        ? await encodedText(model, answer, false, signal)
+        : await promptTokens(model, answer, signal)
   const answerIds = 'ids' in own ? own.ids : own
-  if (answerIds.length === 0) throw new AscribeError('INPUT_VALUE', 'The answer has no token')
+  if (answer !== undefined && answerIds.length === 0)
+    throw new AscribeError('INPUT_VALUE', 'The answer has no token')
   const ids = [...given, ...answerIds]
   if (ids.length > decoder.contextLength)
     throw new AscribeError(

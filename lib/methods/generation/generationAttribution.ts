@@ -44,6 +44,8 @@ function detailsOf(attribution: Attribution): GenerationDetails {
     attribution.hasTargetAxis &&
     attribution.inputs[0]!.units.kind === 'tokens' &&
     Number.isSafeInteger(found.promptTokens) &&
+    (found.ids === undefined ||
+      (isNumbers(found.ids) && found.ids.length === attribution.inputs[0]!.units.tokens.length)) &&
     [found.positions, found.lengths].every(list => isNumbers(list) && list.length === count) &&
     Object.values(found.stepScores ?? {}).every(list => isNumbers(list) && list.length === count)
   if (!isWhole)
@@ -78,6 +80,15 @@ export class GenerationAttribution {
   /** Tokens (or what they were put together to) of the prompt; those behind them are the answer. */
   get promptTokens(): number {
     return this.#details.promptTokens
+  }
+  /** Ids of prompt and answer. @throws AscribeError INPUT_VALUE where tokens were put together. */
+  get tokenIds(): readonly number[] {
+    const { ids } = this.#details
+    if (ids !== undefined) return ids
+    throw new AscribeError(
+      'INPUT_VALUE',
+      'The tokens of this map were put together, and have no ids any more',
+    )
   }
   /** Numbers of each step that were asked for, by name. */
   get stepScores(): Readonly<Record<string, readonly number[]>> {

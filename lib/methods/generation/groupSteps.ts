@@ -8,6 +8,8 @@ import { arrayConstructors, createTensor } from '../../data/tensor.js'
 export interface GenerationDetails {
   /** Tokens of the prompt. */
   readonly promptTokens: number
+  /** Ids of all tokens; absent where tokens were put together. */
+  readonly ids?: readonly number[]
   /** Places of the steps among all tokens, and how many tokens each is. */
   readonly positions: readonly number[]
   readonly lengths: readonly number[]
