@@ -10,8 +10,9 @@
 namespace ascribe::cpu {
 namespace {
 
-/// Queries that are worked on together: their scores against all keys are what a thread holds.
-constexpr int64_t kBlock = 32;
+/// Queries that are worked on together: their scores against all keys are what a thread holds. Keys and values are packed
+/// anew for each block, so that long sequences take larger ones.
+constexpr int64_t kBlock = 32, kLongBlock = 128, kLong = 512;
 
 /// Shapes and operands of one attention; `first` is the operand index of the queries.
 class AttentionKernel : public CpuKernel {
@@ -20,6 +21,7 @@ class AttentionKernel : public CpuKernel {
     const Shape &q = s.inputs[first].shape, &k = s.inputs[first + 1].shape, &v = s.inputs[first + 2].shape;
     queries_ = q.at(-2);
     keys_ = k.at(-2);
+    block_ = queries_ >= kLong ? kLongBlock : kBlock;
     depth_ = q.at(-1);
     width_ = v.at(-1);
     scale_ = static_cast<float>(s.node.attributes.real("scale"));
@@ -31,11 +33,11 @@ class AttentionKernel : public CpuKernel {
       scores[q.rank() - 1] = keys_;
       maskStrides_ = broadcastStrides(mask, scores);
     }
-    scoresBytes_ = alignedBytes(static_cast<size_t>(kBlock * keys_) * sizeof(float));
+    scoresBytes_ = alignedBytes(static_cast<size_t>(block_ * keys_) * sizeof(float));
     // Packed panels are shared out among the products of one thread, which follow each other.
     productBytes_ = 0;
-    for (const GemmShape& shape : {GemmShape{kBlock, keys_, depth_}, GemmShape{kBlock, width_, keys_}, GemmShape{kBlock, keys_, width_},
-                                   GemmShape{kBlock, depth_, keys_}, GemmShape{keys_, depth_, kBlock}, GemmShape{keys_, width_, kBlock}})
+    for (const GemmShape& shape : {GemmShape{block_, keys_, depth_}, GemmShape{block_, width_, keys_}, GemmShape{block_, keys_, width_},
+                                   GemmShape{block_, depth_, keys_}, GemmShape{keys_, depth_, block_}, GemmShape{keys_, width_, block_}})
       productBytes_ = std::max(productBytes_, alignedBytes(gemmScratch(isa(), shape, 1)));
   }
 
@@ -51,28 +53,33 @@ class AttentionKernel : public CpuKernel {
     }
     return k.inputs[first_ + 3].as<float>() + offset;
   }
-  /// Probabilities of queries [row, row + count) of a head, count x keys.
+  /// Keys that queries up to `end` see, all in front. A causal row sees the keys up to its own, the sequences aligned at
+  /// their ends; where the first rows see none, nothing is left out.
+  int64_t seen(int64_t end) const {
+    return causal_ && queries_ <= keys_ ? end - queries_ + keys_ : keys_;
+  }
+  /// Probabilities of queries [row, row + count) of a head: the first seen(row + count) of keys_ columns.
   void probabilities(const KernelArguments& k, int64_t head, int64_t row, int64_t count, float* p, std::byte* scratch) const {
     const float* q = k.inputs[first_].as<float>() + (head * queries_ + row) * depth_;
     const float* key = k.inputs[first_ + 1].as<float>() + head * keys_ * depth_;
     GemmOptions options;
     options.alpha = scale_;
-    gemm(isa(), {count, keys_, depth_}, {q, depth_, false, DType::F32}, {key, depth_, true, DType::F32}, p, keys_, options, 1, scratch);
+    const int64_t keys = seen(row + count);
+    gemm(isa(), {count, keys, depth_}, {q, depth_, false, DType::F32}, {key, depth_, true, DType::F32}, p, keys_, options, 1, scratch);
     const float* mask = maskOf(k, head);
     const int64_t rowStep = maskStrides_[static_cast<size_t>(heads_.rank())], keyStep = maskStrides_[static_cast<size_t>(heads_.rank()) + 1];
     for (int64_t i = 0; i < count; ++i) {
       float* scores = p + i * keys_;
       if (mask)
-        for (int64_t j = 0; j < keys_; ++j) scores[j] += mask[(row + i) * rowStep + j * keyStep];
-      // A causal row sees the keys up to its own, the sequences aligned at their ends.
+        for (int64_t j = 0; j < keys; ++j) scores[j] += mask[(row + i) * rowStep + j * keyStep];
       if (causal_)
-        for (int64_t j = std::max<int64_t>(0, row + i - queries_ + keys_ + 1); j < keys_; ++j) scores[j] = -std::numeric_limits<float>::infinity();
-      isa().rows->softmax(scores, scores, keys_);
+        for (int64_t j = std::max<int64_t>(0, row + i - queries_ + keys_ + 1); j < keys; ++j) scores[j] = -std::numeric_limits<float>::infinity();
+      isa().rows->softmax(scores, scores, keys);
     }
   }
 
   size_t first_;
-  int64_t queries_ = 0, keys_ = 0, depth_ = 0, width_ = 0;
+  int64_t queries_ = 0, keys_ = 0, depth_ = 0, width_ = 0, block_ = kBlock;
   float scale_ = 1;
   bool causal_ = false;
   Shape heads_;
@@ -87,13 +94,13 @@ class Forward final : public AttentionKernel {
   double flops() const override { return 2.0 * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(depth_ + width_); }
   void run(const KernelArguments& k) const override {
     if (k.outputs[0].count() == 0) return;
-    const int64_t blocks = (queries_ + kBlock - 1) / kBlock;
+    const int64_t blocks = (queries_ + block_ - 1) / block_;
     overSlots(headCount() * blocks, threads(), scoresBytes_ + productBytes_, k.scratch, [&](int64_t item, std::byte* slot) {
-      const int64_t head = item / blocks, row = item % blocks * kBlock, count = std::min(kBlock, queries_ - row);
+      const int64_t head = item / blocks, row = item % blocks * block_, count = std::min(block_, queries_ - row);
       float* p = reinterpret_cast<float*>(slot);
       probabilities(k, head, row, count, p, slot + scoresBytes_);
       const float* v = k.inputs[2].as<float>() + head * keys_ * width_;
-      gemm(isa(), {count, width_, keys_}, {p, keys_, false, DType::F32}, {v, width_, false, DType::F32},
+      gemm(isa(), {count, width_, seen(row + count)}, {p, keys_, false, DType::F32}, {v, width_, false, DType::F32},
            k.outputs[0].as<float>() + (head * queries_ + row) * width_, width_, {}, 1, slot + scoresBytes_);
     });
   }
@@ -129,15 +136,15 @@ class Gradient final : public AttentionKernel {
     GemmOptions scaled, more, moreScaled;
     scaled.alpha = moreScaled.alpha = scale_;
     more.beta = moreScaled.beta = 1;
-    for (int64_t row = 0; row < queries_; row += kBlock) {
-      const int64_t count = std::min(kBlock, queries_ - row);
+    for (int64_t row = 0; row < queries_; row += block_) {
+      const int64_t count = std::min(block_, queries_ - row), keys = seen(row + count);
       const MatrixSource gRows{g + row * width_, width_, false, DType::F32};
       probabilities(k, head, row, count, p, scratch);
-      gemm(isa(), {count, keys_, width_}, gRows, {v, width_, true, DType::F32}, s, keys_, {}, 1, scratch);
-      for (int64_t i = 0; i < count; ++i) isa().rows->softmaxGrad(s + i * keys_, p + i * keys_, s + i * keys_, keys_, false);
-      gemm(isa(), {count, depth_, keys_}, {s, keys_, false, DType::F32}, {key, depth_, false, DType::F32}, dq + row * depth_, depth_, scaled, 1, scratch);
-      gemm(isa(), {keys_, depth_, count}, {s, keys_, true, DType::F32}, {q + row * depth_, depth_, false, DType::F32}, dk, depth_, moreScaled, 1, scratch);
-      gemm(isa(), {keys_, width_, count}, {p, keys_, true, DType::F32}, gRows, dv, width_, more, 1, scratch);
+      gemm(isa(), {count, keys, width_}, gRows, {v, width_, true, DType::F32}, s, keys_, {}, 1, scratch);
+      for (int64_t i = 0; i < count; ++i) isa().rows->softmaxGrad(s + i * keys_, p + i * keys_, s + i * keys_, keys, false);
+      gemm(isa(), {count, depth_, keys}, {s, keys_, false, DType::F32}, {key, depth_, false, DType::F32}, dq + row * depth_, depth_, scaled, 1, scratch);
+      gemm(isa(), {keys, depth_, count}, {s, keys_, true, DType::F32}, {q + row * depth_, depth_, false, DType::F32}, dk, depth_, moreScaled, 1, scratch);
+      gemm(isa(), {keys, width_, count}, {p, keys_, true, DType::F32}, gRows, dv, width_, more, 1, scratch);
     }
   }
 

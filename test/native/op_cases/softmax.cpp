@@ -38,6 +38,10 @@ std::vector<OpCase> softmaxCases() {
   cases.push_back({"attentionGrad", "causal", {g, q, square, values}, causal, 3});
   cases.push_back(valuesOnly({"attention", "odd", {real({2, 3, 17, 20}), real({2, 3, 33, 20}), real({2, 3, 33, 11})}, scaled}));
   cases.push_back(valuesOnly({"attentionGrad", "odd", {real({2, 2, 3, 17, 11}), real({2, 3, 17, 20}), real({2, 3, 33, 20}), real({2, 3, 33, 11})}, scaled, 3}));
+  // Long enough for the large blocks; the sequences end together, or the first queries see nothing but what was before.
+  cases.push_back(valuesOnly({"attention", "long, causal", {real({2, 530, 4}), real({2, 530, 4}), real({2, 530, 3})}, causal}));
+  cases.push_back(valuesOnly({"attention", "long, causal, keys before", {real({1, 520, 4}), real({1, 561, 4}), real({1, 561, 3}), real({520, 561})}, causal}));
+  cases.push_back(valuesOnly({"attentionGrad", "long, causal", {real({1, 1, 520, 3}), real({1, 520, 4}), real({1, 540, 4}), real({1, 540, 3})}, causal, 3}));
   cases.push_back(timed({"attention", "timed", {real({1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64})}, {{"scale", .125}}}));
   cases.push_back(timed({"attentionGrad", "timed", {real({1, 1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64})}, {{"scale", .125}}, 3}));
 
@@ -62,6 +66,7 @@ std::vector<OpCase> softmaxCases() {
       cases.push_back(valuesOnly({"attentionRows", "odd, window " + std::to_string(window) + (rows ? ", kept" : ""), {real({2, 6, 75, 20}, -2, 2), real({2, 3, 105, 20}, -2, 2), given(DType::I64, {75}, every), real({6})}, {{"keepRows", rows}, {"window", window}}}));
   std::vector<double> answer(33);
   for (size_t i = 0; i < answer.size(); ++i) answer[i] = static_cast<double>(i) + 2015;
+  cases.push_back(valuesOnly({"attentionRows", "one row, eight heads share two keys, kept", {real({1, 16, 1, 20}, -2, 2), real({1, 2, 300, 20}, -2, 2), given(DType::I64, {1}, {290}), real({16})}, {{"keepRows", int64_t{1}}}}));
   cases.push_back(timed({"attentionRows", "timed", {real({1, 32, 33, 64}), real({1, 8, 2048, 64}), given(DType::I64, {33}, answer)}, {{"scale", .125}}}));
   return cases;
 }
