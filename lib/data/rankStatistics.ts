@@ -1,9 +1,10 @@
+import { sortedPositions } from './sortedPositions.js'
+
 type Numbers = ArrayLike<number>
 
 /** The ranks of some numbers, from 1; equal numbers share the mean of their ranks. */
 export function ranks(values: Numbers): Float64Array {
-  const order = Uint32Array.from({ length: values.length }, (_, index) => index)
-  order.sort((first, second) => values[first]! - values[second]! || first - second)
+  const order = sortedPositions(values)
   const result = new Float64Array(values.length)
   for (let start = 0; start < order.length; ) {
     let end = start + 1
@@ -39,9 +40,9 @@ export function spearmanCorrelation(first: Numbers, second: Numbers): number {
 
 /** The positions of the `count` greatest keys, greatest first; among equal keys the earlier position comes first. */
 export function greatestPositions(keys: Numbers, count: number): Uint32Array {
-  const order = Uint32Array.from({ length: keys.length }, (_, index) => index)
-  order.sort((first, second) => keys[second]! - keys[first]! || first - second)
-  return order.slice(0, count)
+  const negated = new Float64Array(keys.length)
+  for (let at = 0; at < keys.length; at++) negated[at] = -keys[at]!
+  return sortedPositions(negated).slice(0, count)
 }
 
 function centred(values: Numbers): Float64Array {

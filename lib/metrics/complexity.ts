@@ -27,13 +27,14 @@ export class Complexity extends MapMetric {
     return { name: 'Complexity', options: this.options }
   }
   protected override valuesOf(scores: Float64Array): Record<string, number> {
-    const total = scores.reduce((sum, score) => sum + Math.abs(score), 0)
+    let total = 0
+    for (const score of scores) total += Math.abs(score)
     if (total === 0) return { entropy: Number.NaN }
-    return {
-      entropy: scores.reduce((sum, score) => {
-        const share = Math.abs(score) / total
-        return share === 0 ? sum : sum - share * Math.log(share)
-      }, 0),
+    let entropy = 0
+    for (const score of scores) {
+      const share = Math.abs(score) / total
+      if (share !== 0) entropy -= share * Math.log(share)
     }
+    return { entropy }
   }
 }

@@ -3,7 +3,8 @@ import { greatestPositions } from '../data/rankStatistics.js'
 /** The place of each feature in the order of falling scores, from 0; among equals the earlier feature comes first. */
 export function ranksOf(scores: ArrayLike<number>): Float32Array {
   const ranks = new Float32Array(scores.length)
-  for (const [rank, feature] of greatestPositions(scores, scores.length).entries()) ranks[feature] = rank
+  const order = greatestPositions(scores, scores.length)
+  for (let rank = 0; rank < order.length; rank++) ranks[order[rank]!] = rank
   return ranks
 }
 

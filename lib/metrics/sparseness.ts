@@ -1,3 +1,4 @@
+import { sortedPositions } from '../data/sortedPositions.js'
 import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import { featuresOption } from './faithfulnessMetric.js'
@@ -29,12 +30,17 @@ export class Sparseness extends MapMetric {
     return { name: 'Sparseness', options: this.options }
   }
   protected override valuesOf(scores: Float64Array): Record<string, number> {
-    const sizes = scores.map(score => Math.abs(score) + floor).sort()
-    const count = sizes.length
-    const [weighted, total] = sizes.reduce(
-      ([above, sum], size, at) => [above + (2 * (at + 1) - count - 1) * size, sum + size],
-      [0, 0],
-    )
+    const count = scores.length
+    const sizes = new Float64Array(count)
+    for (let at = 0; at < count; at++) sizes[at] = Math.abs(scores[at]!)
+    const order = sortedPositions(sizes)
+    let weighted = 0
+    let total = 0
+    for (let rank = 0; rank < count; rank++) {
+      const size = sizes[order[rank]!]! + floor
+      weighted += (2 * (rank + 1) - count - 1) * size
+      total += size
+    }
     return { gini: weighted / (count * total) }
   }
 }

@@ -41,8 +41,11 @@ export interface SubjectOptions {
   signal?: AbortSignal
 }
 
-const minimumOf = (tensor: Tensor): number =>
-  (tensor.data as Float32Array).reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
+function minimumOf(tensor: Tensor): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const value of tensor.data as Float32Array) if (value < least) least = value
+  return least
+}
 
 /** Makes a sample ready. Nothing in it depends on other samples. */
 export async function prepareSubject(

@@ -73,8 +73,9 @@ function checkBaselineNames(baseline: Baseline | undefined, known: readonly stri
 function checkFinite(tensor: Tensor, name: string): void {
   const { data } = tensor
   if (data instanceof BigInt64Array) return
-  const at = data.findIndex(value => !Number.isFinite(value))
-  if (at >= 0) throw new AscribeError('INPUT_VALUE', `"${name}" holds ${data[at]} at element ${at}`)
+  let at = 0
+  while (at < data.length && Number.isFinite(data[at])) at++
+  if (at < data.length) throw new AscribeError('INPUT_VALUE', `"${name}" holds ${data[at]} at element ${at}`)
 }
 
 /** What the scores of a value inside the model belong to: tokens where it is [1, T, features]. */

@@ -79,6 +79,15 @@ void power(const KernelArguments& k, const Node&) {
   generic<float, float>(k, [](float x, float y) { return std::pow(x, y); });
 }
 
+/// Both sides are read and one is taken by its bits: a branch would be mispredicted where masks are random.
+template <class T, int stepA, int stepB>
+void selectRun(const uint8_t* c, const T* a, const T* b, T* to, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T taken = static_cast<T>(-static_cast<T>(c[i] != 0)), x = a[i * stepA], y = b[i * stepB];
+    to[i] = static_cast<T>(y ^ ((x ^ y) & taken));
+  }
+}
+
 template <class T>
 void select(const KernelArguments& k) {
   const Shape& out = k.outputs[0].shape;
@@ -88,7 +97,11 @@ void select(const KernelArguments& k) {
     const uint8_t* c = k.inputs[0].as<uint8_t>() + at[0];
     const T *a = k.inputs[1].as<T>() + at[1], *b = k.inputs[2].as<T>() + at[2];
     T* to = k.outputs[0].as<T>() + at[3];
-    for (int64_t i = 0; i < n; ++i) to[i] = c[i * loop.step(0)] ? a[i * loop.step(1)] : b[i * loop.step(2)];
+    const int64_t stepA = loop.step(1), stepB = loop.step(2);
+    if (loop.step(0) == 1 && stepA == 1 && stepB == 1) return selectRun<T, 1, 1>(c, a, b, to, n);
+    if (loop.step(0) == 1 && stepA == 0 && stepB == 1) return selectRun<T, 0, 1>(c, a, b, to, n);
+    if (loop.step(0) == 1 && stepA == 1 && stepB == 0) return selectRun<T, 1, 0>(c, a, b, to, n);
+    for (int64_t i = 0; i < n; ++i) to[i] = c[i * loop.step(0)] ? a[i * stepA] : b[i * stepB];
   });
 }
 void where(const KernelArguments& k, const Node&) {
