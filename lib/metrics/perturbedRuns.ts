@@ -58,7 +58,7 @@ export interface RunsOptions {
 /** What one pass may hold unless the model says otherwise. */
 const defaultBytes = 256 << 20
 /** More rows than this fill no kernel better. */
-const greatestRows = 64
+const greatestRows = 32
 
 interface Shape {
   rows: number

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_BACKEND_ABI 3
+#define ASCRIBE_BACKEND_ABI 4
 #define ASCRIBE_MAX_RANK 6
 #define ASCRIBE_MAX_POST_OPS 4
 
@@ -61,6 +61,7 @@ typedef struct AscribeOperation {
   int32_t groups;
   int32_t training;
   int32_t count_padding;
+  int32_t winograd; /* convolution: by Winograd's algorithm, or not at all */
   int64_t kernel[3]; /* poolings */
   int64_t strides[3], dilations[3], pad_begin[3], pad_end[3];
   int32_t post_op_count;

@@ -223,6 +223,69 @@ TEST(fused) {
   EXPECT_TRUE(made >= atLeast(4 * 18));
 }
 
+/// One kernel run on some images of these; its name, and the results in blocks.
+std::pair<std::string, std::vector<float>> winogradRun(std::string_view op, const HostTensor& x, const HostTensor& w, const HostTensor& third, int64_t first, int64_t images, int width) {
+  const Layout layout = Layout::Blocked16;
+  const ValueType whole = typed(x, 1, layout);
+  ValueType in = whole;
+  in.shape = Shape{images, x.shape()[1], x.shape()[2], x.shape()[3]};
+  ValueType out = in;
+  out.shape = Shape{images, op == "conv" ? w.shape()[0] : w.shape()[1], x.shape()[2], x.shape()[3]};
+  const Node node{&ascribe::op(op), {0, 1, 2}, {3}, {{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{1, 1}}, {"dilations", Ints{1, 1}}, {"group", int64_t{1}}}, {}};
+  ValueType last = typed(third, 0, layout);
+  if (op != "conv") last.shape = out.shape;
+  const ValueType inputs[] = {in, typed(w, 0, layout), last};
+  const HostTensor* constants[] = {nullptr, &w, nullptr};
+  const AlignedBytes blocks = reordered(x.data(), typed(x, 0, layout), whole);
+  Team team(width);
+  const TeamScope scope(team);
+  const std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, {&out, 1}, constants}, std::array<std::string_view, 1>{"onednn"});
+  REQUIRE(kernel != nullptr);
+  const AlignedBytes scratch = AlignedBytes(kernel->scratchBytes());
+  std::vector<float> result(static_cast<size_t>(storedShape(out).count()));
+  const int64_t each = storedShape(whole).count() / x.shape()[0];
+  const TensorRef operands[] = {{reinterpret_cast<float*>(blocks.get()) + first * each, DType::F32, in.shape, layout, 1},
+                                {nullptr, DType::F32, w.shape()},
+                                {op == "conv" ? const_cast<void*>(third.data()) : nullptr, DType::F32, last.shape}};
+  const TensorRef ref{result.data(), DType::F32, out.shape, layout, 1};
+  kernel->run({operands, {&ref, 1}, scratch.get()});
+  return {std::string(kernel->name()), result};
+}
+
+TEST(winograd_agrees_with_the_reference) {
+  requireLibrary();
+  int made = 0;
+  // Uneven paddings and sizes, partly filled blocks, more images than threads.
+  for (const Geometry& g : {Geometry{{3, 24, 21, 19}, {32, 24, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}},
+                            Geometry{{4, 32, 12, 12}, {32, 32, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}},
+                            Geometry{{1, 32, 30, 17}, {40, 32, 3, 3}, {1, 1}, {1, 1}, {0, 1, 2, 0}}}) {
+    for (const char* activation : {"none", "relu", "clip", "leakyRelu"}) {
+      Attributes a = attributesOf(g);
+      a.set("activation", std::string(activation)).set("alpha", activation[0] == 'c' ? -0.5 : 0.125).set("beta", 0.75);
+      made += check({.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3), floats(resultOf(g), 4)}, .attributes = a, .inputAxes = {1, 0, 0, 1}, .tolerance = 8e-6}, widest());
+    }
+    made += check({.op = "convDataGradient", .inputs = {floats(prepend(3, resultOf(g)), 1), floats(g.w, 2), floats(g.x, 3)}, .attributes = attributesOf(g), .inputAxes = {2, 0, 0}, .outputAxis = 2, .tolerance = 8e-6}, widest());
+  }
+  EXPECT_TRUE(made >= atLeast(30));
+}
+
+TEST(winograd_gives_an_image_the_same_bits_in_every_batch_and_on_any_threads) {
+  requireLibrary();
+  if (widest() != Layout::Blocked16) SKIP("needs AVX-512");
+  const HostTensor x = floats({9, 24, 20, 20}, 1), w = floats({32, 24, 3, 3}, 2), bias = floats({32}, 3);
+  const HostTensor gradient = floats({9, 32, 20, 20}, 4);
+  for (const std::string_view op : {"conv", "convDataGradient"}) {
+    const HostTensor& in = op == "conv" ? x : gradient;
+    const auto [name, all] = winogradRun(op, in, w, bias, 0, 9, 2);
+    EXPECT_TRUE(name.find("wino") != std::string::npos);
+    const size_t each = all.size() / 9;
+    for (const auto& [first, images, width] : {std::array{8, 1, 1}, std::array{3, 2, 2}, std::array{0, 9, 1}, std::array{2, 5, 3}}) {
+      const auto part = winogradRun(op, in, w, bias, first, images, width).second;
+      EXPECT_EQ(std::memcmp(part.data(), all.data() + static_cast<size_t>(first) * each, part.size() * sizeof(float)), 0);
+    }
+  }
+}
+
 TEST(data_gradient_with_and_without_a_cotangent_axis) {
   requireLibrary();
   int made = 0;

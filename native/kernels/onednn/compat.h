@@ -111,18 +111,18 @@ inline PrimitiveDesc fromOperation(const_dnnl_op_desc_t operation, const_dnnl_pr
 
 inline PrimitiveDesc convolutionForward(dnnl_engine_t engine, DescView x, DescView w, DescView bias,
                                         DescView y, const WindowArgs& a,
-                                        const_dnnl_primitive_attr_t attributes) {
-  constexpr auto direct = dnnl_convolution_direct;
+                                        const_dnnl_primitive_attr_t attributes,
+                                        dnnl_alg_kind_t algorithm = dnnl_convolution_direct) {
 #if DNNL_VERSION_MAJOR >= 3
   dnnl_primitive_desc_t made = nullptr;
-  check(dnnl_convolution_forward_primitive_desc_create(&made, engine, dnnl_forward_inference, direct, x, w,
+  check(dnnl_convolution_forward_primitive_desc_create(&made, engine, dnnl_forward_inference, algorithm, x, w,
                                                        bias, y, a.strides, a.dilations, a.padBegin, a.padEnd,
                                                        attributes),
         "convolution");
   return PrimitiveDesc(made);
 #else
   dnnl_convolution_desc_t operation;
-  check(dnnl_dilated_convolution_forward_desc_init(&operation, dnnl_forward_inference, direct, x, w, bias, y,
+  check(dnnl_dilated_convolution_forward_desc_init(&operation, dnnl_forward_inference, algorithm, x, w, bias, y,
                                                    a.strides, a.dilations, a.padBegin, a.padEnd),
         "convolution");
   return fromOperation(&operation, attributes, engine, nullptr, "convolution");

@@ -165,8 +165,8 @@ PrimitiveDesc primitiveDescOf(const AscribeOperation& o, const Operation* like) 
   dnnl_engine_t e = engine();
   switch (o.kind) {
     case ASCRIBE_CONVOLUTION:
-      return convolutionForward(e, firstView, secondView, bias.view(), resultView, window,
-                                attributes.get());
+      return convolutionForward(e, firstView, secondView, bias.view(), resultView, window, attributes.get(),
+                                o.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct);
     case ASCRIBE_CONVOLUTION_DATA: {
       // The hint only tells which forward pass it belongs to; its formats are free.
       const Desc x = descOf(o, ASCRIBE_RESULT, true), w = descOf(o, ASCRIBE_SECOND, true),

@@ -3,6 +3,7 @@
 
 #include "graph/layout.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
+#include "kernels/onednn_bridge/winograd.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
 
@@ -149,16 +150,22 @@ std::unique_ptr<Primitive> dataPrimitive(const NodeSignature& s) {
   return Primitive::make(describeData(s), flopsOf(s.inputs[1].shape, s.inputs[0]));
 }
 
+const void* knownWeights(const NodeSignature& s) { return s.constants[1] == nullptr ? nullptr : s.constants[1]->data(); }
+
 std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   auto primitive = forwardPrimitive(s);
   if (!primitive) return nullptr;
-  return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flopsOf(s.inputs[1].shape, s.outputs[0]));
+  const double flops = flopsOf(s.inputs[1].shape, s.outputs[0]);
+  if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops)) return winograd;
+  return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
 }
 std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
   auto primitive = dataPrimitive(s);
   if (!primitive) return nullptr;
+  const double flops = flopsOf(s.inputs[1].shape, s.inputs[0]);
+  if (auto winograd = makeWinogradGradient(describeData(s), knownWeights(s), flops)) return winograd;
   // `like` stands where a convolution has its bias; it is never given, only its shape.
-  return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flopsOf(s.inputs[1].shape, s.inputs[0]));
+  return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
 }
 bool takesForward(const NodeSignature& s) { return forwardPrimitive(s) != nullptr; }
 bool takesData(const NodeSignature& s) { return dataPrimitive(s) != nullptr; }

@@ -32,13 +32,17 @@ void check(int status, const char* what) {
 }  // namespace
 
 std::unique_ptr<Primitive> Primitive::make(const AscribeOperation& operation, double flops) {
-  if (onednn() == nullptr) return nullptr;
   // Up to twenty microseconds on one thread, less than it takes to wake another.
   constexpr double fewFlops = 2e6, fewElements = 1 << 16;
   const int most = flops < fewFlops && countOf(operation.first) + countOf(operation.result) < fewElements ? 1 : std::numeric_limits<int>::max();
-  const int width = std::min(parallelWidth(), most);
+  return makeFor(operation, most);
+}
+
+std::unique_ptr<Primitive> Primitive::makeFor(const AscribeOperation& operation, int mostThreads) {
+  if (onednn() == nullptr) return nullptr;
+  const int width = std::min(parallelWidth(), mostThreads);
   AscribePrimitive* made = create(operation, nullptr, width);
-  return made == nullptr ? nullptr : std::unique_ptr<Primitive>(new Primitive(operation, most, {width, made}));
+  return made == nullptr ? nullptr : std::unique_ptr<Primitive>(new Primitive(operation, mostThreads, {width, made}));
 }
 
 Primitive::Primitive(const AscribeOperation& operation, int most, Variant first) : operation_(operation), most_(most) {

@@ -35,6 +35,8 @@ class Primitive {
   /// Null where there is no library, or where it has no fast implementation. `flops`: what it computes; work that one
   /// thread has done before another is awake stays on one thread.
   static std::unique_ptr<Primitive> make(const AscribeOperation& operation, double flops = 0);
+  /// The same, for this many threads at most.
+  static std::unique_ptr<Primitive> makeFor(const AscribeOperation& operation, int mostThreads);
   ~Primitive();
   Primitive(const Primitive&) = delete;
   Primitive& operator=(const Primitive&) = delete;
