@@ -141,6 +141,14 @@ void freeHost(void* address, size_t bytes) noexcept {
   }
 }
 
+void offerToSystem(void* address, size_t occupied) noexcept {
+#ifdef MADV_FREE
+  if (isMapped(occupied)) madvise(address, occupied, MADV_FREE);
+#else
+  (void)address, (void)occupied;
+#endif
+}
+
 Block::Block(std::shared_ptr<MemoryBudget> budget, size_t bytes, const char* purpose) {
   if (bytes == 0) return;
   if (!budget) budget = MemoryBudget::process();

@@ -75,6 +75,8 @@ class Block {
 /// OUT_OF_MEMORY_BUDGET where the system refuses. It is freed with the size it was asked for with.
 void* allocateHost(size_t bytes, const char* purpose);
 void freeHost(void* address, size_t bytes) noexcept;
+/// What lies there may go where memory is short; until it is written again its pages hold it or zeros.
+void offerToSystem(void* address, size_t occupied) noexcept;
 /// Bytes rounded up to whole cache lines or pages.
 size_t occupiedOnHost(size_t bytes, const char* purpose);
 
