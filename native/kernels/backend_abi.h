@@ -47,7 +47,8 @@ enum AscribePostOpKind {
   ASCRIBE_POST_RELU = 0, /* alpha: slope below zero */
   ASCRIBE_POST_CLIP = 1, /* to [alpha, beta] */
   ASCRIBE_POST_SUM = 2,  /* adds what lies in the result */
-  ASCRIBE_POST_ADD = 3   /* adds the operand `residual` */
+  ASCRIBE_POST_ADD = 3,  /* adds the operand `residual` */
+  ASCRIBE_POST_SILU = 4  /* x / (1 + e^-x) */
 };
 
 typedef struct AscribePostOp {

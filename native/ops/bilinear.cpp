@@ -124,7 +124,7 @@ const bool registered = [] {
   RegisterOp({.name = "matMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
               .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = matMul});
   RegisterOp({.name = "conv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3, .attributes = windowAnd({}), .infer = conv});
-  // Written by the fusion pass alone: x, w, bias?, residual?; activation is none, relu, clip (alpha, beta) or leakyRelu (alpha).
+  // Written by the fusion pass alone: x, w, bias?, residual?; activation is none, relu, clip (alpha, beta), leakyRelu (alpha) or silu.
   RegisterOp({.name = "fusedConv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4,
               .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0)}), .infer = conv});
   RegisterOp({.name = "convDataGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({}), .infer = convDataGradient, .shapeOnly = 0b100});

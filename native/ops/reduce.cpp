@@ -49,6 +49,15 @@ void sumTo(InferContext& c) {
   const Shape whole = behindLeading(c, 0);
   c.require(broadcast(c.shape(1), whole) == whole, "the operand is no expansion of the other's shape");
 }
+/// Written by the fusion pass alone: (g, x, like), the sums of g * x that sumTo would make; elements of g and x agree one to one.
+void scaleGrad(InferContext& c) {
+  likeWithLeading(c, 2);
+  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  const Shape &g = c.shape(0), &x = c.shape(1);
+  c.require(x.rank() <= g.rank() && broadcast(g, x) == g && x.count() == g.count(), "gradient and operand have different elements");
+  const Shape whole = behindLeading(c, 0);
+  c.require(broadcast(c.shape(2), whole) == whole, "the operand is no expansion of the other's shape");
+}
 void sameWithAxis(InferContext& c) {
   c.resolve("axis", int64_t{normaliseAxis(c.attributes().integer("axis"), c.shape(0).rank())});
   same(c);
@@ -78,6 +87,7 @@ const bool registered = [] {
   RegisterOp({.name = "extremumGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3,
               .attributes = {integers("axes"), integer("keepDims", 1)}, .infer = extremum});
   RegisterOp({.name = "sumTo", .minInputs = 2, .maxInputs = 2, .attributes = {integer("leading", 0)}, .infer = sumTo, .shapeOnly = 0b10});
+  RegisterOp({.name = "scaleGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3, .attributes = {integer("leading", 0)}, .infer = scaleGrad, .shapeOnly = 0b100});
   for (const char* name : {"cumSum", "cumProd"})
     RegisterOp({.name = name, .maxInputs = 2, .attributes = {integer("axis", 0), integer("exclusive", 0), integer("reverse", 0)}, .infer = sameWithAxis,
                 .hostOperands = 0b10, .operandAttributes = {{1, "axis"}}});

@@ -215,7 +215,7 @@ TEST(fused) {
   requireLibrary();
   int made = 0;
   for (const Geometry& g : geometries())
-    for (const char* activation : {"none", "relu", "clip", "leakyRelu"}) {
+    for (const char* activation : {"none", "relu", "clip", "leakyRelu", "silu"}) {
       Attributes a = attributesOf(g);
       a.set("activation", std::string(activation)).set("alpha", activation[0] == 'c' ? -0.5 : 0.125).set("beta", 0.75);
       made += check({.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3), floats(resultOf(g), 4)}, .attributes = a, .inputAxes = {1, 0, 0, 1}, .tolerance = 8e-6}, widest());

@@ -9,6 +9,7 @@ bool raiseNorm(Graph& graph, const PassContext& context);
 bool raiseActivation(Graph& graph, const PassContext& context);
 bool raiseAttention(Graph& graph, const PassContext& context);
 bool fuseConvolution(Graph& graph, const PassContext& context);
+bool fuseScaleGradient(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
 
 }  // namespace ascribe::passes

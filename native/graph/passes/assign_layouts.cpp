@@ -20,6 +20,8 @@ bool isAnchor(const Node& node) { return isOneOf(node, {"conv", "fusedConv", "co
 bool isCarrier(const Node& node) {
   return node.op->elementwise || isOneOf(node, {"concat", "slice", "expandLike", "maxPool", "maxPoolGrad", "averagePool", "averagePoolGrad", "globalAveragePool"});
 }
+/// Nodes that read either layout and give what both agree on.
+bool isReduction(const Node& node) { return isOneOf(node, {"sumTo", "scaleGrad"}); }
 bool isShapeOnly(const Node& node, size_t operand) {
   return (node.op->shapeOnly | node.op->hostOperands) >> std::min<size_t>(operand, 31) & 1;
 }
@@ -93,6 +95,7 @@ class Assignment {
       if (graph_.value(id).runLength) return std::nullopt;
     if (isAnchor(node)) return proposeAnchor(node);
     if (node.op->view) return proposeView(node);
+    if (isReduction(node)) return proposeReduction(node);
     return isCarrier(node) ? proposeCarrier(node) : std::nullopt;
   }
 
@@ -135,6 +138,19 @@ class Assignment {
     to.layout = from.layout;
     to.channelAxis = axis;
     return p;
+  }
+
+  /// Read in the blocks of the gradient; the result is plain.
+  std::optional<Proposal> proposeReduction(const Node& node) const {
+    Proposal p = asItLies(node);
+    const ValueType& g = p.inputs[0];
+    if (g.layout == Layout::Plain) return std::nullopt;
+    if (node.op->name == "scaleGrad") {
+      const int axis = g.channelAxis - g.shape.rank() + p.inputs[1].shape.rank();
+      if (axis < 1 || graph_.value(node.inputs[1]).runLength) return std::nullopt;
+      p.inputs[1] = blockedType(node.inputs[1], g.layout, axis);
+    }
+    return taken(node, p) ? std::optional(p) : std::nullopt;
   }
 
   std::optional<Proposal> proposeCarrier(const Node& node) const {

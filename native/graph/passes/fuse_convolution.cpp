@@ -2,6 +2,7 @@
 
 #include "graph/op.h"
 #include "graph/passes/all.h"
+#include "graph/passes/pattern.h"
 
 namespace ascribe::passes {
 
@@ -19,12 +20,13 @@ const Reader* soleReader(const Graph& graph, const std::vector<std::vector<Reade
 }
 
 /// What a convolution kernel can apply to a result while it is in registers.
-bool activation(const Node& node, Attributes& fused) {
+bool activation(const Node& node, Attributes& fused, bool onHost) {
   const std::string& name = node.op->name;
   if (name == "relu") fused.set("activation", std::string("relu"));
   else if (name == "clip")
     fused.set("activation", std::string("clip")).set("alpha", node.attributes.real("min")).set("beta", node.attributes.real("max"));
   else if (name == "leakyRelu") fused.set("activation", std::string("leakyRelu")).set("alpha", node.attributes.real("alpha"));
+  else if (name == "silu" && onHost) fused.set("activation", std::string("silu"));
   else return false;
   return true;
 }
@@ -38,6 +40,7 @@ bool fuseConvolution(Graph& graph, const PassContext& context) {
   if (std::find(context.backends.begin(), context.backends.end(), "cpu") == context.backends.end() &&
       std::find(context.backends.begin(), context.backends.end(), "onednn") == context.backends.end())
     return false;
+  const bool onHost = isForProcessor(context);
   const std::vector<int> uses = countUses(graph);
   std::vector<std::vector<Reader>> readers(graph.values.size());
   for (size_t n = 0; n < graph.nodes.size(); ++n)
@@ -68,7 +71,7 @@ bool fuseConvolution(Graph& graph, const PassContext& context) {
     }
     if (const Reader* reader = soleReader(graph, readers, uses, fused.outputs[0])) {
       const Node& next = graph.nodes[reader->node];
-      if (!gone[reader->node] && activation(next, fused.attributes)) {
+      if (!gone[reader->node] && activation(next, fused.attributes, onHost)) {
         gone[last] = 1;
         last = reader->node;
         fused.outputs = next.outputs;

@@ -19,6 +19,7 @@ std::span<const Pass> raisingPasses() {
 std::span<const Pass> loweringPasses() {
   static const Pass passes[] = {
       {"fuse-convolution", passes::fuseConvolution},
+      {"fuse-scale-gradient", passes::fuseScaleGradient},
       {"assign-layouts", passes::assignLayouts},
   };
   return passes;

@@ -63,6 +63,10 @@ ValueId Pattern::other(const Node& node, ValueId known) {
   return node.inputs[0] == known ? node.inputs[1] : node.inputs[1] == known ? node.inputs[0] : kNone;
 }
 
+bool isForProcessor(const PassContext& context) {
+  return std::find(context.backends.begin(), context.backends.end(), "cuda") == context.backends.end();
+}
+
 bool hasFastKernel(std::string_view op, const PassContext& context) {
   for (const KernelEntry* entry : kernelsOf(op))
     if (entry->backend != "reference" && std::find(context.backends.begin(), context.backends.end(), entry->backend) != context.backends.end()) return true;

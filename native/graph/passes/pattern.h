@@ -46,5 +46,7 @@ class Pattern {
 
 /// Raising is for kernels that take the raised op; the plain loops of the reference keep what the model says.
 bool hasFastKernel(std::string_view op, const PassContext& context);
+/// Some fused ops have kernels for processors alone.
+bool isForProcessor(const PassContext& context);
 
 }  // namespace ascribe::passes

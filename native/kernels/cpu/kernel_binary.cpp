@@ -14,11 +14,51 @@ StridedLoop<3> loopOf(const KernelArguments& k) {
   return {out, {broadcastStrides(k.inputs[0].shape, out), broadcastStrides(k.inputs[1].shape, out), rowMajor(out)}};
 }
 
+/// Rows of this many elements and less are put together where one operand repeats from row to row (a number for each
+/// channel beside blocks of channels): a call for each would take longer than what it does.
+constexpr int64_t kShortRow = 128, kRepeated = 1024;
+
+/// The operand (0 or 1) that is the same in all short rows of a matrix whose other operand runs on; -1 if there is none.
+int repeatedOperand(const StridedLoop<3>& loop) {
+  const int last = loop.rank() - 1;
+  if (last < 1 || loop.rowLength() > kShortRow || loop.size(last - 1) < 4) return -1;
+  for (const size_t n : {size_t{0}, size_t{1}})
+    if (loop.stride(n, last) == 1 && loop.stride(n, last - 1) == 0 && loop.stride(1 - n, last) == 1 && loop.stride(1 - n, last - 1) == loop.rowLength())
+      return static_cast<int>(n);
+  return -1;
+}
+
+/// f(x, y, out, elements) over matrices of short rows, the repeated row written down as often as fits a kilobyte or four.
+template <class F>
+void overMatrices(const StridedLoop<3>& loop, int repeated, const float* x, const float* y, float* out, F&& f) {
+  const int last = loop.rank() - 1;
+  const int64_t length = loop.rowLength(), rows = loop.size(last - 1), matrices = loop.rows() / rows, together = std::min(rows, kRepeated / length);
+  parallelFor(matrices, std::max<int64_t>(1, kElementGrain / (rows * length)), [&](int64_t begin, int64_t end) {
+    float copies[kRepeated];
+    for (int64_t matrix = begin; matrix < end; ++matrix) {
+      std::array<int64_t, 3> at{};
+      int64_t rest = matrix;
+      for (int axis = last - 1; axis-- > 0; rest /= loop.size(axis))
+        for (size_t n = 0; n < 3; ++n) at[n] += rest % loop.size(axis) * loop.stride(n, axis);
+      const float* row = repeated == 0 ? x + at[0] : y + at[1];
+      for (int64_t i = 0; i < together; ++i) std::copy_n(row, length, copies + i * length);
+      for (int64_t r = 0; r < rows; r += together) {
+        const int64_t from = r * length, n = std::min(together, rows - r) * length;
+        f(repeated == 0 ? copies : x + at[0] + from, repeated == 1 ? copies : y + at[1] + from, out + at[2] + from, n);
+      }
+    }
+  });
+}
+
 void apply(const KernelArguments& k, Binary op, double a = 0, double b = 0) {
   const StridedLoop<3> loop = loopOf(k);
   const MathKernels& math = *kernels().math;
   const float *x = k.inputs[0].as<float>(), *y = k.inputs[1].as<float>();
   float* out = k.outputs[0].as<float>();
+  if (const int repeated = repeatedOperand(loop); repeated >= 0 && loop.rows() > 0)
+    return overMatrices(loop, repeated, x, y, out, [&](const float* p, const float* q, float* to, int64_t n) {
+      math.binary(op, Steps::Both, p, q, to, n, static_cast<float>(a), static_cast<float>(b));
+    });
   const bool fixedX = loop.step(0) == 0, fixedY = loop.step(1) == 0;
   const Steps steps = fixedX && !fixedY ? Steps::Second : fixedY && !fixedX ? Steps::First : Steps::Both;
   loop.run(kElementGrain, [&](const auto& at, int64_t n) {

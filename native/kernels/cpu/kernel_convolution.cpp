@@ -68,7 +68,8 @@ class Forward final : public ConvolutionKernel {
       constexpr float kInfinity = std::numeric_limits<float>::infinity();
       if (activation == "relu") epilogue_ = {.clip = true, .low = 0, .high = kInfinity};
       if (activation == "clip") epilogue_ = {.clip = true, .low = static_cast<float>(alpha), .high = static_cast<float>(beta)};
-      if (activation == "leakyRelu") leaky_ = static_cast<float>(alpha);
+      if (activation == "leakyRelu") after_ = {Unary::LeakyRelu, static_cast<float>(alpha)};
+      if (activation == "silu") after_ = {Unary::Silu, 0.0f};
     }
     if (!depthwise_ && s.constants[1] && s.constants[1]->data()) packed_ = packConvForward(*isa().gemm, shape, s.constants[1]->as<float>());
     scratch_ = depthwise_ ? depthwiseScratch(shape, mostThreads())
@@ -83,16 +84,17 @@ class Forward final : public ConvolutionKernel {
     float* y = k.outputs[0].as<float>();
     if (depthwise_) depthwiseForward(isa(), shape_, x, w, y, epilogue, threads(), k.scratch);
     else convForward(isa(), shape_, x, w, packed(), y, epilogue, threads(), k.scratch);
-    if (leaky_) {
+    if (after_) {
       parallelFor(k.outputs[0].count(), kElementGrain, [&](int64_t begin, int64_t end) {
-        isa().math->unary(Unary::LeakyRelu, y + begin, y + begin, end - begin, *leaky_, 0);
+        isa().math->unary(after_->first, y + begin, y + begin, end - begin, after_->second, 0);
       });
     }
   }
 
  private:
   ConvEpilogue epilogue_;
-  std::optional<float> leaky_;
+  /// An activation that the product's epilogue does not have, in a walk of its own.
+  std::optional<std::pair<Unary, float>> after_;
 };
 
 /// convDataGradient (g, w, like) and convTranspose (x, w, bias?), whose operand plays the gradient's part.

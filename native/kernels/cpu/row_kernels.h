@@ -12,6 +12,8 @@ struct RowKernels {
   /// NaN if any element is.
   float (*max)(const float* x, int64_t n);
   float (*min)(const float* x, int64_t n);
+  /// total[i] = sum over s < size of x[s * stride + i], times y[s * stride + i] unless y is null.
+  void (*columnSums)(const float* x, const float* y, int64_t size, int64_t stride, int64_t n, double* total);
   /// total[i] += x[i]
   void (*addTo)(double* total, const float* x, int64_t n);
   /// y += a * x

@@ -69,6 +69,39 @@ float rowMin(const float* x, int64_t n) {
   return rowExtremum(x, n, __builtin_inff(), [](Vf best, Vf v) { return minOf(best, v); });
 }
 
+template <class F>
+ASCRIBE_INLINE void sumColumns(int64_t size, int64_t stride, int64_t n, double* total, F f) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    // Two runs of each, so that additions need not wait for each other.
+    Vd sum[4] = {}, low, high;
+    int64_t s = 0;
+    for (; s + 2 <= size; s += 2) {
+      widen(f(s * stride + i), low, high);
+      sum[0] += low;
+      sum[1] += high;
+      widen(f((s + 1) * stride + i), low, high);
+      sum[2] += low;
+      sum[3] += high;
+    }
+    if (s < size) {
+      widen(f(s * stride + i), low, high);
+      sum[0] += low;
+      sum[1] += high;
+    }
+    sum[0] += sum[2];
+    sum[1] += sum[3];
+    __builtin_memcpy(total + i, sum, 2 * sizeof(Vd));
+  }
+}
+void rowColumnSums(const float* x, const float* y, int64_t size, int64_t stride, int64_t n, double* total) {
+  if (y) sumColumns(size, stride, n, total, [=](int64_t i) { return load(x + i) * load(y + i); });
+  else sumColumns(size, stride, n, total, [=](int64_t i) { return load(x + i); });
+  for (int64_t i = n / kLanes * kLanes; i < n; ++i) {
+    total[i] = 0;
+    for (int64_t s = 0; s < size; ++s) total[i] += static_cast<double>(y ? x[s * stride + i] * y[s * stride + i] : x[s * stride + i]);
+  }
+}
 void rowAddTo(double* total, const float* x, int64_t n) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -282,7 +315,7 @@ void rowMaxTap(const float* x, float* best, int32_t* label, int64_t n, int32_t t
 }
 
 constexpr RowKernels makeRowKernels() {
-  return {rowSum,         rowDot,         rowSquares,         rowMax,      rowMin,      rowAddTo, rowAxpy,  rowNormalise,
+  return {rowSum,         rowDot,         rowSquares,         rowMax,      rowMin,      rowColumnSums, rowAddTo, rowAxpy,  rowNormalise,
           rowSoftmax,     rowLogSoftmax,  softmaxColumns,     rowSoftmaxGrad, rowGradientMoments, rowNormGrad, rowTaps,
           rowMaxTap};
 }

@@ -37,6 +37,10 @@ class StridedLoop {
   /// Step of operand n along a row.
   int64_t step(size_t n) const { return strides_[n][static_cast<size_t>(rank_ - 1)]; }
 
+  int rank() const { return rank_; }
+  int64_t size(int axis) const { return dims_[static_cast<size_t>(axis)]; }
+  int64_t stride(size_t n, int axis) const { return strides_[n][static_cast<size_t>(axis)]; }
+
   /// body(offset of each operand, elements) for pieces of rows, on the lane's threads.
   template <class Body>
   void run(int64_t grain, Body&& body) const {

@@ -55,7 +55,10 @@ Calls convolution(const NodeSignature& s) {
   if (!fits(call)) return {};
   if (s.node.attributes.has("activation")) {
     const std::string& activation = s.node.attributes.text("activation");
-    call.call.code = activation == "relu" ? ASCRIBE_CUDA_WITH_RELU : activation == "clip" ? ASCRIBE_CUDA_WITH_CLIP : activation == "leakyRelu" ? ASCRIBE_CUDA_WITH_LEAKY_RELU : ASCRIBE_CUDA_NO_ACTIVATION;
+    const std::pair<const char*, int> known[] = {{"none", ASCRIBE_CUDA_NO_ACTIVATION}, {"relu", ASCRIBE_CUDA_WITH_RELU}, {"clip", ASCRIBE_CUDA_WITH_CLIP}, {"leakyRelu", ASCRIBE_CUDA_WITH_LEAKY_RELU}};
+    const auto found = std::find_if(std::begin(known), std::end(known), [&](const auto& each) { return activation == each.first; });
+    if (found == std::end(known)) return {};
+    call.call.code = found->second;
     call.reals(s.node.attributes.real("alpha"), s.node.attributes.real("beta"));
   }
   for (size_t i = 0; i < 4; ++i)

@@ -120,6 +120,8 @@ PostOps postOpsOf(const AscribeOperation& o, const Desc& residual) {
       appendEltwise(made, dnnl_eltwise_relu, op.alpha, 0);
     } else if (op.kind == ASCRIBE_POST_CLIP) {
       appendEltwise(made, dnnl_eltwise_clip, op.alpha, op.beta);
+    } else if (op.kind == ASCRIBE_POST_SILU) {
+      appendEltwise(made, dnnl_eltwise_swish, 1, 0);
     } else if (op.kind == ASCRIBE_POST_SUM) {
       appendSum(made);
     } else if (op.kind == ASCRIBE_POST_ADD) {

@@ -48,6 +48,7 @@ void setPostOps(AscribeOperation& operation, const NodeSignature& s) {
   if (activation == "relu") append(ASCRIBE_POST_RELU, 0, 0);
   if (activation == "leakyRelu") append(ASCRIBE_POST_RELU, alpha, 0);
   if (activation == "clip") append(ASCRIBE_POST_CLIP, alpha, beta);
+  if (activation == "silu") append(ASCRIBE_POST_SILU, 0, 0);
 }
 
 AscribeOperation describeForward(const NodeSignature& s) {
@@ -74,7 +75,9 @@ AscribeOperation describeData(const NodeSignature& s) {
 /// oneDNN's ReLU and clip make a number of NaN. It is stopped where it can come in: in images, which are read as planes,
 /// and in weights.
 bool hidesNan(const NodeSignature& s) {
-  return s.node.op->name == "fusedConv" && s.node.attributes.text("activation") != "none";
+  if (s.node.op->name != "fusedConv") return false;
+  const std::string& activation = s.node.attributes.text("activation");
+  return activation != "none" && activation != "silu";
 }
 /// The floats may lie at any byte: over a mapped file.
 bool holdsNan(const void* data, int64_t count) {

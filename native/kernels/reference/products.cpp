@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "graph/op.h"
+#include "kernels/reference/activations.h"
 #include "kernels/reference/register.h"
 #include "kernels/reference/types.h"
 #include "kernels/reference/walk.h"
@@ -85,6 +86,7 @@ W activated(W x, const std::string& kind, double alpha, double beta) {
   if (kind == "relu") return x <= W(0) ? W(0) : x;
   if (kind == "clip") return x < W(alpha) ? W(alpha) : x > W(beta) ? W(beta) : x;
   if (kind == "leakyRelu") return x > W(0) ? x : x * alpha;
+  if (kind == "silu") return x * sigmoid(x);
   return x;
 }
 

@@ -152,6 +152,21 @@ void sumTo(const KernelArguments& k, const Node& node) {
   });
 }
 
+/// The sums of g * x that sumTo makes.
+void scaleGrad(const KernelArguments& k, const Node& node) {
+  const TensorRef &g = k.inputs[0], &x = k.inputs[1], &y = k.outputs[0];
+  const int leading = static_cast<int>(node.attributes.integer("leading"));
+  onNumeric(g.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<Wide<T>> sums(static_cast<size_t>(y.count()), Wide<T>(0));
+    walk<1>(g.shape, {broadcastStrides(y.shape, g.shape, leading)}, [&](int64_t i, const auto& at) {
+      auto& sum = sums[static_cast<size_t>(at[0])];
+      sum = plus(sum, Wide<T>(times(g.as<T>()[i], x.as<T>()[i])));
+    });
+    for (int64_t i = 0; i < y.count(); ++i) y.as<T>()[i] = narrow<T>(sums[static_cast<size_t>(i)]);
+  });
+}
+
 template <bool product>
 void cumulative(const KernelArguments& k, const Node& node) {
   const AxisView v = aroundAxis(k.inputs[0].shape, node.attributes.integer("axis"));
@@ -182,6 +197,7 @@ const Registered kernels[] = {
     {"argMin", argument<false>, numeric},
     {"extremumGrad", extremumGrad, floating},
     {"sumTo", sumTo, numeric},
+    {"scaleGrad", scaleGrad, numeric},
     {"cumSum", cumulative<false>, numeric},
     {"cumProd", cumulative<true>, numeric},
 };

@@ -68,7 +68,7 @@ void forward(std::vector<OpCase>& cases, const Geometry& g, bool isSmall) {
   const auto push = [&](OpCase test) { cases.push_back(isSmall ? std::move(test) : valuesOnly(std::move(test))); };
   push({"conv", g.note, {real(g.x), real(g.w)}, g.attributes()});
   push({"conv", g.note + ", bias", {real(g.x), constant(real(g.w)), real({g.w[0]})}, g.attributes()});
-  for (const char* activation : {"none", "relu", "clip", "leakyRelu"}) {
+  for (const char* activation : {"none", "relu", "clip", "leakyRelu", "silu"}) {
     Attributes fused = g.attributes();
     fused.set("activation", std::string(activation)).set("alpha", .125).set("beta", .75);
     OpCase test{"fusedConv", g.note + ", " + activation, {real(g.x), constant(real(g.w)), real({g.w[0]}), real(g.result())}, fused, 1, Derivatives::Unchecked};

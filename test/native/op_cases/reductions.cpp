@@ -80,6 +80,9 @@ std::vector<OpCase> reductionCases() {
   cases.push_back({"sumTo", "inner", {real({2, 3, 2, 2}), real({3, 1, 1})}, {{"leading", int64_t{1}}}});
   cases.push_back({"sumTo", "nothing to sum", {real({2, 3}), real({2, 3})}});
   cases.push_back(valuesOnly({"sumTo", "odd", {real({3, 5, 7, 11}), real({7, 1})}, {{"leading", int64_t{1}}}}));
+  for (const auto& [note, x, like] : {std::tuple{"planes", Shape{3, 5, 7, 11}, Shape{5, 1, 1}}, std::tuple{"rows", Shape{2, 6, 40}, Shape{6, 1}},
+                                      std::tuple{"columns", Shape{2, 9, 37}, Shape{37}}, std::tuple{"everything", Shape{2, 3, 4}, Shape{}}, std::tuple{"apart", Shape{1, 4, 3, 5, 6}, Shape{1, 3, 1, 6}}})
+    cases.push_back(valuesOnly({"scaleGrad", note, {real(x), real(x), real(like)}, {{"leading", int64_t{1}}}}));
   cases.push_back(timed({"sumTo", "timed, bias", {real({1, 8, 64, 56, 56}), real({64, 1, 1})}, {{"leading", int64_t{1}}}}));
   return cases;
 }
