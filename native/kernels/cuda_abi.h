@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_CUDA_ABI 1
+#define ASCRIBE_CUDA_ABI 2
 #define ASCRIBE_CUDA_MAX_RANK 10
 #define ASCRIBE_CUDA_MAX_TENSORS 8
 #define ASCRIBE_CUDA_MAX_INTEGERS 32
@@ -55,7 +55,10 @@ enum AscribeCudaKind {
                                         axis's elements, i1: how far each is from the next */
   ASCRIBE_CUDA_GATHER_ELEMENTS_GRADIENT = 23, /* plain g, plain indices, strided out over the indices' dims but the axis; i0, i1;
                                                  i2-4: indices around the axis; i5 cotangents; i6 elements of the data */
-  ASCRIBE_CUDA_KIND_COUNT = 24
+  ASCRIBE_CUDA_ATTENTION_ROWS = 24, /* plain q, k, positions, weights?, strided mask over [items, heads, rows, keys]?, plain out; i0 items,
+                                       i1 heads, i2 rows, i3 groups, i4 keys, i5 depth, i6 causal, i7 window, i8 keep rows,
+                                       r0 scale; scratch */
+  ASCRIBE_CUDA_KIND_COUNT = 25
 };
 
 /* A window's integers: i0-2 data, i3-5 result, i6-8 kernel, i9-11 strides, i12-14 dilations, i15-17 padding before,

@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/cuda/attention.h"
+#include "kernels/cuda/attention_rows.h"
 #include "kernels/cuda/convolution.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/pooling.h"
@@ -35,6 +36,7 @@ inline int runCall(Stream& stream, const Call& call) {
     case ASCRIBE_CUDA_CONVOLUTION_DATA: return runConvolutionData(stream, call);
     case ASCRIBE_CUDA_ATTENTION: return runAttention(stream, call);
     case ASCRIBE_CUDA_ATTENTION_GRADIENT: return runAttentionGradient(stream, call);
+    case ASCRIBE_CUDA_ATTENTION_ROWS: return runAttentionRows(stream, call);
     default: return fail(stream, "a call", "of a kind that this library does not know");
   }
 }
@@ -46,6 +48,7 @@ inline uint64_t scratchBytes(const Call* call) {
     case ASCRIBE_CUDA_CONVOLUTION_DATA: return convolutionDataScratch(*call);
     case ASCRIBE_CUDA_ATTENTION:
     case ASCRIBE_CUDA_ATTENTION_GRADIENT: return attentionScratch(*call);
+    case ASCRIBE_CUDA_ATTENTION_ROWS: return attentionRowsScratch(*call);
     default: return 0;
   }
 }

@@ -1,8 +1,8 @@
 #pragma once
-#include "kernels/cuda/index.h"
+#include "kernels/cuda/tensor_tile.h"
 
 // One matrix product in tiles for everything bilinear: what differs is where its operands' elements come from and what
-// becomes of a result. In f32 on the ordinary units: tensor cores would round operands to ten bits.
+// becomes of a result. Large results run on tensor cores, small ones on the ordinary units.
 namespace ascribe::cuda {
 
 /// Rows x columns of the result per block, the depth that is staged at a time, and the results of one thread.
@@ -11,8 +11,8 @@ struct TileShape {
   static constexpr int kRows = Rows, kColumns = Columns, kDepth = Depth, kThreadRows = ThreadRows, kThreadColumns = ThreadColumns;
   static constexpr int kThreads = Rows / ThreadRows * (Columns / ThreadColumns);
 };
-using LargeTile = TileShape<128, 128, 16, 8, 8>;
-using MiddleTile = TileShape<64, 64, 16, 4, 4>;
+using LargeTile = TensorTile<2, 4, 4, 4>;   // 128 x 128
+using MiddleTile = TensorTile<2, 2, 2, 4>;  // 64 x 64
 using SmallTile = TileShape<32, 32, 16, 4, 4>;
 
 /// Left: `Left::kAlongDepth`, `Row row(z, m)`, `float at(row, k)`; right: `kAlongDepth`, `Column column(z, n)`,
@@ -23,8 +23,7 @@ using SmallTile = TileShape<32, 32, 16, 4, 4>;
 /// The depth is shared out among `splits` blocks where a result alone would not fill the device: then `Results` are parts.
 template <class Tile, class Left, class Right, class Results>
 __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right right, Results results, int rows, int columns, int depth, int splits, int share) {
-  constexpr int kRows = Tile::kRows, kColumns = Tile::kColumns, kDepth = Tile::kDepth, kThreads = Tile::kThreads;
-  constexpr int kLeft = kRows * kDepth / kThreads, kRight = kColumns * kDepth / kThreads, kPad = 4;
+  constexpr int kRows = Tile::kRows, kColumns = Tile::kColumns, kDepth = Tile::kDepth, kPad = 4;
   constexpr int kRowGroups = Tile::kThreadRows / 4, kColumnGroups = Tile::kThreadColumns / 4;
   constexpr int kAcross = kColumns / Tile::kThreadColumns;
   __shared__ __align__(16) float a[2][kDepth][kRows + kPad];
@@ -32,57 +31,23 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
   const int thread = static_cast<int>(threadIdx.x), z = static_cast<int>(blockIdx.z) / splits, split = static_cast<int>(blockIdx.z) % splits;
   const int begin = split * share, end = begin + share < depth ? begin + share : depth;
   const int firstRow = static_cast<int>(blockIdx.y) * kRows, firstColumn = static_cast<int>(blockIdx.x) * kColumns;
-
-  // Which elements of a stage are this thread's to fetch. The place across the depth is the same for all of them or
-  // few, so its index arithmetic happens once.
-  const auto leftRow = [&](int i) { return Left::kAlongDepth ? (thread + i * kThreads) / kDepth : (thread + i * kThreads) % kRows; };
-  const auto leftDepth = [&](int i) { return Left::kAlongDepth ? (thread + i * kThreads) % kDepth : (thread + i * kThreads) / kRows; };
-  const auto rightColumn = [&](int i) { return Right::kAlongDepth ? (thread + i * kThreads) / kDepth : (thread + i * kThreads) % kColumns; };
-  const auto rightDepth = [&](int i) { return Right::kAlongDepth ? (thread + i * kThreads) % kDepth : (thread + i * kThreads) / kColumns; };
-  typename Left::Row leftPlaces[Left::kAlongDepth ? kLeft : (kThreads % kRows == 0 ? 1 : kLeft)];
-  typename Right::Column rightPlaces[Right::kAlongDepth ? kRight : (kThreads % kColumns == 0 ? 1 : kRight)];
-  constexpr int kLeftPlaces = sizeof(leftPlaces) / sizeof(leftPlaces[0]), kRightPlaces = sizeof(rightPlaces) / sizeof(rightPlaces[0]);
-  for (int i = 0; i < kLeftPlaces; ++i) {
-    const int m = firstRow + leftRow(i);
-    leftPlaces[i] = left.row(z, m < rows ? m : rows - 1);
-  }
-  for (int i = 0; i < kRightPlaces; ++i) {
-    const int n = firstColumn + rightColumn(i);
-    rightPlaces[i] = right.column(z, n < columns ? n : columns - 1);
-  }
-
-  float nextLeft[kLeft], nextRight[kRight];
-  const auto fetch = [&](int from) {
-#pragma unroll
-    for (int i = 0; i < kLeft; ++i) {
-      const int k = from + leftDepth(i);
-      nextLeft[i] = k < end ? left.at(leftPlaces[kLeftPlaces == 1 ? 0 : i], k) : 0.0f;
-    }
-    typename Right::Stage stages[kRightPlaces];
-#pragma unroll
-    for (int i = 0; i < kRightPlaces; ++i) stages[i] = right.stage(rightPlaces[i], from);
-#pragma unroll
-    for (int i = 0; i < kRight; ++i) {
-      const int k = from + rightDepth(i), place = kRightPlaces == 1 ? 0 : i;
-      nextRight[i] = k < end ? right.at(rightPlaces[place], stages[place], k) : 0.0f;
-    }
-  };
+  Staging<Tile, Left, Right> staging(left, right, z, firstRow, firstColumn, rows, columns, end);
   const auto keep = [&](int stage) {
 #pragma unroll
-    for (int i = 0; i < kLeft; ++i) a[stage][leftDepth(i)][leftRow(i)] = nextLeft[i];
+    for (int i = 0; i < staging.kLeft; ++i) a[stage][staging.leftDepth(i)][staging.leftRow(i)] = staging.leftValues[i];
 #pragma unroll
-    for (int i = 0; i < kRight; ++i) b[stage][rightDepth(i)][rightColumn(i)] = nextRight[i];
+    for (int i = 0; i < staging.kRight; ++i) b[stage][staging.rightDepth(i)][staging.rightColumn(i)] = staging.rightValues[i];
   };
 
   const int across = thread % kAcross, down = thread / kAcross;
   float sums[Tile::kThreadRows][Tile::kThreadColumns] = {};
-  fetch(begin);
+  staging.fetch(begin);
   keep(0);
   __syncthreads();
   int stage = 0;
   for (int from = begin; from < end; from += kDepth) {
     const bool more = from + kDepth < end;
-    if (more) fetch(from + kDepth);
+    if (more) staging.fetch(from + kDepth);
 #pragma unroll
     for (int k = 0; k < kDepth; ++k) {
       float x[Tile::kThreadRows], y[Tile::kThreadColumns];
@@ -120,12 +85,12 @@ __global__ void __launch_bounds__(Tile::kThreads) tileKernel(Left left, Right ri
   }
 }
 
-template <class Tile, class Left, class Right, class Results>
-int launchTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64_t depth, int64_t splits, const Left& left, const Right& right, const Results& results) {
+template <class Tile, class Kernel, class Left, class Right, class Results>
+int launchTiles(Stream& stream, Kernel kernel, int64_t count, int64_t rows, int64_t columns, int64_t depth, int64_t splits, const Left& left, const Right& right, const Results& results) {
   const dim3 grid(static_cast<unsigned>((columns + Tile::kColumns - 1) / Tile::kColumns), static_cast<unsigned>((rows + Tile::kRows - 1) / Tile::kRows), static_cast<unsigned>(count * splits));
   const int64_t share = ((depth + splits - 1) / splits + Tile::kDepth - 1) / Tile::kDepth * Tile::kDepth;
-  return launch<true>(stream, tileKernel<Tile, Left, Right, Results>, grid, dim3(Tile::kThreads), left, right, results, static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(depth),
-                      static_cast<int>(splits), static_cast<int>(share));
+  return launch<true>(stream, kernel, grid, dim3(Tile::kThreads), left, right, results, static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(depth), static_cast<int>(splits),
+                      static_cast<int>(share));
 }
 
 /// For a right side whose steps have nothing in common.
@@ -182,9 +147,10 @@ int runTiles(Stream& stream, int64_t count, int64_t rows, int64_t columns, int64
   // A part of a call (one phase, some heads) may have less room than it would like.
   if (cut.scratchBytes(count, rows, columns) > scratchBytes || count * cut.splits > 65535) cut.splits = 1;
   const auto with = [&](const auto& to) {
-    if (cut.tile == 2) return launchTiles<LargeTile>(stream, count, rows, columns, depth, cut.splits, left, right, to);
-    if (cut.tile == 1) return launchTiles<MiddleTile>(stream, count, rows, columns, depth, cut.splits, left, right, to);
-    return launchTiles<SmallTile>(stream, count, rows, columns, depth, cut.splits, left, right, to);
+    using To = std::decay_t<decltype(to)>;
+    if (cut.tile == 2) return launchTiles<LargeTile>(stream, tensorTileKernel<LargeTile, Left, Right, To>, count, rows, columns, depth, cut.splits, left, right, to);
+    if (cut.tile == 1) return launchTiles<MiddleTile>(stream, tensorTileKernel<MiddleTile, Left, Right, To>, count, rows, columns, depth, cut.splits, left, right, to);
+    return launchTiles<SmallTile>(stream, tileKernel<SmallTile, Left, Right, To>, count, rows, columns, depth, cut.splits, left, right, to);
   };
   if (cut.splits == 1) return with(results);
   const Parts parts{static_cast<float*>(scratch), rows, columns};

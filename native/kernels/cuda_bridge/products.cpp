@@ -87,10 +87,33 @@ std::unique_ptr<Kernel> makeAttentionGradient(const NodeSignature& s) {
   return kernelFrom(s, {call}, static_cast<double>(s.inputs[0].shape[0]) * attentionFlops(s.inputs[1].shape, s.inputs[2].shape, s.inputs[3].shape, 6, 4));
 }
 
+/// q, k, positions, weights?, mask?
+std::unique_ptr<Kernel> makeAttentionRows(const NodeSignature& s) {
+  if (!isF32(s.inputs[0]) || !isSmall(s)) return nullptr;
+  const Shape &q = s.inputs[0].shape, &k = s.inputs[1].shape;
+  if (q[2] > kMostRows || k[2] > kMostRows) return nullptr;
+  const Shape scores{q[0], q[1], q[2], k[2]};
+  PreparedCall call(ASCRIBE_CUDA_ATTENTION_ROWS);
+  for (size_t i = 0; i < 3; ++i) call.input(i, s.inputs[i]);
+  if (s.has(3)) call.input(3, s.inputs[3]);
+  else call.absent();
+  if (s.has(4)) {
+    const Strides strides = broadcastStrides(s.inputs[4].shape, scores);
+    call.input(4, s.inputs[4], scores, &strides);
+  } else {
+    call.absent();
+  }
+  call.output(0, s.outputs[0]);
+  const Attributes& attributes = s.node.attributes;
+  call.integers({q[0], q[1], q[2], k[1], k[2], q[3], attributes.integer("causal") != 0, attributes.integer("window"), attributes.integer("keepRows") != 0}).reals(attributes.real("scale"));
+  return kernelFrom(s, {call}, 2.0 * static_cast<double>(scores.count()) * static_cast<double>(q[3]));
+}
+
 const RegisterKernel all[] = {
     RegisterKernel({.op = "matMul", .backend = "cuda", .make = makeProduct}),
     RegisterKernel({.op = "attention", .backend = "cuda", .make = makeAttention}),
     RegisterKernel({.op = "attentionGrad", .backend = "cuda", .make = makeAttentionGradient}),
+    RegisterKernel({.op = "attentionRows", .backend = "cuda", .make = makeAttentionRows}),
 };
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #define __global__
@@ -37,7 +36,7 @@ inline uint32_t __umulhi(uint32_t a, uint32_t b) { return static_cast<uint32_t>(
 
 namespace ascribe::cuda::emulation {
 
-/// The fibers of one block. A fiber runs to its end or to a barrier; a round lets each of them do so once.
+/// The fibers of one block; a thread runs one block at a time. A fiber runs to its end or to a barrier; a round lets each of them do so once.
 class Block {
  public:
   static Block*& current() {
@@ -46,12 +45,18 @@ class Block {
   }
 
   Block(dim3 size, const std::function<void()>& body) : body_(body), threads_(size.x * size.y * size.z) {
-    stacks_.resize(threads_ * kStack);
+    // Kept from block to block, and not cleared: that took longer than the threads ran.
+    static thread_local std::unique_ptr<char[]> stacks;
+    static thread_local size_t room = 0;
+    if (threads_ * kStack > room) {
+      room = threads_ * kStack;
+      stacks = std::make_unique_for_overwrite<char[]>(room);
+    }
     contexts_.resize(threads_);
     done_.assign(threads_, 0);
     for (size_t i = 0; i < threads_; ++i) {
       getcontext(&contexts_[i]);
-      contexts_[i].uc_stack.ss_sp = stacks_.data() + i * kStack;
+      contexts_[i].uc_stack.ss_sp = stacks.get() + i * kStack;
       contexts_[i].uc_stack.ss_size = kStack;
       contexts_[i].uc_link = &host_;
       makecontext(&contexts_[i], reinterpret_cast<void (*)()>(&Block::enter), 0);
@@ -59,7 +64,7 @@ class Block {
     size_ = size;
   }
   void run() {
-    Block* outer = std::exchange(current(), this);
+    current() = this;
     for (size_t left = threads_; left > 0;)
       for (size_t i = 0; i < threads_; ++i) {
         if (done_[i]) continue;
@@ -68,7 +73,6 @@ class Block {
         swapcontext(&host_, &contexts_[i]);
         left -= done_[i];
       }
-    current() = outer;
   }
   void barrier() { swapcontext(&contexts_[running_], &host_); }
 
@@ -82,7 +86,6 @@ class Block {
   const std::function<void()>& body_;
   size_t threads_, running_ = 0;
   dim3 size_;
-  std::vector<char> stacks_;
   std::vector<ucontext_t> contexts_;
   std::vector<char> done_;
   ucontext_t host_;
