@@ -242,6 +242,27 @@ export {
   type LayerIntegratedGradientsOptions,
 } from './methods/layers/layerIntegratedGradients.js'
 export { ScoreCam } from './methods/layers/scoreCam.js'
+export {
+  HiddenStateLaquer,
+  type HiddenStateLaquerOptions,
+  type LaquerRequest,
+  type LaquerResponse,
+} from './methods/localised/hiddenStateLaquer.js'
+export type { LaquerExample } from './methods/localised/laquerPrompts.js'
+export {
+  type PromptedAttribution,
+  PromptLaquer,
+  type PromptLaquerOptions,
+} from './methods/localised/promptLaquer.js'
+export type { LocalisedAttribution, LocalisedSpan } from './methods/localised/result.js'
+export {
+  type CoarseRecord,
+  type LocalisedQuery,
+  type QuerySource,
+  type SourceInterval,
+  utf16Offset,
+} from './methods/localised/sources.js'
+export { alignFact, type FactAlignment, wordsOf } from './methods/localised/wordAlignment.js'
 export { NeuronConductance, type NeuronConductanceOptions } from './methods/neurons/neuronConductance.js'
 export { NeuronGradient, type NeuronGradientOptions } from './methods/neurons/neuronGradient.js'
 export { NeuronIntegratedGradients } from './methods/neurons/neuronIntegratedGradients.js'

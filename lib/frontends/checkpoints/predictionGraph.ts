@@ -1,4 +1,5 @@
 import type { GraphDescription } from '#typings/addon.js'
+import { onlyNeeded } from '../../graph/onlyNeeded.js'
 import { type PredictionName, predictionObjective, predictionReads } from '../../graph/predictionTarget.js'
 import type { CausalDecoder } from './family.js'
 import { Network, pickRow } from './network.js'
@@ -78,4 +79,16 @@ export function lastLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeigh
   const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
   const logits = decoder.logits(net, net.apply('gather', [hidden, row], { axis: 1 }))
   return net.graph.build([net.graph.named(logits, 'logits')])
+}
+
+/** States behind one layer, [B, T, features], of `input_ids` [B, T]: what follows it is left out. */
+export function statesGraph(
+  decoder: CausalDecoder,
+  weights: CheckpointWeights,
+  layer: string,
+): GraphDescription {
+  const net = new Network(weights)
+  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  return onlyNeeded(net.graph.build([net.graph.find(layer)!]))
 }
