@@ -5,6 +5,9 @@
 
 export type DTypeName = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i8' | 'u8' | 'bool'
 
+/** How a weight may be stored: also in blocks of integers with common scales, as GGUF files hold them. */
+export type StorageName = DTypeName | 'q8_0' | 'q4_k' | 'q6_k'
+
 /** The JavaScript side of a tensor. f16 and bf16 travel as raw bits, bool as bytes of 0 and 1. */
 export type TensorData =
   | Float64Array
@@ -35,6 +38,9 @@ export interface TensorSource {
   dtype: DTypeName
   shape: number[]
 }
+
+/** The same for a weight. */
+export type StoredSource = Omit<TensorSource, 'dtype'> & { dtype: StorageName }
 
 export type ValueDescription =
   | { kind: 'input'; name: string; dtype: DTypeName; shape: (number | string)[] }
@@ -341,7 +347,7 @@ export interface NativeAddon {
     storage: NativeStorage,
     options?: { inlineBytes?: number },
   ): NativeJob<{ skeleton: Uint8Array; payloads: OnnxPayload[] }>
-  createParameters(entries: ({ name: string } & TensorSource)[]): NativeParameters
+  createParameters(entries: ({ name: string } & StoredSource)[]): NativeParameters
   createGraph(description: GraphDescription): NativeGraph
   /** One picture a count, stacked. */
   imputePixels(request: ImputationRequest): NativeJob<NativeTensor>

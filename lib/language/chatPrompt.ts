@@ -33,7 +33,7 @@ export async function chatPrompt(
 ): Promise<string> {
   checkMessages(messages)
   const { checkpoint } = generating(model)
-  const { template, tokens } = await readChatTemplate(checkpoint.path)
+  const { template, tokens } = checkpoint.chatTemplate ?? (await readChatTemplate(checkpoint.path))
   if (template === undefined)
     throw new AscribeError('CHAT_TEMPLATE_REQUIRED', `Model ${model.name} has no chat template`, {
       hint: 'Give the prompt as a text.',

@@ -2,15 +2,9 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFileBounded } from '../data/files.js'
 import { AscribeError } from '../errors.js'
+import type { ChatTemplate } from '../frontends/checkpoints/chatTemplate.js'
 
 const maximumBytes = 32 << 20
-
-/** What a chat template reads beside the messages. */
-export interface ChatTemplate {
-  readonly template?: string
-  /** Texts of special tokens by name: `bos_token` and the like. */
-  readonly tokens: Readonly<Record<string, string>>
-}
 
 async function readText(path: string): Promise<string | undefined> {
   if ((await stat(path).catch(() => undefined))?.isFile() !== true) return undefined

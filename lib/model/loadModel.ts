@@ -5,6 +5,7 @@ import { readPreprocessorConfig } from '../data/huggingFacePreprocessing.js'
 import { type PreprocessingOption, resolvePreprocessing } from '../data/preprocessing.js'
 import { loadTokenizer, Tokenizer } from '../data/tokenizer/tokenizer.js'
 import { AscribeError } from '../errors.js'
+import { type GgufModel, loadGguf } from '../frontends/checkpoints/gguf/loadGguf.js'
 import { loadLlama2c } from '../frontends/checkpoints/llama2c.js'
 import { llama2cTokenizer } from '../frontends/checkpoints/llama2cTokenizer.js'
 import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
@@ -71,8 +72,8 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
  * Loads a model. Weights stay in the file (mapped) until a plan needs them and never become JavaScript objects.
  *
  * @param source Path of an ONNX file, or its bytes (which must not change afterwards); or of a Hugging Face checkpoint
- *   folder, with config.json and model.safetensors in it; or of a llama2.c file (`.bin`). A folder's preprocessor_config.json and class names are used
- *   where the options name no others.
+ *   folder, with config.json and model.safetensors in it; or of a GGUF file (`.gguf`), or of a llama2.c file (`.bin`). A folder's
+ *   preprocessor_config.json and class names are used where the options name no others.
  * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error)
  * @example
  * const model = await loadModel('mobilenet.onnx', { preprocessing: 'imagenet', labels: 'imagenet.txt' })
@@ -80,7 +81,7 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
     const { preprocessing, labels, ...parts } =
-      typeof source === 'string' && (source.endsWith('.bin') || (await isFolder(source)))
+      typeof source === 'string' && (/\.(bin|gguf)$/.test(source) || (await isFolder(source)))
         ? await checkpointParts(source, options)
         : await onnxParts(source, options)
     const given =
@@ -118,8 +119,12 @@ async function onnxParts(source: string | Uint8Array, options: LoadModelOptions)
 }
 
 async function checkpointParts(folder: string, options: LoadModelOptions): Promise<ModelParts> {
-  const load = (await isFolder(folder)) ? loadCheckpoint : loadLlama2c
-  const { parameters, ...rest } = await load(native(), folder, weightsOption(options))
+  const load = (await isFolder(folder)) ? loadCheckpoint : folder.endsWith('.gguf') ? loadGguf : loadLlama2c
+  const {
+    parameters,
+    tokenizer: own,
+    ...rest
+  }: GgufModel = await load(native(), folder, weightsOption(options))
   const preprocessor = join(folder, 'preprocessor_config.json')
   const tokenizer = join(folder, 'tokenizer.json')
   const isThere = async (path: string) => (await stat(path).catch(() => undefined))?.isFile() === true
@@ -130,7 +135,9 @@ async function checkpointParts(folder: string, options: LoadModelOptions): Promi
     name: options.name ?? basename(folder),
     parameters: call(() => native().createParameters(parameters)),
     // Read when the first text comes.
-    ...((await isThere(tokenizer)) ? { tokenizer: new Tokenizer(tokenizer) } : {}),
+    ...(own !== undefined || (await isThere(tokenizer))
+      ? { tokenizer: new Tokenizer(own ?? tokenizer) }
+      : {}),
     ...(isPreprocessed ? { preprocessing: await readPreprocessorConfig(preprocessor) } : {}),
   }
 }

@@ -5,6 +5,7 @@
 #include "addon/environment.h"
 #include "addon/storage.h"
 #include "addon/util/reader.h"
+#include "graph/convert.h"
 
 namespace ascribe::addon {
 
@@ -44,6 +45,8 @@ Napi::Value ParametersObject::list(const Napi::CallbackInfo& info) {
 Napi::Value ParametersObject::read(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const HostTensor source = payload()->get(parameterName(info)).source;
+    // Blocks are no elements of a typed array.
+    if (isBlocked(source.dtype())) return makeTensor(info.Env(), convert(source, DType::F32));
     HostTensor copy(source.dtype(), source.shape());
     if (copy.bytes() != 0) std::memcpy(copy.mutableData(), source.data(), copy.bytes());
     return makeTensor(info.Env(), std::move(copy));

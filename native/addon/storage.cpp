@@ -23,13 +23,16 @@ Napi::Object StorageObject::make(Napi::Env env, std::shared_ptr<MappedFile> file
 HostTensor toSource(Napi::Value value, const std::string& name) {
   const Reader reader(value, name);
   const auto& storage = StorageObject::from(reader.value("storage"), "storage").payload();
-  const DType dtype = toDType(reader.value("dtype"), reader.path("dtype"));
+  const DType dtype = toStorage(reader.value("dtype"), reader.path("dtype"));
   const Shape shape = toShape(reader.value("shape"), reader.path("shape"));
   const auto offset = static_cast<uint64_t>(reader.integer("offset", 0));
   const auto length = static_cast<uint64_t>(reader.integer("bytes", 0));
-  if (length != static_cast<uint64_t>(shape.count()) * sizeOf(dtype))
+  // Rows begin with a block of their own.
+  if (isBlocked(dtype) && (shape.rank() == 0 || shape.at(-1) % blockOf(dtype).elements != 0))
+    throw Error("FILE_CORRUPT", name + " has rows of " + shape.text() + ", which are no whole blocks of " + std::string(nameOf(dtype)));
+  if (length != bytesOf(dtype, shape.count()))
     throw Error("FILE_CORRUPT", name + " has " + std::to_string(length) + " bytes, but " + std::string(nameOf(dtype)) +
-                                    " " + shape.text() + " needs " + std::to_string(static_cast<uint64_t>(shape.count()) * sizeOf(dtype)));
+                                    " " + shape.text() + " needs " + std::to_string(bytesOf(dtype, shape.count())));
   return HostTensor(dtype, shape, storage->range(offset, length).data(), storage);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "graph/blocks.h"
 #include "graph/half.h"
 #include "runtime/error.h"
 
@@ -28,15 +29,25 @@ double widen(const void* base, DType from, int64_t i) {
     case DType::I8: return load<int8_t>(base, i);
     case DType::U8:
     case DType::Bool: return load<uint8_t>(base, i);
+    default: throw Error("INTERNAL", "elements of blocks are not read one by one");
   }
-  return 0;
 }
 
 }  // namespace
 
 void convertElements(const void* source, DType from, void* destination, DType to, int64_t count) {
   if (from == to) {
-    if (count) std::memcpy(destination, source, static_cast<size_t>(count) * sizeOf(from));
+    if (count) std::memcpy(destination, source, bytesOf(from, count));
+    return;
+  }
+  if (isBlocked(from)) {
+    float wide[256];
+    const StoredBlock block = blockOf(from);
+    const auto* bytes = static_cast<const std::byte*>(source);
+    for (int64_t i = 0; i < count; i += block.elements, bytes += block.bytes) {
+      widenBlocks(from, bytes, wide, block.elements);
+      convertElements(wide, DType::F32, static_cast<std::byte*>(destination) + bytesOf(to, i), to, block.elements);
+    }
     return;
   }
   for (int64_t i = 0; i < count; ++i) {

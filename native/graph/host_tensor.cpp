@@ -40,6 +40,7 @@ HostTensor HostTensor::scalar(DType dtype, double value) {
     case DType::U8: *static_cast<uint8_t*>(data) = static_cast<uint8_t>(value); break;
     case DType::Bool: *static_cast<uint8_t*>(data) = value != 0; break;
     case DType::Dual: static_cast<double*>(data)[0] = value; break;
+    default: throw Error("INTERNAL", "a block is no scalar");
   }
   return out;
 }

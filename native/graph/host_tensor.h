@@ -25,10 +25,12 @@ class HostTensor {
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
-  size_t bytes() const { return static_cast<size_t>(shape_.count()) * sizeOf(dtype_); }
+  size_t bytes() const { return bytesOf(dtype_, shape_.count()); }
   const void* data() const { return data_; }
   template <class T>
   const T* as() const { return static_cast<const T*>(data_); }
+  /// Whoever keeps the bytes: while it lives they stay where they are.
+  const std::shared_ptr<const void>& owner() const { return owner_; }
   /// Only while the builder of this tensor is its sole owner.
   void* mutableData() { return const_cast<void*>(data_); }
 

@@ -124,11 +124,11 @@ bool foldable(const Graph& graph, const Node& node, const SpecialiseOptions& opt
       continue;
     }
     if (graph.value(id).kind != ValueKind::Constant) return false;
-    read += static_cast<size_t>(graph.shape(id).count()) * sizeOf(graph.type(id).dtype);
+    read += bytesOf(graph.type(id).dtype, graph.shape(id).count());
   }
   for (ValueId id : node.outputs) {
     if (graph.value(id).pinned || graph.type(id).layout != Layout::Plain) return false;
-    written += static_cast<size_t>(graph.shape(id).count()) * sizeOf(graph.type(id).dtype);
+    written += bytesOf(graph.type(id).dtype, graph.shape(id).count());
   }
   // A small constant blown up by an expand is cheaper to keep as a node than to hold.
   return written <= options.foldLimitBytes && (written <= (size_t{1} << 16) || written <= 2 * read);

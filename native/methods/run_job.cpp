@@ -13,7 +13,7 @@ double bytesTouched(const Graph& graph, const Node& node) {
   double bytes = 0;
   for (const auto* list : {&node.inputs, &node.outputs})
     for (ValueId id : *list)
-      if (id != kNone) bytes += static_cast<double>(graph.shape(id).count()) * static_cast<double>(sizeOf(graph.type(id).dtype));
+      if (id != kNone) bytes += static_cast<double>(bytesOf(graph.type(id).dtype, graph.shape(id).count()));
   return bytes;
 }
 

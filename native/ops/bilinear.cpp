@@ -7,8 +7,7 @@ namespace {
 using namespace rules;
 
 /// [..., m, k] x [..., k, n] with numpy's promotion of vectors; either operand's last two axes may be read transposed.
-void matMul(InferContext& c) {
-  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+void product(InferContext& c) {
   Shape a = c.shape(0), b = c.shape(1);
   c.require(a.rank() >= 1 && b.rank() >= 1, "operands must not be scalars");
   const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
@@ -22,6 +21,15 @@ void matMul(InferContext& c) {
   if (!vectorA) out.push(m);
   if (!vectorB) out.push(n);
   c.output(c.dtype(0), out);
+}
+void matMul(InferContext& c) {
+  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  product(c);
+}
+/// The same with a matrix of weights in its storage type.
+void storedMatMul(InferContext& c) {
+  c.require(c.dtype(0) == DType::F32 && isStorageOnly(c.dtype(1)) && c.shape(1).rank() == 2, "needs f32 and a matrix in a storage type");
+  product(c);
 }
 
 /// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
@@ -123,6 +131,9 @@ std::vector<AttributeSpec> windowAnd(std::vector<AttributeSpec> more) {
 const bool registered = [] {
   RegisterOp({.name = "matMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
               .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = matMul});
+  // Written when weights are frozen (graph/freeze.h).
+  RegisterOp({.name = "storedMatMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
+              .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = storedMatMul});
   RegisterOp({.name = "conv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3, .attributes = windowAnd({}), .infer = conv});
   // Written by the fusion pass alone: x, w, bias?, residual?; activation is none, relu, clip (alpha, beta), leakyRelu (alpha) or silu.
   RegisterOp({.name = "fusedConv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4,

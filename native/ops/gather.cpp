@@ -17,6 +17,14 @@ void gather(InferContext& c) {
   for (int i = axis + 1; i < c.shape(0).rank(); ++i) out.push(c.shape(0)[i]);
   c.output(c.dtype(0), out);
 }
+/// Rows of a matrix of weights in its storage type, as f32.
+void storedGather(InferContext& c) {
+  requireIndices(c, 1);
+  c.require(isStorageOnly(c.dtype(0)) && c.shape(0).rank() == 2, "needs a matrix in a storage type");
+  Shape out = c.shape(1);
+  out.push(c.shape(0)[1]);
+  c.output(DType::F32, out);
+}
 void gatherElements(InferContext& c) {
   requireIndices(c, 1);
   c.require(c.shape(0).rank() == c.shape(1).rank(), "indices must have the rank of the data");
@@ -64,6 +72,7 @@ void gradient(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.s
 
 const bool registered = [] {
   RegisterOp({.name = "gather", .minInputs = 2, .maxInputs = 2, .attributes = {integer("axis", 0)}, .infer = gather});
+  RegisterOp({.name = "storedGather", .minInputs = 2, .maxInputs = 2, .infer = storedGather});
   RegisterOp({.name = "gatherElements", .minInputs = 2, .maxInputs = 2, .attributes = {integer("axis", 0)}, .infer = gatherElements});
   RegisterOp({.name = "gatherNd", .minInputs = 2, .maxInputs = 2, .attributes = {integer("batchDims", 0)}, .infer = gatherNd});
   RegisterOp({.name = "scatterElements", .minInputs = 3, .maxInputs = 3, .attributes = {integer("axis", 0), text("reduction", "none")}, .infer = scatterElements});

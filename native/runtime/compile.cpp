@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "autodiff/vjp.h"
-#include "graph/convert.h"
+#include "graph/freeze.h"
 #include "graph/op.h"
 #include "graph/passes/pass.h"
 #include "runtime/backends.h"
@@ -15,7 +16,8 @@ namespace ascribe {
 
 namespace {
 
-bool contains(const std::vector<std::string>& list, std::string_view name) {
+template <class List>
+bool contains(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
@@ -38,25 +40,8 @@ void attachParameters(Graph& graph, const Parameters& parameters, size_t first =
                                      graph.shape(parameter.value).text());
     // Weights are widened and narrowed; a truth value or an index is not made of a weight.
     const DType stored = entry.source.dtype(), wanted = graph.type(parameter.value).dtype;
-    if (stored != wanted && !(isFloating(stored) && isFloating(wanted)))
+    if (stored != wanted && !((isFloating(stored) || isBlocked(stored)) && isFloating(wanted)))
       throw Error("INPUT_DTYPE", "parameter " + parameter.name + " is " + std::string(nameOf(stored)) + ", the graph expects " + std::string(nameOf(wanted)));
-  }
-}
-
-/// Frozen parameters become constants, except those whose gradient is wanted: these keep their identity until the
-/// derivative is expanded.
-void freeze(Graph& graph, bool wantedToo) {
-  std::vector<char> wanted(graph.values.size(), 0);
-  if (!wantedToo)
-    for (const Node& node : graph.nodes)
-      if (node.op->name == "vjp")
-        for (ValueId id : node.inputs) wanted[static_cast<size_t>(id)] = 1;
-  for (const Parameter& parameter : graph.parameters) {
-    Value& v = graph.value(parameter.value);
-    if (v.kind != ValueKind::Parameter || wanted[static_cast<size_t>(parameter.value)]) continue;
-    v.kind = ValueKind::Constant;
-    v.storage = static_cast<int32_t>(graph.constants.size());
-    graph.constants.push_back(parameter.source.dtype() == v.type.dtype ? parameter.source : convert(parameter.source, v.type.dtype));
   }
 }
 
@@ -75,9 +60,10 @@ void runPasses(Graph& graph, std::span<const Pass> passes, const PassContext& co
   }
 }
 
-/// A tensor whose bytes a kernel may read with aligned instructions; files place theirs anywhere.
+/// A tensor whose elements lie at addresses that a pointer to them may have; files place theirs anywhere. Vectors are
+/// loaded unaligned everywhere, so no more is asked for: most weights of a file are read where they lie.
 HostTensor alignedCopy(const HostTensor& tensor) {
-  if (reinterpret_cast<uintptr_t>(tensor.data()) % 16 == 0) return tensor;
+  if (reinterpret_cast<uintptr_t>(tensor.data()) % std::min<size_t>(sizeOf(tensor.dtype()), 8) == 0) return tensor;
   HostTensor out(tensor.dtype(), tensor.shape());
   if (tensor.bytes()) std::memcpy(out.mutableData(), tensor.data(), tensor.bytes());
   return out;
@@ -132,7 +118,10 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   pinByName(graph, options.pinned);
   attachParameters(graph, *parameters);
   removeDeadNodes(graph);
-  if (options.frozenParameters) freeze(graph, false);
+  // Elsewhere than on the host, and in double, weights are widened as a whole.
+  FreezeOptions freezing;
+  freezing.keepStorage = plan->onHost_ && options.specialise.precision == DType::F32 && contains(backends, "cpu") && !contains(options.withoutPasses, "keep-storage");
+  if (options.frozenParameters) freeze(graph, freezing);
   inferAndFold(graph, options.specialise);
   const PassContext context{options.specialise, options.frozenParameters, backends, channelLayout(backends)};
   runPasses(graph, raisingPasses(), context, options.withoutPasses);
@@ -143,7 +132,8 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   attachParameters(graph, *parameters, attached);
   plan->fallbacks_ = std::move(expanded.fallbacks);
   plan->unconnected_ = std::move(expanded.unconnected);
-  if (options.frozenParameters) freeze(graph, true);
+  freezing.wantedToo = true;
+  if (options.frozenParameters) freeze(graph, freezing);
   removeDeadNodes(graph);
   inferAndFold(graph, options.specialise);
   removeDeadNodes(graph);
@@ -185,11 +175,15 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   }
   for (ValueId id : graph.outputs) plan->outputs_.push_back(note(memory.places[static_cast<size_t>(id)]));
 
+  std::set<const void*> belongsToModel;
+  if (plan->onHost_)
+    for (const Parameter& parameter : graph.parameters) belongsToModel.insert(parameter.source.data());
   plan->weights_.resize(graph.constants.size());
   for (size_t i = 0; i < graph.constants.size(); ++i) {
     if (!weightUsed[i]) continue;
     plan->weights_[i] = plan->onHost_ ? alignedCopy(graph.constants[i]) : graph.constants[i];
-    plan->weightBytes_ += plan->weights_[i].bytes();
+    // What lies where the model's own weights lie is the model's, whatever plans read it.
+    if (!belongsToModel.contains(plan->weights_[i].data())) plan->weightBytes_ += plan->weights_[i].bytes();
   }
   if (!plan->onHost_) {
     plan->deviceWeights_ = uploadAll(plan->device_, plan->weights_);

@@ -61,8 +61,7 @@ void place(std::vector<Life*>& lives, size_t& arenaBytes) {
 }  // namespace
 
 size_t bytesOf(const ValueType& type) {
-  const size_t element = sizeOf(type.dtype);
-  return static_cast<size_t>(storedShape(type).count()) * element;
+  return bytesOf(type.dtype, storedShape(type).count());
 }
 
 MemoryPlan planMemory(const Graph& graph) {

@@ -8,7 +8,7 @@ namespace ascribe {
 
 namespace {
 /// What a storage dtype is computed in.
-DType computeType(DType stored) { return stored == DType::F16 || stored == DType::BF16 ? DType::F32 : stored; }
+DType computeType(DType stored) { return isStorageOnly(stored) ? DType::F32 : stored; }
 }  // namespace
 
 void Parameters::add(std::string name, HostTensor source) {

@@ -110,7 +110,9 @@ function rotaries(config: Config, type: string, size: number): { whole: RotarySp
 /** Reads and checks what config.json says of the layers. */
 export function llamaLayers(config: Config): LlamaLayer[] {
   const type = config.text('model_type')
-  const own = Object.hasOwn(traits, type) ? traits[type]! : {}
+  const usual = Object.hasOwn(traits, type) ? traits[type]! : {}
+  // Ours alone: GGUF files have it added to the weights already.
+  const own = config.has('norm_offset') ? { ...usual, normOffset: config.real('norm_offset') } : usual
   const isGemma = type.startsWith('gemma')
   const count = config.layers()
   const features = config.integer('hidden_size')
@@ -147,7 +149,8 @@ export function llamaLayers(config: Config): LlamaLayer[] {
       ? config.text('hidden_activation', 'gelu_pytorch_tanh')
       : config.text('hidden_act', 'silu'),
     epsilon: config.epsilon('rms_norm_eps', 1e-6),
-    inputBias: type === 'qwen2' || attentionBias,
+    // Ours alone, as GGUF files show it: queries, keys and values may have biases where the output has none.
+    inputBias: config.flag('input_bias', type === 'qwen2' || attentionBias),
     outputBias: type !== 'qwen2' && attentionBias,
     middleBias: config.flag('mlp_bias', false),
   }))

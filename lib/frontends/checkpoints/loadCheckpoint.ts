@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { GraphDescription, NativeAddon, NativeStorage } from '#typings/addon.js'
 import { readFileBounded } from '../../data/files.js'
+import type { ChatTemplate } from './chatTemplate.js'
 import { type Config, parseConfig } from './config.js'
 import { familyOf } from './families.js'
 import { architecture, type CausalDecoder, type CheckpointValue } from './family.js'
@@ -23,6 +24,8 @@ export interface Checkpoint {
   /** Present where the model generates. */
   readonly decoder?: CausalDecoder
   readonly generation?: GenerationDefaults
+  /** Where the file of the weights holds it too; else it is read from the folder. */
+  readonly chatTemplate?: ChatTemplate
 }
 
 /** A checkpoint in the graph language. */

@@ -157,7 +157,7 @@ export function rotarySpec(
     case 'su': {
       const own = parameters.optionalInteger('original_max_position_embeddings')
       const original = own ?? config.integer('original_max_position_embeddings', options.positions)
-      return longrope(base, features, parameters, options, original)
+      return { ...longrope(base, features, parameters, options, original), interleaved }
     }
     default:
       throw new Unsupported(`rotary scaling of type ${JSON.stringify(kind.slice(0, 60))}`)

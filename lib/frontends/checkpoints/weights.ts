@@ -1,14 +1,17 @@
-import type { DTypeName, NativeStorage, TensorSource } from '#typings/addon.js'
+import type { NativeStorage, StorageName, StoredSource } from '#typings/addon.js'
 import type { SafetensorsEntry } from '../../data/safetensorsHeader.js'
 import { AscribeError } from '../../errors.js'
 import { Unsupported } from './unsupported.js'
 
-/** Element types of weights, by the names of the safetensors format. */
-const dtypes: Readonly<Record<string, DTypeName>> = {
+/** How weights may be stored, by the names of the safetensors and GGUF formats. */
+const dtypes: Readonly<Record<string, StorageName>> = {
   F64: 'f64',
   F32: 'f32',
   F16: 'f16',
   BF16: 'bf16',
+  Q8_0: 'q8_0',
+  Q4_K: 'q4_k',
+  Q6_K: 'q6_k',
 }
 
 /** Where one weight lies: a range of a mapped file. */
@@ -18,7 +21,7 @@ interface Place {
   readonly entry: SafetensorsEntry
 }
 
-export type ParameterEntry = { name: string } & TensorSource
+export type ParameterEntry = { name: string } & StoredSource
 
 /**
  * The weights of a checkpoint by name, none of them read: each is a range of a file. Those that a model asks for are

@@ -79,6 +79,12 @@ DType toDType(Napi::Value value, const std::string& name) {
   throw Error("INPUT_DTYPE", "expected an element type for " + name + ", received " + describe(value));
 }
 
+DType toStorage(Napi::Value value, const std::string& name) {
+  if (value.IsString())
+    if (const auto dtype = storageFromName(value.As<Napi::String>().Utf8Value())) return *dtype;
+  throw Error("INPUT_DTYPE", "expected an element type for " + name + ", received " + describe(value));
+}
+
 Shape toShape(Napi::Value value, const std::string& name) {
   if (!value.IsArray()) failType(name, "a shape", value);
   const auto list = value.As<Napi::Array>();

@@ -12,6 +12,8 @@ namespace ascribe::addon {
 using References = std::vector<Napi::ObjectReference>;
 
 DType toDType(Napi::Value value, const std::string& name);
+/// Of stored weights: blocks too.
+DType toStorage(Napi::Value value, const std::string& name);
 Shape toShape(Napi::Value value, const std::string& name);
 
 /// A tensor argument `{ dtype, shape, data }`, checked: known dtype, the array's kind and its length. The data is

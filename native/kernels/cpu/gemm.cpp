@@ -140,6 +140,20 @@ const float* contiguousRows(const MatrixSource& a, int64_t rows, int64_t k, int6
   return lines;
 }
 
+/// Lines in blocks are widened into the first-level cache, a piece of the depth at a time.
+void blockedDots(const GemmKernels& kernels, const GemmShape& shape, const float* rows, int64_t stride, const MatrixSource& b, float* c, int64_t ldc,
+                 const GemmOptions& options, int64_t begin, int64_t end) {
+  constexpr int64_t kPiece = 4096;
+  float wide[kPiece];
+  const size_t lineBytes = bytesOf(b.dtype, b.stride);
+  for (int64_t j = begin; j < end; ++j)
+    for (int64_t p = 0; p < shape.k; p += kPiece) {
+      const int64_t depth = std::min(kPiece, shape.k - p);
+      kernels.widen(b.dtype, wide, static_cast<const std::byte*>(b.data) + static_cast<size_t>(j) * lineBytes + bytesOf(b.dtype, p), depth);
+      kernels.dots(shape.m, 1, depth, rows + p, stride, wide, depth, packIndex(DType::F32), options.alpha, p == 0 ? options.beta : 1, c + j, ldc, 1);
+    }
+}
+
 void fewRows(const GemmKernels& kernels, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b,
              float* c, int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch) {
   int64_t stride = 0;
@@ -148,7 +162,9 @@ void fewRows(const GemmKernels& kernels, const GemmShape& shape, const MatrixSou
   const int64_t elementSize = static_cast<int64_t>(sizeOf(b.dtype));
   const auto run = [&](int64_t begin, int64_t end) {
     const auto* base = static_cast<const char*>(b.data);
-    if (b.transposed) {
+    if (isBlocked(b.dtype)) {
+      blockedDots(kernels, shape, rows, stride, b, c, ldc, options, begin, end);
+    } else if (b.transposed) {
       kernels.dots(shape.m, end - begin, shape.k, rows, stride, base + begin * b.stride * elementSize, b.stride,
                    storage, options.alpha, options.beta, c + begin, ldc, 1);
     } else {
@@ -171,9 +187,9 @@ void fewRows(const GemmKernels& kernels, const GemmShape& shape, const MatrixSou
   parallelFor(shape.n, std::max<int64_t>(16, 65536 / std::max<int64_t>(1, shape.k)), run);
 }
 
-/// Whether rows of C can be few enough to skip packing. A must be f32 then.
-bool takesFewRows(const GemmShape& shape, const MatrixSource& a, const GemmOptions& options) {
-  return shape.m <= kFewRows && !options.packedA && !options.packedB && a.dtype == DType::F32;
+/// Whether rows of C can be few enough to skip packing. A must be f32 then, and blocks lie along the depth.
+bool takesFewRows(const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, const GemmOptions& options) {
+  return shape.m <= kFewRows && !options.packedA && !options.packedB && a.dtype == DType::F32 && (b.transposed || !isBlocked(b.dtype));
 }
 
 void gemmOn(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, float* c,
@@ -181,7 +197,7 @@ void gemmOn(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a
   if (shape.m <= 0 || shape.n <= 0) return;
   const GemmKernels& kernels =
       options.packedB ? options.packedB->kernels() : options.packedA ? options.packedA->kernels() : *isa.gemm;
-  if (takesFewRows(shape, a, options)) return fewRows(kernels, shape, a, b, c, ldc, options, threads, scratch);
+  if (takesFewRows(shape, a, b, options)) return fewRows(kernels, shape, a, b, c, ldc, options, threads, scratch);
   // One column is the transposed case of one row, where C's column is contiguous.
   if (shape.n == 1 && ldc == 1 && !options.packedA && !options.packedB && b.dtype == DType::F32) {
     GemmOptions swapped = options;

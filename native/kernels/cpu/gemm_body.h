@@ -1,5 +1,6 @@
 // The register-level part of the product; compiled once per instruction set, see simd.h.
 #pragma once
+#include "graph/blocks.h"
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/simd.h"
 
@@ -295,6 +296,23 @@ void axpys(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int
   }
 }
 
+template <class From>
+void widenLine(float* to, const void* from, int64_t n) {
+  const auto* line = static_cast<const typename From::Type*>(from);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(to + i, From::vector(line + i));
+  for (; i < n; ++i) to[i] = From::one(line + i);
+}
+
+void widenLines(DType type, float* to, const void* from, int64_t n) {
+  switch (type) {
+    case DType::F32: return widenLine<FromF32>(to, from, n);
+    case DType::F16: return widenLine<FromF16>(to, from, n);
+    case DType::BF16: return widenLine<FromBf16>(to, from, n);
+    default: return widenBlocks(type, from, to, n);
+  }
+}
+
 constexpr GemmKernels makeGemmKernels() {
   return {
       .rowTile = kRows,
@@ -310,6 +328,7 @@ constexpr GemmKernels makeGemmKernels() {
                 {packLines<FromF16, kColumns>, packColumns<FromF16, kColumns>},
                 {packLines<FromBf16, kColumns>, packColumns<FromBf16, kColumns>}},
       .dots = dots,
+      .widen = widenLines,
       .axpys = axpys,
   };
 }

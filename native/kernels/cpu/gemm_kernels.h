@@ -37,13 +37,17 @@ struct GemmKernels {
   /// out[i * rowStride + j * columnStride] = alpha * <a_i, b_j> + beta * out, lines of length k; few rows of A.
   void (*dots)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, int storage,
                float alpha, float beta, float* out, int64_t rowStride, int64_t columnStride);
+  /// n elements of a storage type as f32; whole blocks where it has blocks.
+  void (*widen)(DType type, float* to, const void* from, int64_t n);
   /// y += sum over p of a[p] * b[p][:] for `k` rows of b with `n` columns.
   void (*axpys)(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int storage, float* y);
 };
 
-/// The storage types that a product packs from without a widened copy; -1 for others.
+/// The storage types of which panels are packed element by element; -1 for others. Blocks are widened a few lines at a
+/// time, and packed from there.
 constexpr int packIndex(DType type) {
   return type == DType::F32 ? 0 : type == DType::F16 ? 1 : type == DType::BF16 ? 2 : -1;
 }
+constexpr bool isPackable(DType type) { return packIndex(type) >= 0 || isBlocked(type); }
 
 }  // namespace ascribe::cpu

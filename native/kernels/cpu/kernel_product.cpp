@@ -1,6 +1,5 @@
 #include <array>
 #include <memory>
-#include <optional>
 
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/gemm.h"
@@ -9,10 +8,11 @@
 namespace ascribe::cpu {
 namespace {
 
-/// matMul with numpy's promotion and broadcasting of leading axes.
+/// matMul with numpy's promotion and broadcasting of leading axes; storedMatMul with weights in their storage type,
+/// which are widened as they are packed or read, so that every plan reads the one copy that there is.
 class Product final : public CpuKernel {
  public:
-  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul") {
+  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul"), stored_(s.inputs[1].dtype) {
     Shape a = s.inputs[0].shape, b = s.inputs[1].shape;
     const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
     if (vectorA) a = Shape{1, a[0]};
@@ -35,18 +35,18 @@ class Product final : public CpuKernel {
     }
     const MatrixSource right{nullptr, transposeB_ ? shape_.k : shape_.n, transposeB_, DType::F32};
     // A few rows read the matrix once, from where it lies: packing it would gain nothing.
-    if (s.constants[1] && s.constants[1]->data() && batchB.count() == 1 && shape_.m > 4) {
+    if (stored_ == DType::F32 && s.constants[1] && s.constants[1]->data() && batchB.count() == 1 && shape_.m > 4) {
       MatrixSource source = right;
       source.data = s.constants[1]->data();
-      packed_.emplace(*isa().gemm, Side::B, source, shape_.n, shape_.k);
+      packed_ = packedOnce(*isa().gemm, Side::B, source, shape_.n, shape_.k, s.constants[1]->owner());
     }
     scratch_ = gemmScratch(isa(), shape_, mostThreads());
   }
   void run(const KernelArguments& k) const override {
     const MatrixSource a{k.inputs[0].data, transposeA_ ? shape_.m : shape_.k, transposeA_, DType::F32};
-    const MatrixSource b{k.inputs[1].data, transposeB_ ? shape_.k : shape_.n, transposeB_, DType::F32};
+    const MatrixSource b{k.inputs[1].data, transposeB_ ? shape_.k : shape_.n, transposeB_, stored_};
     GemmOptions options;
-    options.packedB = packed_ ? &*packed_ : nullptr;
+    options.packedB = packed_.get();
     float* c = k.outputs[0].as<float>();
     if (count_ == 1) return gemm(isa(), shape_, a, b, c, shape_.n, options, threads(), k.scratch);
     const auto item = [&](int64_t index) {
@@ -63,26 +63,27 @@ class Product final : public CpuKernel {
   }
   size_t scratchBytes() const override { return scratch_; }
   size_t packedBytes() const override { return packed_ ? packed_->bytes() : 0; }
-  bool ownsOperand(size_t i) const override { return i == 1 && packed_.has_value(); }
+  bool ownsOperand(size_t i) const override { return i == 1 && packed_ != nullptr; }
   double flops() const override {
     return 2.0 * static_cast<double>(count_ * shape_.m) * static_cast<double>(shape_.n) * static_cast<double>(shape_.k);
   }
 
  private:
   GemmShape shape_;
+  DType stored_;
   bool transposeA_ = false, transposeB_ = false;
   Shape batch_;
   int64_t count_ = 1;
   std::array<Strides, 2> strides_{};
-  std::optional<PackedMatrix> packed_;
+  std::shared_ptr<const PackedMatrix> packed_;
   size_t scratch_ = 0;
 };
 
 std::unique_ptr<Kernel> make(const NodeSignature& s) {
-  if (!takesF32(s)) return nullptr;
+  if (!takesF32(s) || !isPackable(s.inputs[1].dtype)) return nullptr;
   return std::make_unique<Product>(s);
 }
-const RegisterKernel registered({.op = "matMul", .backend = "cpu", .make = make});
+const RegisterKernel registered[] = {RegisterKernel({.op = "matMul", .backend = "cpu", .make = make}), RegisterKernel({.op = "storedMatMul", .backend = "cpu", .make = make})};
 
 }  // namespace
 }  // namespace ascribe::cpu

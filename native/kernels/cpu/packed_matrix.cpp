@@ -1,14 +1,54 @@
 #include "kernels/cpu/packed_matrix.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 #include "runtime/error.h"
 #include "runtime/parallel.h"
 
 namespace ascribe::cpu {
 
+namespace {
+
+/// Blocks, a few stored rows at a time: those that a panel takes, or those that all panels take their next depths from.
+void packBlocks(const GemmKernels& kernels, Side side, const MatrixSource& source, float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
+  constexpr int64_t kRoom = 16384;  // f32, on the stack
+  float wide[kRoom];
+  const PackFunctions& pack = side == Side::A ? kernels.packA[0] : kernels.packB[0];
+  const int64_t width = side == Side::A ? kernels.rowTile : kernels.columnTile;
+  const bool linesAreStored = (side == Side::A) != source.transposed;
+  const StoredBlock block = blockOf(source.dtype);
+  const size_t rowBytes = bytesOf(source.dtype, source.stride);
+  // What is wanted of a stored row, in whole blocks.
+  const int64_t wantedBegin = linesAreStored ? depthBegin : first, wantedEnd = wantedBegin + (linesAreStored ? depth : count);
+  const int64_t rowBegin = linesAreStored ? first : depthBegin, rowCount = linesAreStored ? count : depth;
+  for (int64_t from = wantedBegin; from < wantedEnd;) {
+    // Whole panels where lines lie across, so that each is packed at once.
+    const int64_t start = from / block.elements * block.elements;
+    const int64_t most = linesAreStored ? wantedEnd - from : std::min(wantedEnd - from, kRoom / 8 / width * width - width * ((block.elements + width - 1) / width));
+    const int64_t end = std::min(source.stride, (from + most + block.elements - 1) / block.elements * block.elements), stride = end - start;
+    const int64_t rowsAtOnce = linesAreStored ? width : kRoom / stride;
+    for (int64_t row = 0; row < rowCount; row += rowsAtOnce) {
+      const int64_t rows = std::min(rowsAtOnce, rowCount - row);
+      for (int64_t r = 0; r < rows; ++r)
+        kernels.widen(source.dtype, wide + r * stride,
+                      static_cast<const std::byte*>(source.data) + rowBytes * static_cast<size_t>(rowBegin + row + r) + bytesOf(source.dtype, start), stride);
+      if (linesAreStored) pack.lines(panels + row * depth, wide + from - start, stride, rows, depth);
+      else
+        for (int64_t line = 0; line < most; line += width)
+          pack.columns(panels + (from - wantedBegin + line) * depth + row * width, wide + from - start + line, stride, std::min(width, most - line), rows);
+    }
+    from += most;
+  }
+}
+
+}  // namespace
+
 void packPanels(const GemmKernels& kernels, Side side, const MatrixSource& source, float* panels, int64_t first,
                 int64_t count, int64_t depthBegin, int64_t depth) {
+  if (isBlocked(source.dtype)) return packBlocks(kernels, side, source, panels, first, count, depthBegin, depth);
   const int index = packIndex(source.dtype);
   const PackFunctions& pack = side == Side::A ? kernels.packA[index] : kernels.packB[index];
   const int64_t width = side == Side::A ? kernels.rowTile : kernels.columnTile;
@@ -34,7 +74,7 @@ PackedMatrix::PackedMatrix(const GemmKernels& kernels, Side side, int64_t lines,
 PackedMatrix::PackedMatrix(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines,
                            int64_t depth)
     : PackedMatrix(kernels, side, lines, depth) {
-  if (packIndex(source.dtype) < 0) throw Error("INTERNAL", "a matrix of this dtype cannot be packed");
+  if (!isPackable(source.dtype)) throw Error("INTERNAL", "a matrix of this dtype cannot be packed");
   const int64_t width = side == Side::A ? kernels.rowTile : kernels.columnTile;
   for (int64_t begin = 0; begin < depth; begin += kernels.depthBlock) {
     const int64_t blockDepth = std::min<int64_t>(kernels.depthBlock, depth - begin);
@@ -43,6 +83,32 @@ PackedMatrix::PackedMatrix(const GemmKernels& kernels, Side side, const MatrixSo
                  std::min(lines, to * width) - from * width, begin, blockDepth);
     });
   }
+}
+
+namespace {
+
+using PackedKey = std::tuple<const void*, const GemmKernels*, Side, bool, int64_t, int64_t, int64_t>;
+struct PackedEntry {
+  std::weak_ptr<const void> owner;
+  std::weak_ptr<const PackedMatrix> packed;
+};
+
+}  // namespace
+
+std::shared_ptr<const PackedMatrix> packedOnce(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines, int64_t depth,
+                                               const std::shared_ptr<const void>& owner) {
+  static std::mutex guard;
+  static std::map<PackedKey, PackedEntry> known;
+  // Held while packing: two plans that are made at the same time shall not hold two copies.
+  const std::lock_guard lock(guard);
+  std::erase_if(known, [](const auto& entry) { return entry.second.packed.expired(); });
+  PackedEntry& entry = known[{source.data, &kernels, side, source.transposed, source.stride, lines, depth}];
+  // An address may have come to another owner since.
+  const bool isSame = !entry.owner.owner_before(owner) && !owner.owner_before(entry.owner);
+  if (std::shared_ptr<const PackedMatrix> packed = entry.packed.lock(); packed && isSame) return packed;
+  auto packed = std::make_shared<const PackedMatrix>(kernels, side, source, lines, depth);
+  entry = {owner, packed};
+  return packed;
 }
 
 }  // namespace ascribe::cpu

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 
 #include "graph/dtype.h"
 #include "kernels/cpu/gemm_kernels.h"
@@ -12,7 +13,7 @@ struct MatrixSource {
   const void* data = nullptr;
   int64_t stride = 0;  // elements between stored rows
   bool transposed = false;
-  DType dtype = DType::F32;  // F32, F16 or BF16
+  DType dtype = DType::F32;  // what isPackable says
 };
 
 enum class Side { A, B };
@@ -46,6 +47,10 @@ class PackedMatrix {
   int64_t lines_ = 0, paddedLines_ = 0, depth_ = 0;
   AlignedFloats floats_;
 };
+
+/// The packed form of a matrix that `owner` keeps: made once, and shared by all plans that read it at the same time.
+std::shared_ptr<const PackedMatrix> packedOnce(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines, int64_t depth,
+                                               const std::shared_ptr<const void>& owner);
 
 /// Packs lines [first, first + count) and depths [depthBegin, depthBegin + depth) of a factor into panels.
 void packPanels(const GemmKernels& kernels, Side side, const MatrixSource& source, float* panels, int64_t first,

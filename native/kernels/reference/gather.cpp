@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "graph/convert.h"
 #include "graph/op.h"
 #include "kernels/reference/register.h"
 #include "kernels/reference/types.h"
@@ -61,6 +62,13 @@ void gather(const KernelArguments& k, const Node& node) {
     walkAny(k.inputs[0].shape, k.inputs[1], node, [&](int64_t to, int64_t from, int64_t row) { std::copy_n(k.inputs[0].as<T>() + from, row, k.outputs[0].as<T>() + to); });
   });
 }
+void storedGather(const KernelArguments& k, const Node&) {
+  const TensorRef& rows = k.inputs[0];
+  const int64_t width = rows.shape[1];
+  for (int64_t i = 0; i < k.inputs[1].count(); ++i)
+    convertElements(rows.as<std::byte>() + bytesOf(rows.dtype, width) * static_cast<size_t>(readIndex(k.inputs[1], i, rows.shape[0])), rows.dtype,
+                    k.outputs[0].as<float>() + i * width, DType::F32, width);
+}
 /// (g [K, ...gathered], indices, like)
 void gatherGrad(const KernelArguments& k, const Node& node) {
   const TensorRef &g = k.inputs[0], &out = k.outputs[0];
@@ -106,7 +114,7 @@ void scatter(const KernelArguments& k, const Node& node) {
 bool scatterable(const NodeSignature& s) { return numeric(s) || boolean(s); }
 
 const Registered kernels[] = {
-    {"gather", gather}, {"gatherElements", gather}, {"gatherNd", gather},
+    {"gather", gather}, {"storedGather", storedGather}, {"gatherElements", gather}, {"gatherNd", gather},
     {"gatherGrad", gatherGrad, floating}, {"gatherElementsGrad", gatherGrad, floating}, {"gatherNdGrad", gatherGrad, floating},
     {"scatterElements", scatter<false>, scatterable}, {"scatterNd", scatter<true>, scatterable},
 };

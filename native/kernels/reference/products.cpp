@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "graph/convert.h"
 #include "graph/op.h"
 #include "kernels/reference/activations.h"
 #include "kernels/reference/register.h"
@@ -32,6 +33,13 @@ void matMul(const KernelArguments& k, const Node& node) {
         }
     });
   });
+}
+
+void storedMatMul(const KernelArguments& k, const Node& node) {
+  std::vector<float> wide(static_cast<size_t>(k.inputs[1].count()));
+  convertElements(k.inputs[1].data, k.inputs[1].dtype, wide.data(), DType::F32, k.inputs[1].count());
+  const TensorRef operands[] = {k.inputs[0], {wide.data(), DType::F32, k.inputs[1].shape}};
+  matMul({operands, k.outputs, k.scratch}, node);
 }
 
 /// A convolution's geometry with its spatial axes brought to three.
@@ -156,6 +164,7 @@ void convWeightGradient(const KernelArguments& k, const Node& node) {
 
 const Registered kernels[] = {
     {"matMul", matMul, numeric},
+    {"storedMatMul", storedMatMul, floating},
     {"conv", conv, floating},
     {"fusedConv", conv, floating},
     {"convDataGradient", convDataGradient, floating},

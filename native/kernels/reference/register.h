@@ -10,7 +10,7 @@ inline bool floating(const NodeSignature& s) {
   const DType type = s.inputs[0].dtype;
   return type == DType::F32 || type == DType::F64 || type == DType::Dual;
 }
-inline bool numericType(DType type) { return type != DType::Bool && type != DType::F16 && type != DType::BF16; }
+inline bool numericType(DType type) { return type != DType::Bool && !isStorageOnly(type); }
 inline bool numeric(const NodeSignature& s) { return numericType(s.inputs[0].dtype); }
 inline bool boolean(const NodeSignature& s) { return s.inputs[0].dtype == DType::Bool; }
 

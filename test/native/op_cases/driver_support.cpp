@@ -18,7 +18,10 @@ const std::map<std::string, std::vector<const OpCase*>>& casesByOp() {
   return grouped;
 }
 
-bool isDrivenElsewhere(std::string_view op) { return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder"; }
+bool isDrivenElsewhere(std::string_view op) {
+  // Weights in their storage type: stored_weights.cpp.
+  return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder" || op == "storedMatMul" || op == "storedGather";
+}
 
 std::vector<std::string_view> fastBackends(std::string_view op) {
   std::vector<std::string_view> out;
