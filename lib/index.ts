@@ -25,6 +25,12 @@ export type {
 } from './attribution/types.js'
 export type { GridLayout, GridUnits, TensorUnits, TokenUnits, Units } from './attribution/units.js'
 export {
+  type AnswerSource,
+  AnswerTrace,
+  type TracedDocument,
+  type TracedSentence,
+} from './context/answerTrace.js'
+export {
   ContextAttribution,
   type ContextAttributionInit,
   type ContextCost,
@@ -49,6 +55,12 @@ export {
   type SegmentOptions,
   segmentText,
 } from './context/segmentText.js'
+export {
+  answerWithout,
+  type TraceAnswerOptions,
+  type TraceAnswerRequest,
+  traceAnswer,
+} from './context/traceAnswer.js'
 export { fitPreprocessing, type ModelDimension } from './data/fitPreprocessing.js'
 export { parsePreprocessorConfig, readPreprocessorConfig } from './data/huggingFacePreprocessing.js'
 export { Image } from './data/image.js'

@@ -10,6 +10,7 @@ import { addGenerate } from './generate.js'
 import { addInspect } from './inspect.js'
 import { addMethods } from './methods.js'
 import { addRun } from './run.js'
+import { addTrace } from './trace.js'
 import { addVerify } from './verify.js'
 
 // Until a command listens for it, Ctrl-C ends the process with the code that scripts expect.
@@ -26,6 +27,7 @@ addErrors(program)
 addCompare(program)
 addRun(program)
 addGenerate(program)
+addTrace(program)
 addMethods(program)
 addInspect(program)
 addVerify(program)

@@ -4,17 +4,14 @@ import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
 import type { OptionSchema } from '../options.js'
 import { foldedName } from '../registry.js'
-import { attnTraceOptions } from './attnTrace.js'
+import { attnTraceOptions, type TraceOptions } from './attnTrace.js'
 import { perturbedContextEntries } from './perturbedContextEntries.js'
 
 /** What every method that traces contexts offers. */
 export interface ContextMethod {
   readonly model: Model
   /** Scores of the texts of a context. */
-  attribute(
-    given: ContextRequest | ContextPrompt,
-    options?: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void },
-  ): Promise<ContextAttribution>
+  attribute(given: ContextRequest | ContextPrompt, options?: TraceOptions): Promise<ContextAttribution>
 }
 
 /** One method that traces contexts, as the command line, a server or an evaluation finds it. */

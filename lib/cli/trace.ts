@@ -1,0 +1,156 @@
+import { extname } from 'node:path'
+import type { Command } from 'commander'
+import type { AnswerTrace } from '../context/answerTrace.js'
+import type { ContextUnit } from '../context/segmentText.js'
+import { exitCodes } from './exitCodes.js'
+import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
+import { runCommand, type Session } from './session.js'
+
+interface TraceFlags extends ModelFlags {
+  model: string
+  context: string[]
+  question: string
+  answer?: string
+  method: string
+  option?: string[]
+  unit?: ContextUnit
+  sources?: string
+  template?: string
+  system?: string
+  chat?: boolean
+  maximumTokens?: string
+  check?: boolean
+  out?: string
+}
+
+export function addTrace(program: Command): void {
+  addModelFlags(
+    program.command('trace').description('where an answer came from: which texts of a context it stands on'),
+  )
+    .requiredOption('--model <folder>', 'a checkpoint folder of a language model')
+    .requiredOption('--context <files...>', 'what the model reads: text files')
+    .requiredOption('--question <text>', 'what it is asked')
+    .option('--answer <text>', "what was answered; default the model's own answer")
+    .option(
+      '--method <name>',
+      'AttnTrace, ContextCite, TracLLM, …; `ascribe methods` lists them',
+      'AttnTrace',
+    )
+    .option('--option <name=value>', 'an option of the method; may be given several times', collect)
+    .option('--unit <unit>', 'what sources are: sentences, paragraphs, segments (of 100 words) or words')
+    .option('--sources <n>', 'sources of a sentence at most')
+    .option('--template <text>', 'the prompt, with [context] and [question]')
+    .option('--system <text>', 'what the system says before it')
+    .option('--no-chat', "leaves the checkpoint's chat template out")
+    .option('--maximum-tokens <n>', 'tokens of the answer at most')
+    .option('--check', 'asks again without the sources')
+    .option('--out <file>', 'a page (.html) or all numbers (.json)')
+    .action(async (flags: TraceFlags) => {
+      await runCommand(flags, session => trace(session, flags))
+    })
+}
+
+async function trace(session: Session, flags: TraceFlags): Promise<number> {
+  const [{ AscribeError }, { traceAnswer, answerWithout }, { findContextMethod }] = await Promise.all([
+    import('../errors.js'),
+    import('../context/traceAnswer.js'),
+    import('../methods/context/registry.js'),
+  ])
+  const format = flags.out === undefined ? undefined : extname(flags.out).toLowerCase()
+  if (format !== undefined && format !== '.html' && format !== '.json')
+    throw new AscribeError('OPTION_RANGE', `--out takes a .html or .json file, received ${flags.out}`)
+  const entry = findContextMethod(flags.method)
+  const given = await methodOptions(entry.options, flags.option ?? [])
+  const sources =
+    flags.sources === undefined ? undefined : await wholeNumber('--sources', flags.sources, 1, 1000)
+  const maximumTokens =
+    flags.maximumTokens === undefined
+      ? undefined
+      : await wholeNumber('--maximum-tokens', flags.maximumTokens, 1, 1 << 20)
+  const documents = await readDocuments(flags.context)
+  const model = await openModel(flags.model, flags)
+  const method = (await entry.load())(model, given)
+  const { startProgress } = await import('./progress.js')
+  const progress = await startProgress('tracing', !session.isJson)
+  const { signal } = session
+  let found: AnswerTrace
+  try {
+    found = await traceAnswer(
+      method,
+      {
+        documents,
+        question: flags.question,
+        answer: flags.answer,
+        unit: flags.unit,
+        template: flags.template,
+        system: flags.system,
+        ...(flags.chat === false ? { chat: false } : {}),
+      },
+      { sources, maximumTokens, signal, onProgress: progress.update },
+    )
+  } finally {
+    progress.stop()
+  }
+  const without = flags.check
+    ? await answerWithout(
+        found.prompt,
+        found.sources.map(({ index }) => index),
+        { signal, ...(maximumTokens === undefined ? {} : { maximumTokens }) },
+      )
+    : undefined
+  if (flags.out !== undefined) await write(found, flags.out, format!)
+  const { traceText } = await import('../report/traceText.js')
+  session.result(
+    { ...found.toJSON(), ...(without ? { answerWithoutSources: without.text } : {}) },
+    traceText(found, without?.text),
+  )
+  return exitCodes.ok
+}
+
+async function write(found: AnswerTrace, path: string, format: string): Promise<void> {
+  const [{ writeFileAtomically }, { tracePage }, { libraryVersion }] = await Promise.all([
+    import('../data/files.js'),
+    import('../report/tracePage.js'),
+    import('../version.js'),
+  ])
+  await writeFileAtomically(
+    path,
+    format === '.json' ? `${JSON.stringify(found)}\n` : tracePage(found, libraryVersion),
+  )
+}
+
+/** The largest file of a context; what a model reads is far shorter. */
+const maximumBytes = 16 << 20
+
+async function readDocuments(paths: readonly string[]): Promise<{ name: string; text: string }[]> {
+  const [{ readFileBounded }, { basename }] = await Promise.all([
+    import('../data/files.js'),
+    import('node:path'),
+  ])
+  return Promise.all(
+    paths.map(async path => ({
+      name: basename(path),
+      text: new TextDecoder().decode(await readFileBounded(path, maximumBytes)),
+    })),
+  )
+}
+
+/** `name=value` pairs as the schema of the method's options wants them. */
+async function methodOptions(
+  schema: import('../methods/options.js').OptionSchema,
+  pairs: readonly string[],
+): Promise<Record<string, unknown>> {
+  const { AscribeError } = await import('../errors.js')
+  const options: Record<string, unknown> = {}
+  for (const pair of pairs) {
+    const at = pair.indexOf('=')
+    if (at <= 0)
+      throw new AscribeError('OPTION_RANGE', `--option takes NAME=VALUE, received ${JSON.stringify(pair)}`)
+    const [name, value] = [pair.slice(0, at), pair.slice(at + 1)]
+    const kind = Object.hasOwn(schema, name) ? schema[name]!.kind : undefined
+    const isNumber = kind === 'integer' || kind === 'number'
+    const isTruth = kind === 'boolean' && (value === 'true' || value === 'false')
+    options[name] = isNumber && value.trim() !== '' ? Number(value) : isTruth ? value === 'true' : value
+  }
+  return options
+}

@@ -1,0 +1,88 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { checkpointCopy } from '../oracles/checkpointCopy.js'
+import { letterTokenizer } from '../oracles/letterTokenizer.js'
+import { checkpointFolder } from '../oracles/recordedCheckpoints.js'
+import { temporaryFolder } from '../oracles/temporaryFolder.js'
+import { runCli } from './runCli.js'
+
+const template = ['--template', 'say [context] so [question] is ']
+
+test.serial('trace prints the answer with its sources, writes a page and all numbers', async t => {
+  const model = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
+  const folder = await temporaryFolder(t)
+  const [first, second] = [join(folder, 'a.txt'), join(folder, 'b.txt')]
+  await writeFile(first, 'ab is cd. ef is gh.')
+  await writeFile(second, 'ij is kl.')
+  const base = ['trace', '--model', model, '--context', first, second, '--question', 'cd?', ...template]
+  const given = ['--answer', 'cd? gh.', '--method', 'single-text-contribution']
+  const page = join(folder, 'trace.html')
+  const plain = await runCli([...base, ...given, '--out', page])
+  t.is(plain.code, 0, plain.err)
+  t.regex(plain.out, /^cd\?/)
+  t.regex(await readFile(page, 'utf8'), /What the model read/)
+  const json = await runCli([...base, ...given, '--json'])
+  const { answer, sentences, documents, attribution } = JSON.parse(json.out)
+  t.is(answer, 'cd? gh.')
+  t.is(sentences.length, 2)
+  t.deepEqual(
+    documents.map(({ name }: { name: string }) => name),
+    ['a.txt', 'b.txt'],
+  )
+  t.is(
+    attribution.texts.map(({ text }: { text: string }) => text).join(''),
+    'ab is cd. ef is gh.\n\nij is kl.',
+  )
+  t.is(attribution.method.name, 'SingleTextContribution')
+  // An answer of its own, and once more without what it stands on.
+  const own = await runCli([...base, '--option', 'B=4', '--maximum-tokens', '6', '--check', '--json'])
+  t.is(own.code, 0, own.out)
+  const found = JSON.parse(own.out)
+  t.is(found.attribution.method.options.B, 4)
+  t.is(found.answer.length, 6)
+  t.is(found.answerWithoutSources.length, 6)
+})
+
+test.serial('trace says what is wrong with flags, files and models', async t => {
+  const model = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
+  const folder = await temporaryFolder(t)
+  const [file, empty] = [join(folder, 'a.txt'), join(folder, 'empty.txt')]
+  await writeFile(file, 'ab is cd.')
+  await writeFile(empty, ' \n')
+  const failed = async (args: string[], exit: number, what: RegExp) => {
+    const { code, err } = await runCli(['trace', '--question', 'q', ...args])
+    t.is(code, exit, err)
+    t.regex(err, what)
+  }
+  const with_ = (...args: string[]) => [
+    '--model',
+    model,
+    '--context',
+    file,
+    ...template,
+    '--answer',
+    'cd.',
+    ...args,
+  ]
+  await failed(['--model', model], 2, /--context/)
+  await failed(with_('--method', 'Lime'), 2, /OPTION_RANGE[\s\S]*ContextCite/)
+  await failed(with_('--out', 'a.png'), 2, /--out/)
+  await failed(with_('--option', 'B'), 2, /NAME=VALUE/)
+  await failed(with_('--option', 'B=x'), 2, /OPTION_TYPE|OPTION_RANGE/)
+  await failed(with_('--option', 'colour=red'), 2, /OPTION_UNKNOWN/)
+  await failed(with_('--unit', 'letters'), 2, /OPTION_RANGE/)
+  await failed(['--model', model, '--context', join(folder, 'none.txt')], 3, /FILE_NOT_FOUND/)
+  await failed(['--model', model, '--context', empty, ...template], 3, /INPUT_VALUE/)
+  await failed(['--model', model, '--context', file, ...template, '--answer', ''], 3, /INPUT_VALUE/)
+  await failed(
+    ['--model', checkpointFolder('llama'), '--context', file, '--answer', 'a'],
+    3,
+    /TOKENIZER_REQUIRED/,
+  )
+  await failed(
+    ['--model', checkpointFolder('vit'), '--context', file, '--answer', 'a'],
+    3,
+    /MODEL_CAPABILITY/,
+  )
+})
