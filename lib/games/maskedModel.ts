@@ -255,9 +255,7 @@ async function passSizes(
   model: Model,
   batching: Batching,
   requested: number | undefined,
-  compile: (
-    rows: number,
-  ) => Promise<{
+  compile: (rows: number) => Promise<{
     describe(): { arenaBytes: number; scratchBytes: number; weightBytes: number; device: string }
   }>,
 ): Promise<number[]> {
