@@ -200,6 +200,7 @@ export {
 export { GenerationAttribution, type GenerationStep } from './methods/generation/generationAttribution.js'
 export type { StepScoreName } from './methods/generation/predictionScores.js'
 export { ReAGent, type ReAGentOptions, type ReplacementSources } from './methods/generation/reAGent.js'
+export { ValueZeroing, type ValueZeroingOptions } from './methods/generation/valueZeroing.js'
 export {
   BlurIntegratedGradients,
   type BlurIntegratedGradientsOptions,
@@ -324,6 +325,11 @@ export {
   type FaithfulnessCorrelationOptions,
 } from './metrics/faithfulnessCorrelation.js'
 export type { BaselineOption } from './metrics/faithfulnessMetric.js'
+export {
+  type ErasurePoint,
+  type GenerationErasureOptions,
+  generationErasure,
+} from './metrics/generationErasure.js'
 export { Infidelity, type InfidelityOptions } from './metrics/infidelity.js'
 export { Insertion } from './metrics/insertion.js'
 export { bootstrapInterval, type Interval, wilsonInterval } from './metrics/intervals.js'

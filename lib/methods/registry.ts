@@ -6,6 +6,7 @@ import { leGradOptions } from './attention/leGrad.js'
 import { rawAttentionOptions } from './attention/rawAttention.js'
 import type { AttributionMethod } from './attributionMethod.js'
 import { reAGentOptions } from './generation/reAGent.js'
+import { valueZeroingOptions } from './generation/valueZeroing.js'
 import { biasedOption } from './inputs/biasedOption.js'
 import { deepLiftOptions } from './inputs/deepLift.js'
 import type { GradientMethod } from './inputs/gradientMethod.js'
@@ -204,6 +205,20 @@ const generationEntries: readonly MethodEntry[] = [
     load: async () => {
       const { ReAGent } = await import('./generation/reAGent.js')
       return (model, options) => new ReAGent(model, options)
+    },
+  },
+  {
+    name: 'ValueZeroing',
+    role: 'attribute',
+    summary:
+      "How much the state that predicts a token changes, layer by layer, when another token's value vector is zero in that layer's attention: how tokens are mixed, whatever follows. One forward pass for each token.",
+    source: 'Mohebbi et al. 2023, with the aggregation of Inseq',
+    requires: ['generation', 'attention'],
+    options: valueZeroingOptions,
+    wraps: false,
+    load: async () => {
+      const { ValueZeroing } = await import('./generation/valueZeroing.js')
+      return (model, options) => new ValueZeroing(model, options)
     },
   },
 ]

@@ -92,3 +92,11 @@ export function statesGraph(
   decoder.hidden(net, ids, new WholeSequence(net, ids, true))
   return onlyNeeded(net.graph.build([net.graph.find(layer)!]))
 }
+
+/** The last states, `hidden` [B, T, features], of `input_ids` [B, T]. */
+export function hiddenGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+  const net = new Network(weights)
+  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  return net.graph.build([net.graph.named(hidden, 'hidden')])
+}

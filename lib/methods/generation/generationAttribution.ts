@@ -90,6 +90,11 @@ export class GenerationAttribution {
       'The tokens of this map were put together, and have no ids any more',
     )
   }
+  /** Places of tokens that are none of the text's: the tokenizer put them there. */
+  get addedTokens(): ReadonlySet<number> {
+    const { offsets = [] } = this.#units
+    return new Set(offsets.flatMap((place, at) => (place === null ? [at] : [])))
+  }
   /** Numbers of each step that were asked for, by name. */
   get stepScores(): Readonly<Record<string, readonly number[]>> {
     return this.#details.stepScores
