@@ -305,6 +305,13 @@ export const areAlike = (a: Example, b: Example): boolean => {
   return shapes(a) === shapes(b)
 }
 
+/** Rows that an ensemble runs: its points, and the ends of the path where they are not among them. */
+function evaluationsOf({ points, samples, quantity }: Recipe, examples: number): number {
+  const atInput = samples === 1 && points.includes(1)
+  const atBaseline = quantity !== 'integrated' || (samples === 1 && points.includes(0))
+  return points.length * samples * examples + (atInput ? 0 : examples) + (atBaseline ? 0 : 1)
+}
+
 /** Explains one target for examples that are alike. */
 export async function explainTogether(
   model: Model,
@@ -320,8 +327,7 @@ export async function explainTogether(
   const [first] = examples as [Example]
   const course = { model, target, examples, choices, options, ensemble, recipe }
   const { walk } = recipe
-  const evaluations =
-    walk?.kind === 'pieces' ? walk.segments : recipe.points.length * recipe.samples * examples.length
+  const evaluations = walk?.kind === 'pieces' ? walk.segments : evaluationsOf(recipe, examples.length)
   let { chunk, batching } = await chooseChunk(
     model,
     target,

@@ -231,8 +231,8 @@ export async function gradientPlan(
 }
 
 /**
- * The chunk that should fit the memory bound, judged by what one example takes, and how the model takes that many. A
- * batch that cannot be freed dictates the chunk.
+ * The chunk that should fit the memory bound, judged by what one example takes, and how the model takes that many: of
+ * `points` evaluations in all. A batch that cannot be freed dictates the chunk.
  */
 export async function chooseChunk(
   model: Model,
@@ -259,5 +259,8 @@ export async function chooseChunk(
   const each = arenaBytes + 12 * elements
   const fixed = scratchBytes + 44 * elements
   const fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
-  return { chunk: Math.min(wanted, fitting), batching }
+  const most = Math.min(wanted, fitting)
+  // Every pass costs the same however few of its rows are new, so the last one is to be as full as the others.
+  const chunk = requested === undefined ? Math.ceil(points / Math.ceil(points / most)) : most
+  return { chunk, batching }
 }
