@@ -20,6 +20,7 @@ std::span<const Pass> loweringPasses() {
   static const Pass passes[] = {
       {"fuse-convolution", passes::fuseConvolution},
       {"fuse-scale-gradient", passes::fuseScaleGradient},
+      {"join-slice-gradients", passes::joinSliceGradients},
       {"assign-layouts", passes::assignLayouts},
   };
   return passes;

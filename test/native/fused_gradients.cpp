@@ -1,0 +1,78 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cpu_support.h"
+#include "device_support.h"
+#include "harness.h"
+
+/// Passes over backward graphs: what they leave, and that numbers do not depend on them.
+namespace ascribe::test {
+namespace {
+
+/// The gradient in x of sum(a * b * c) with the three cut out of x along an axis, the outer ones first.
+std::shared_ptr<const Plan> partsPlan(std::vector<std::pair<int64_t, int64_t>> parts, std::vector<std::string> without) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId x = graph.addInput("x", DType::F32, Shape{2, 6, 4});
+  ValueId y = kNone;
+  for (const auto& [begin, end] : parts) {
+    const ValueId part = b.node("tanh", {b.node("slice", {x, b.integers({begin}), b.integers({end}), b.integers({1})})});
+    y = y == kNone ? part : b.mul(y, part);
+  }
+  const ValueId seeds = b.constant(floats({3, 2, parts[0].second - parts[0].first, 4}, 5));
+  graph.outputs = {b.node("vjp", {y, seeds, x}, {{"outputs", int64_t{1}}})};
+  CompileOptions options;
+  options.withoutPasses = std::move(without);
+  return compile(graph, std::make_shared<Parameters>(), options);
+}
+HostTensor gradientOf(std::shared_ptr<const Plan> plan) {
+  RunRequest request;
+  request.plan = std::move(plan);
+  request.inputs = {floats({2, 6, 4}, 3)};
+  return run(std::move(request), 1)[0];
+}
+int count(const Plan& plan, std::string_view op) {
+  return static_cast<int>(std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; }));
+}
+
+TEST(gradients_of_parts_that_are_the_whole_are_put_side_by_side) {
+  const std::vector<std::pair<int64_t, int64_t>> thirds = {{4, 6}, {0, 2}, {2, 4}};
+  const auto joined = partsPlan(thirds, {}), apart = partsPlan(thirds, {"join-slice-gradients"});
+  EXPECT_EQ(count(*joined, "sliceGrad"), 0);
+  EXPECT_EQ(count(*joined, "concat"), 1);
+  EXPECT_EQ(count(*apart, "sliceGrad"), 3);
+  const HostTensor a = gradientOf(joined), b = gradientOf(apart);
+  for (int64_t i = 0; i < b.shape().count(); ++i) EXPECT_EQ(a.real(i), b.real(i));
+}
+
+TEST(parts_that_overlap_or_leave_something_out_are_added) {
+  for (const auto& parts : {std::vector<std::pair<int64_t, int64_t>>{{0, 2}, {2, 4}}, {{0, 3}, {2, 5}, {3, 6}}, {{0, 4}, {2, 6}}})
+    EXPECT_EQ(count(*partsPlan(parts, {}), "sliceGrad"), static_cast<int>(parts.size()));
+}
+
+/// x * gate with one number a channel: the gate's gradient never has the product written down.
+TEST(the_gradient_of_a_gate_is_one_sum) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId x = graph.addInput("x", DType::F32, Shape{2, 6, 5, 3});
+  const ValueId gate = b.node("sigmoid", {b.node("globalAveragePool", {x})});
+  const ValueId y = b.mul(b.node("tanh", {x}), gate);
+  const ValueId seeds = b.constant(floats({1, 2, 6, 5, 3}, 5));
+  graph.outputs = {b.node("vjp", {y, seeds, x}, {{"outputs", int64_t{1}}})};
+  std::vector<HostTensor> found;
+  for (const bool fused : {true, false}) {
+    CompileOptions options;
+    if (!fused) options.withoutPasses = {"fuse-scale-gradient"};
+    const auto plan = compile(graph, std::make_shared<Parameters>(), options);
+    EXPECT_EQ(count(*plan, "scaleGrad"), fused ? 1 : 0);
+    EXPECT_EQ(count(*plan, "sumTo"), fused ? 0 : 1);
+    RunRequest request;
+    request.plan = plan;
+    request.inputs = {floats({2, 6, 5, 3}, 3)};
+    found.push_back(run(std::move(request), 2)[0]);
+  }
+  for (int64_t i = 0; i < found[1].shape().count(); ++i) EXPECT_NEAR(found[0].real(i), found[1].real(i), 1e-6);
+}
+
+}  // namespace
+}  // namespace ascribe::test
