@@ -2,7 +2,8 @@
  * `npm run quickstart`: two small classifiers of this project's own, equally accurate; one looks at the object, the
  * other at a badge in the corner. Attribution tells them apart, and since the scenes are generated, what it says can be
  * checked. Writes out/quickstart/: index.html, comparison.png, one overlay per model and scene, result.json; and the
- * same story in words: text.sound.svg, text.shortcut.svg.
+ * same story in words: text.sound.svg, text.shortcut.svg. Then a language model that obeys what it reads: an instruction
+ * planted in its context is found by where the answer came from (trace.html).
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,9 +24,12 @@ import { grid, sideBySide } from './quickstart/picture.js'
 import { exampleScenes, heldOutScenes, type KnownScene, loadPair } from './quickstart/scenes.js'
 import { measureShares, smoothed } from './quickstart/shares.js'
 import { explainTexts } from './quickstart/texts.js'
+import { traceback } from './quickstart/traceback.js'
 
 /** Of the held-out scenes: few, so that this takes seconds. docs/methods.md has the figures of every method over 100. */
 const sceneCount = 16
+/** Contexts with a planted instruction. */
+const contextCount = 16
 const root = join(import.meta.dirname, '../../..')
 const out = join(root, 'out', 'quickstart')
 
@@ -148,6 +152,18 @@ async function main(): Promise<void> {
     console.log(`    ${words}`)
   }
 
+  console.log(
+    `\n${emphasis('And in a context:')} a language model is asked for a key, and somebody planted an instruction.`,
+  )
+  const traced = await traceback(join(root, 'models'), out, contextCount)
+  console.log(`  ${traced.example.question}  ${traced.example.answer}`)
+  console.log(`  ContextCite says where that came from: "${traced.example.blamed}"`)
+  console.log(`  without this text: ${traced.example.answerWithout}`)
+  for (const { name, found, cured } of traced.methods)
+    console.log(
+      `  ${name.padEnd(12)} finds the planted text in ${percent(found.mean).trim()} of ${traced.count} contexts (95 % interval ${percent(found.low).trim()} to ${percent(found.high).trim()}); without it ${percent(cured.mean).trim()} of the answers are right`,
+    )
+
   const command =
     'npx ascribe explain MODEL.onnx PHOTO.jpg --preprocessing imagenet --labels LABELS.txt --method IntegratedGradients --out explained.html'
   const story: Story = { examples, shares, scenes: sceneCount, kept, command }
@@ -157,12 +173,15 @@ async function main(): Promise<void> {
   )
   await writeFile(
     join(out, 'result.json'),
-    `${JSON.stringify(await resultOf(models, story), undefined, 2)}\n`,
+    `${JSON.stringify({ ...(await resultOf(models, story)), traceback: { ...traced, example: { ...traced.example, page: undefined } } }, undefined, 2)}\n`,
   )
   console.log(
-    `\n${emphasis('Look at')} out/quickstart/index.html or comparison.png (scene, sound model, shortcut model), and text.sound.svg beside text.shortcut.svg; all figures are in result.json.`,
+    `\n${emphasis('Look at')} out/quickstart/index.html or comparison.png (scene, sound model, shortcut model), text.sound.svg beside text.shortcut.svg, and trace.html; all figures are in result.json.`,
   )
-  console.log(`\n${emphasis('Your own model and photo:')}\n  ${command}\n`)
+  console.log(`\n${emphasis('Your own model and photo:')}\n  ${command}`)
+  console.log(
+    `${emphasis('Your own language model and texts:')}\n  npx ascribe trace --model FOLDER --context NOTES.txt --question 'Who has the key?' --out traced.html\n`,
+  )
 }
 
 async function resultOf(
