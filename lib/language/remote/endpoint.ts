@@ -65,6 +65,11 @@ export class LanguageEndpoint {
       throw new AscribeError('OPTION_RANGE', '`recordingMode` needs a `recording`')
   }
 
+  /** Requests under way at once. */
+  get concurrency(): number {
+    return this.#requester.concurrency
+  }
+
   /** What was asked so far. */
   get usage(): Usage {
     return this.#budget.usage

@@ -71,7 +71,11 @@ export class Recording {
       throw new AscribeError('REPLAY_MISSING', `${this.#file} holds no answer to a request to ${address}`, {
         hint: 'The request differs from those that were recorded, or was asked more often. Mode `auto` asks for what is missing.',
       })
-    const answer = await ask()
+    const answer = await ask().catch((error: unknown) => {
+      // Nothing is kept of it: who asks again asks for the same time, which replays then find.
+      if (this.#asked.get(key) === occurrence + 1) this.#asked.set(key, occurrence)
+      throw error
+    })
     await this.#append({ key, occurrence, request, answer })
     return { answer, isReplayed: false }
   }

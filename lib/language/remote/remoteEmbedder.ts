@@ -2,6 +2,7 @@ import { expectInteger, expectKnownKeys, expectObject, expectStrings } from '../
 import type { EmbedOptions } from '../embedder.js'
 import type { TextEmbedder } from '../services.js'
 import type { LanguageEndpoint } from './endpoint.js'
+import { inTurn } from './inTurn.js'
 
 export interface RemoteEmbedderOptions {
   /** Texts of one request. Default 64. */
@@ -36,15 +37,13 @@ export class RemoteEmbedder implements TextEmbedder {
     const starts: number[] = []
     for (let at = 0; at < texts.length; at += this.#batch) starts.push(at)
     let done = 0
-    const parts = await Promise.all(
-      starts.map(async from => {
-        const part = texts.slice(from, from + this.#batch)
-        const found = await this.#ask(part, options.signal)
-        done += part.length
-        options.onProgress?.(done, texts.length)
-        return found
-      }),
-    )
+    const parts = await inTurn(starts, this.endpoint.concurrency, async from => {
+      const part = texts.slice(from, from + this.#batch)
+      const found = await this.#ask(part, options.signal)
+      done += part.length
+      options.onProgress?.(done, texts.length)
+      return found
+    })
     const found = parts.flat()
     for (const each of found)
       if (each.vector.length !== found[0]!.vector.length)

@@ -2,6 +2,7 @@ import { AscribeError } from '../../errors.js'
 import { checkPairs } from '../entailment.js'
 import type { EntailmentPair, EntailmentScore, TextEntailment } from '../services.js'
 import type { LanguageEndpoint } from './endpoint.js'
+import { inTurn } from './inTurn.js'
 import { RemoteGenerator, type RemoteToken } from './remoteGenerator.js'
 
 const instruction =
@@ -32,7 +33,7 @@ export class RemoteEntailment implements TextEntailment {
     options: { signal?: AbortSignal } = {},
   ): Promise<EntailmentScore[]> {
     checkPairs(pairs, options)
-    return Promise.all(pairs.map(pair => this.#judgeOne(pair, options.signal)))
+    return inTurn(pairs, this.endpoint.concurrency, pair => this.#judgeOne(pair, options.signal))
   }
 
   async #judgeOne({ premise, hypothesis }: EntailmentPair, signal?: AbortSignal): Promise<EntailmentScore> {

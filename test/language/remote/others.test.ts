@@ -138,3 +138,22 @@ test('a judge: yes against no by their probabilities, or the word where there ar
   })
   await t.throwsAsync(judge.judge([{ premise: 'p', hypothesis: ' ' }]), { code: 'INPUT_VALUE' })
 })
+
+test('once a request has failed no further one is begun, and those under way are waited for', async t => {
+  let under = 0
+  const { address, asked } = await languageServer(t, async ({ body }) => {
+    under++
+    const content = JSON.stringify(body)
+    if (!content.includes('premise 0')) await new Promise(resolve => setTimeout(resolve, 30))
+    under--
+    return chatAnswer(content.includes('premise 0') ? 'perhaps' : 'yes')
+  })
+  const judge = new RemoteEntailment(endpointAt(address, { concurrency: 2 }))
+  const pairs = Array.from({ length: 20 }, (_, at) => ({ premise: `premise ${at}.`, hypothesis: 'x' }))
+  await t.throwsAsync(judge.judge(pairs), { code: 'REMOTE_FAILED', message: /perhaps/ })
+  t.is(asked.length, 2)
+  t.is(under, 0)
+  const embedder = new RemoteEmbedder(endpointAt(address, { concurrency: 2 }), { batch: 1 })
+  await t.throwsAsync(embedder.embed(pairs.map(({ premise }) => premise)), { code: 'REMOTE_FAILED' })
+  t.true(asked.length <= 4)
+})

@@ -101,3 +101,16 @@ test('a damaged recording is FILE_CORRUPT; a line that was being written is aske
     code: 'FILE_WRITE',
   })
 })
+
+test('an answer that came after a failure is found again by who asks once', async t => {
+  const file = join(await temporaryFolder(t), 'answers.jsonl')
+  let count = 0
+  const { address } = await languageServer(t, () =>
+    ++count === 1 ? 'no JSON' : chatAnswer(`answer ${count}`),
+  )
+  const first = generatorFor(address, file)
+  await t.throwsAsync(first.generate('a'), { code: 'REMOTE_FAILED' })
+  t.is((await first.generate('a')).text, 'answer 2')
+  const again = generatorFor(address, file, { recordingMode: 'replay' })
+  t.is((await again.generate('a')).text, 'answer 2')
+})
