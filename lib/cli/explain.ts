@@ -226,7 +226,17 @@ async function explain(
       const onProgress = (done: number, total: number) =>
         progress.update(index * total + done, places.length * total)
       if (method === undefined) {
-        const map = await explainText(model, input as string, make, flags, session.signal, chunk, onProgress)
+        const { signal } = session
+        const map = await explainText(
+          model,
+          input as string,
+          make,
+          flags,
+          signal,
+          chunk,
+          baseline,
+          onProgress,
+        )
         if (place !== undefined) await map.save(place)
         results.push({
           ...summary(file, place, map.attribution),

@@ -3,6 +3,7 @@ import { AscribeError } from '../errors.js'
 import type { PredictionName } from '../graph/predictionTarget.js'
 import type { AttributionMethod } from '../methods/attributionMethod.js'
 import type { StepScoreName } from '../methods/generation/predictionScores.js'
+import type { AttributeOptions } from '../methods/inputs/gradientMethod.js'
 import type { Model } from '../model/model.js'
 import { type ModelFlags, wholeNumber } from './modelFlags.js'
 
@@ -65,6 +66,7 @@ export async function explainText(
   flags: GenerationFlags & ModelFlags & { group?: TextGrouping & string },
   signal: AbortSignal,
   chunk: number | undefined,
+  baseline: AttributeOptions['baseline'],
   onProgress: (done: number, total: number) => void,
 ) {
   const { explainGeneration } = await import('../methods/generation/explainGeneration.js')
@@ -83,6 +85,7 @@ export async function explainText(
     signal,
     onProgress,
     ...(chunk === undefined ? {} : { chunk }),
+    ...(baseline === undefined ? {} : { baseline }),
     ...(flags.answer === undefined ? {} : { answer: flags.answer }),
     ...(maximumTokens === undefined ? {} : { maximumTokens }),
     ...(flags.function === undefined ? {} : { function: flags.function as PredictionName }),

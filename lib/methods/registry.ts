@@ -1,5 +1,6 @@
 import { AscribeError } from '../errors.js'
 import type { Model } from '../model/model.js'
+import { expectString } from '../validate.js'
 import { attentionRolloutOptions } from './attention/attentionRollout.js'
 import { gradientXAttentionOptions } from './attention/gradientXAttention.js'
 import { leGradOptions } from './attention/leGrad.js'
@@ -377,6 +378,7 @@ export const foldedName = (name: string): string => name.toLowerCase().replace(/
  * @throws AscribeError `OPTION_RANGE`, which lists the methods.
  */
 export function findMethod(name: string): MethodEntry {
+  expectString('method', name)
   const found = methods.find(entry => foldedName(entry.name) === foldedName(name))
   if (found !== undefined) return found
   throw new AscribeError('OPTION_RANGE', `There is no method called ${JSON.stringify(name.slice(0, 60))}`, {

@@ -6,10 +6,11 @@ import { RandomStream } from '../games/randomStream.js'
 import { GraphBuilder } from '../graph/builder.js'
 import { roundedLength } from '../language/decoding.js'
 import { causalDecoder } from '../methods/generation/causalDecoder.js'
-import type { GenerationAttribution } from '../methods/generation/generationAttribution.js'
+import { GenerationAttribution } from '../methods/generation/generationAttribution.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import { embeddingLookups } from '../model/embeddings.js'
 import type { Model } from '../model/model.js'
+import { typeError } from '../validate.js'
 
 export const softFaithfulnessOptions = {
   scale: {
@@ -111,6 +112,7 @@ export async function softFaithfulness(
   map: GenerationAttribution,
   options: SoftFaithfulnessOptions = {},
 ): Promise<SoftFaithfulness> {
+  if (!(map instanceof GenerationAttribution)) throw typeError('map', 'a GenerationAttribution', map)
   const { signal, ...others } = options
   const resolved = resolveOptions(softFaithfulnessOptions, others)
   const { scale, samples, seed } = resolved

@@ -16,6 +16,10 @@ test.serial('explain on a causal model shows the map of what it writes, or of an
   const flags = ['--text', 'ab c', '--method', 'InputXGradient']
   const shown = await runCli(['explain', folder, ...flags, '--maximum-tokens', '3'])
   t.deepEqual([shown.code, shown.out, shown.err], [0, `${map.toText()}\n`, ''])
+  const zero = await explainGeneration(model, 'ab c', { answer: 'd', baseline: 0 })
+  const based = await runCli(['explain', folder, '--text', 'ab c', '--answer', 'd', '--baseline', '0'])
+  t.is(based.out, `${zero.toText()}\n`)
+  t.not(zero.toText(), (await explainGeneration(model, 'ab c', { answer: 'd' })).toText())
   const page = join(await temporaryFolder(t), 'map.html')
   const told = await runCli([
     'explain',

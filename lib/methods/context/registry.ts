@@ -2,6 +2,7 @@ import type { ContextAttribution } from '../../context/contextAttribution.js'
 import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
 import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
+import { expectString } from '../../validate.js'
 import type { OptionSchema } from '../options.js'
 import { foldedName } from '../registry.js'
 import { attnTraceOptions, type TraceOptions } from './attnTrace.js'
@@ -45,6 +46,7 @@ export const contextMethods: readonly ContextMethodEntry[] = [
 
 /** @throws AscribeError OPTION_RANGE for a name that is none. */
 export function findContextMethod(name: string): ContextMethodEntry {
+  expectString('method', name)
   const found = contextMethods.find(entry => foldedName(entry.name) === foldedName(name))
   if (found === undefined)
     throw new AscribeError(

@@ -39,14 +39,17 @@ function detailsOf(attribution: Attribution): GenerationDetails {
     | Partial<GenerationDetails>
     | undefined
   const count = attribution.targets.length
+  const { units } = attribution.inputs[0]!
+  const tokens = units.kind === 'tokens' ? units.tokens.length : 0
   const isWhole =
     found !== undefined &&
     attribution.hasTargetAxis &&
-    attribution.inputs[0]!.units.kind === 'tokens' &&
-    Number.isSafeInteger(found.promptTokens) &&
-    (found.ids === undefined ||
-      (isNumbers(found.ids) && found.ids.length === attribution.inputs[0]!.units.tokens.length)) &&
+    (found.ids === undefined || (isNumbers(found.ids) && found.ids.length === tokens)) &&
     [found.positions, found.lengths].every(list => isNumbers(list) && list.length === count) &&
+    // Places are taken for sizes later on.
+    [found.promptTokens!, ...found.positions!].every(
+      at => Number.isSafeInteger(at) && at >= 0 && at < tokens,
+    ) &&
     Object.values(found.stepScores ?? {}).every(list => isNumbers(list) && list.length === count)
   if (!isWhole)
     throw new AscribeError('INPUT_VALUE', 'The attribution is none of generated tokens', {

@@ -215,7 +215,7 @@ export class ReAGent extends StepMethod {
     replacements: Replacements,
   ): AttributionWarning[] {
     const { keep, maxSteps } = this.options
-    const warnings: AttributionWarning[] = [...(replacements.warnings?.(ids) ?? [])]
+    const warnings: AttributionWarning[] = [...(replacements.warnings?.(ids, places) ?? [])]
     if (places.length <= keep)
       warnings.push({
         code: 'RANKING_UNINFORMED',

@@ -5,8 +5,8 @@ import type { RandomStream } from '../../games/randomStream.js'
 export interface Replacements {
   /** @param position In the sequence. */
   draw(position: number, id: number, stream: RandomStream): number
-  /** What a reader must know of the draws for this sequence. */
-  warnings?(ids: readonly number[]): readonly { code: string; message: string }[]
+  /** What a reader must know of the draws for these places of a sequence. */
+  warnings?(ids: readonly number[], places: readonly number[]): readonly { code: string; message: string }[]
 }
 
 /** Any token but special ones, each as likely. */
@@ -68,8 +68,8 @@ export function classReplacements(classes: ArrayLike<number>, vocabulary: number
       const own = members.get(classes[id]!)!
       return own[stream.below(own.length)]!
     },
-    warnings: ids => {
-      const alone = ids.filter(id => members.get(classes[id]!)!.length === 1).length
+    warnings: (ids, places) => {
+      const alone = places.filter(at => members.get(classes[ids[at]!]!)!.length === 1).length
       return alone === 0
         ? []
         : [
@@ -100,8 +100,8 @@ export function tableReplacements(
       if (own === undefined || own.length === 0) return id
       return table.get(position)!.ids[firstAbove(own, share * own.at(-1)!)]!
     },
-    warnings: ids => {
-      const missing = ids.filter((_, position) => (sums.get(position)?.length ?? 0) === 0).length
+    warnings: (_, places) => {
+      const missing = places.filter(position => (sums.get(position)?.length ?? 0) === 0).length
       return missing === 0
         ? []
         : [

@@ -14,6 +14,7 @@ import {
   loadModel,
   predictionNames,
   Saliency,
+  softFaithfulness,
   Target,
 } from '#lib/index.js'
 import { stepScore } from '#lib/methods/generation/predictionScores.js'
@@ -240,6 +241,17 @@ test('a map is shown, saved and read back; the difference of two is one', async 
     { target: Target.token(-1, 3) },
   )
   t.throws(() => new GenerationAttribution(plain), { code: 'INPUT_VALUE' })
+  // Places of a file are taken for sizes.
+  for (const damage of [{ positions: [3, 1e9] }, { positions: [3, -1] }, { promptTokens: 1e9 }]) {
+    const file = JSON.parse(await map.toJson()) as { method: { details: { generation: object } } }
+    Object.assign(file.method.details.generation, damage)
+    const read = await Attribution.parse(JSON.stringify(file))
+    t.throws(() => new GenerationAttribution(read), { code: 'INPUT_VALUE' })
+  }
+  await t.throwsAsync(softFaithfulness(model, null as never), { code: 'OPTION_TYPE' })
+  await t.throwsAsync(explainGeneration(model, 'ab', { ...options, method: 7 as never }), {
+    code: 'OPTION_TYPE',
+  })
   t.true(map.attribution instanceof Attribution)
 })
 

@@ -249,3 +249,21 @@ test('what cannot be used is refused', async t => {
   controller.abort()
   await t.throwsAsync(method.attribute('abc', { signal: controller.signal }), { code: 'ABORTED' })
 })
+
+test('tokens that are never replaced are not told as replaced by themselves', async t => {
+  const model = await reader(t)
+  const { vocabulary } = model.checkpoint!.decoder!
+  // The first token of the text is the only one of its class, and stays.
+  const classes = Array.from({ length: vocabulary }, (_, id) => (id === 1 ? 1 : 0))
+  const found = await new ReAGent(model, {
+    classes,
+    maxSteps: 2,
+    keep: 2,
+    chains: 1,
+    topK: vocabulary,
+  }).attribute(text)
+  t.deepEqual(
+    found.warnings.map(({ code }) => code),
+    [],
+  )
+})
