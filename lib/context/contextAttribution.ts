@@ -7,7 +7,7 @@ import type {
 import { readFileBounded, writeFileAtomically } from '../data/files.js'
 import { AscribeError } from '../errors.js'
 import type { Span } from '../regions/spans.js'
-import { expectInteger, expectObject, typeError } from '../validate.js'
+import { expectInteger, expectNumber, expectObject, expectString, typeError } from '../validate.js'
 import { libraryVersion } from '../version.js'
 import type { ResponseTokens } from './contextPrompt.js'
 import type { ContextText } from './segmentText.js'
@@ -36,6 +36,8 @@ export interface ContextAttributionInit {
   readonly standardErrors?: readonly (number | null)[] | undefined
   /** How often each text was among those that were drawn. */
   readonly counts?: readonly number[] | undefined
+  /** Of a search: the texts that it kept to the end. The others have no score of their own, and come behind them. */
+  readonly kept?: readonly number[] | undefined
   /** Scores of each text's tokens. */
   readonly tokens?: readonly (readonly TokenScore[])[] | undefined
   readonly warnings: readonly AttributionWarning[]
@@ -85,6 +87,7 @@ export class ContextAttribution {
   readonly scores: readonly number[]
   readonly standardErrors: readonly (number | null)[] | undefined
   readonly counts: readonly number[] | undefined
+  readonly kept: readonly number[] | undefined
   readonly tokens: readonly (readonly TokenScore[])[] | undefined
   readonly warnings: readonly AttributionWarning[]
   readonly cost: ContextCost
@@ -110,15 +113,20 @@ export class ContextAttribution {
     this.scores = scores
     this.standardErrors = init.standardErrors
     this.counts = init.counts
+    this.kept = init.kept
     this.tokens = init.tokens
     this.warnings = init.warnings
     this.cost = init.cost
     this.environment = init.environment
   }
 
-  /** Numbers of the texts, greatest score first; equal ones in the order of the context. */
+  /** Numbers of the texts, greatest score first, those that a search dropped last; equal ones in the order of the context. */
   ranking(): number[] {
-    return this.scores.map((_, at) => at).toSorted((a, b) => this.scores[b]! - this.scores[a]! || a - b)
+    const { kept, scores } = this
+    const dropped = Array.from(scores, (_, at) => (kept === undefined || kept.includes(at) ? 0 : 1))
+    return scores
+      .map((_, at) => at)
+      .toSorted((a, b) => dropped[a]! - dropped[b]! || scores[b]! - scores[a]! || a - b)
   }
 
   /** The first `count` of the ranking. Default: what the method's `topK` says, or all. */
@@ -150,7 +158,7 @@ export class ContextAttribution {
 
   toJSON(): object {
     const { model, method, unit, texts, response, responseSpan, scores } = this
-    const { standardErrors, counts, tokens, warnings, cost, environment } = this
+    const { standardErrors, counts, kept, tokens, warnings, cost, environment } = this
     return {
       format,
       schemaVersion,
@@ -164,6 +172,7 @@ export class ContextAttribution {
       scores,
       standardErrors,
       counts,
+      kept,
       tokens,
       warnings,
       cost,
@@ -199,22 +208,57 @@ export class ContextAttribution {
         'FILE_VERSION',
         `The trace has version ${String(value.schemaVersion)} of its format`,
       )
-    const { texts, scores, method, model, response, cost, warnings } = value
     try {
-      for (const [name, list] of Object.entries({ texts, scores, warnings }))
-        if (!Array.isArray(list)) throw typeError(name, 'an array', list)
-      for (const [name, part] of Object.entries({ method, model, response, cost })) expectObject(name, part)
-      for (const each of texts as Record<string, unknown>[])
-        if (typeof expectObject('text', each).text !== 'string')
-          throw typeError('text', 'a string', each.text)
-      for (const each of scores as unknown[])
-        if (typeof each !== 'number') throw typeError('score', 'a number', each)
-      const { ids } = response as { ids?: unknown }
-      if (!Array.isArray(ids)) throw typeError('response.ids', 'an array', ids)
-      expectObject('options', (method as Record<string, unknown>).options)
+      checkFields(value)
       return new ContextAttribution(value as unknown as ContextAttributionInit)
     } catch (cause) {
       throw corrupt((cause as Error).message, cause)
     }
   }
+}
+
+const expectList = (name: string, value: unknown): readonly unknown[] => {
+  if (!Array.isArray(value)) throw typeError(name, 'an array', value)
+  return value
+}
+
+function expectSpan(name: string, value: unknown): void {
+  const { start, end } = expectObject(name, value) as Partial<Span>
+  expectInteger(`${name}.end`, end, expectInteger(`${name}.start`, start, 0))
+}
+
+/** What a saved trace must hold, down to what is read of it. @throws AscribeError OPTION_* */
+function checkFields(value: Record<string, unknown>): void {
+  const { texts, scores, standardErrors, counts, kept, tokens, responseSpan, warnings } = value
+  for (const each of expectList('texts', texts)) {
+    expectString('text', expectObject('text', each).text)
+    expectSpan('text', each)
+  }
+  for (const each of expectList('scores', scores)) expectNumber('score', each)
+  for (const each of expectList('warnings', warnings))
+    for (const name of ['code', 'message']) expectString(name, expectObject('warning', each)[name])
+  const method = expectObject('method', value.method)
+  expectString('method.name', method.name)
+  expectObject('method.options', method.options)
+  expectString('model.name', expectObject('model', value.model).name)
+  expectString('unit', value.unit)
+  for (const [name, each] of Object.entries(expectObject('cost', value.cost))) expectNumber(name, each)
+  const response = expectObject('response', value.response)
+  for (const each of expectList('response.ids', response.ids)) expectInteger('id', each, 0)
+  if (responseSpan !== undefined) expectSpan('responseSpan', responseSpan)
+  if (standardErrors !== undefined)
+    for (const each of expectList('standardErrors', standardErrors))
+      if (each !== null) expectNumber('standard error', each)
+  if (counts !== undefined) for (const each of expectList('counts', counts)) expectInteger('count', each, 0)
+  if (kept !== undefined)
+    for (const each of expectList('kept', kept))
+      expectInteger('kept', each, 0, (texts as readonly unknown[]).length - 1)
+  if (tokens === undefined) return
+  for (const own of expectList('tokens', tokens))
+    for (const each of expectList('tokens', own)) {
+      const { id, score, span } = expectObject('token', each) as Partial<TokenScore>
+      expectInteger('id', id, 0)
+      expectNumber('score', score)
+      if (span !== null) expectSpan('span', span)
+    }
 }

@@ -14,10 +14,12 @@ export type PromptTokenisation = 'once' | 'anew' | 'apart'
 
 export const promptTokenisations = ['once', 'anew', 'apart'] as const
 
-/** A context, and what is asked about it. */
-export interface ContextQuestion extends SegmentOptions, FrameOptions {
+/** A context, what is asked about it, and the response that it is to be traced for. */
+export interface ContextRequest extends SegmentOptions, FrameOptions {
   /** One text, which is cut ({@link segmentText}), or passages, which are the texts as they are. */
   context: string | readonly string[]
+  /** What the model answered: a text, or the token ids that it wrote. */
+  response: string | readonly number[]
   /**
    * `once`: the whole prompt is written as tokens and texts are tokens that are left out; `anew`: each shorter prompt is
    * written as tokens by itself; `apart`: every text is, and they are put together. Default once.
@@ -33,20 +35,14 @@ export interface ContextQuestion extends SegmentOptions, FrameOptions {
   overlong?: 'error' | 'drop'
 }
 
-/** A context, what was asked about it, and the response that it is to be traced for. */
-export interface ContextRequest extends ContextQuestion {
-  /** What the model answered: a text, or the token ids that it wrote. */
-  response: string | readonly number[]
-}
-
 /** A prompt as token ids alone. */
 export interface TokenRequest {
   /** The whole prompt. */
   ids: readonly number[]
   /** Which of these tokens each text is, in order. */
   spans: readonly Span[]
-  /** The tokens that the model wrote; default none yet. */
-  response?: readonly number[]
+  /** The tokens that the model wrote. */
+  response: readonly number[]
 }
 
 /** Tokens of a prompt that some texts were left out of. */
@@ -80,6 +76,9 @@ interface TokenPiece {
   readonly places?: readonly (Span | null)[]
 }
 
+/** Writes a shorter prompt as tokens. What stopped the making of the prompt has no say in it. */
+type WrittenAnew = (kept: ReadonlySet<number>, signal?: AbortSignal) => Promise<readonly TokenPiece[]>
+
 const requestKeys = [
   'context',
   'question',
@@ -103,8 +102,7 @@ const requestKeys = [
  */
 export class ContextPrompt {
   readonly #pieces: readonly TokenPiece[]
-  readonly #anew: ((kept: ReadonlySet<number>) => Promise<readonly TokenPiece[]>) | undefined
-  readonly #specials: boolean
+  readonly #anew: WrittenAnew | undefined
 
   private constructor(
     readonly model: Model,
@@ -114,31 +112,23 @@ export class ContextPrompt {
     pieces: readonly TokenPiece[],
     /** What was left out so that the rest fits the model. */
     readonly warnings: readonly string[] = [],
-    anew?: (kept: ReadonlySet<number>) => Promise<readonly TokenPiece[]>,
-    specials = false,
+    anew?: WrittenAnew,
   ) {
     this.#pieces = pieces
     this.#anew = anew
-    this.#specials = specials
   }
 
   /**
-   * Cuts the context, fills the template and writes all of it as tokens. Without a response the prompt is one to be
-   * answered ({@link withResponse}).
+   * Cuts the context, fills the template and writes all of it as tokens.
    *
    * @throws AscribeError INPUT_VALUE for no texts, a text without tokens, an empty response, token ids that are not the
    *   prompt; INPUT_SHAPE where it is longer than the model reads; OPTION_*; TOKENIZER_REQUIRED; MODEL_CAPABILITY.
    */
-  static async create(
-    model: Model,
-    request: ContextQuestion | ContextRequest,
-    signal?: AbortSignal,
-  ): Promise<ContextPrompt> {
+  static async create(model: Model, request: ContextRequest, signal?: AbortSignal): Promise<ContextPrompt> {
     causal(model)
     expectObject('context request', request)
     expectKnownKeys('context request', request, requestKeys)
-    const { context, tokenisation = 'once', overlong = 'error' } = request
-    const response = 'response' in request ? request.response : undefined
+    const { context, response, tokenisation = 'once', overlong = 'error' } = request
     expectOneOf('tokenisation', tokenisation, promptTokenisations)
     expectOneOf('overlong', overlong, ['error', 'drop'] as const)
     if (request.question !== undefined) expectString('question', request.question)
@@ -157,7 +147,8 @@ export class ContextPrompt {
     const whole = typeof context === 'string' ? context : texts.map(({ text }) => text).join('')
     const frame = await promptFrame(model, whole, request, signal)
     const pieces = piecesOf(frame, texts, whole)
-    const encode = (some: readonly Piece[]) => encodedPieces(tokenizer, some, frame.specials, signal)
+    const encode = (some: readonly Piece[], own: AbortSignal | undefined) =>
+      encodedPieces(tokenizer, some, frame.specials, own)
     let parts: readonly TokenPiece[]
     if (tokenisation === 'apart')
       parts = await encodedApart(tokenizer, pieces, frame.specials, request, signal)
@@ -168,18 +159,20 @@ export class ContextPrompt {
         await promptTokens(model, request.promptIds, signal),
         signal,
       )
-    else parts = await encode(pieces)
+    else parts = await encode(pieces, signal)
     const prompt = parts.flatMap(({ ids }) => ids)
     const specials = tokenisation === 'apart' && request.specialsInside === true
-    const answer =
-      response === undefined ? noResponse : await responseTokens(model, response, prompt, specials, signal)
+    const answer = await responseTokens(model, response, prompt, specials, signal)
     const made = fitted(model, texts, parts, answer.ids.length, overlong)
     const anew =
       tokenisation === 'anew'
-        ? (kept: ReadonlySet<number>) =>
-            encode(pieces.filter(({ text }) => text === undefined || kept.has(text)))
+        ? (kept: ReadonlySet<number>, own?: AbortSignal) =>
+            encode(
+              pieces.filter(({ text }) => text === undefined || kept.has(text)),
+              own,
+            )
         : undefined
-    return new ContextPrompt(model, made.texts, answer, made.pieces, made.warnings, anew, specials)
+    return new ContextPrompt(model, made.texts, answer, made.pieces, made.warnings, anew)
   }
 
   /**
@@ -192,8 +185,7 @@ export class ContextPrompt {
     expectObject('token request', request)
     expectKnownKeys('token request', request, ['ids', 'spans', 'response'])
     const ids = await promptTokens(model, request.ids)
-    const response =
-      request.response === undefined ? noResponse : await responseTokens(model, request.response, ids, false)
+    const response = await responseTokens(model, request.response, ids, false)
     if (!Array.isArray(request.spans) || request.spans.length === 0)
       throw new AscribeError('INPUT_VALUE', 'The context has no texts: spans is empty')
     const pieces: TokenPiece[] = []
@@ -220,42 +212,13 @@ export class ContextPrompt {
     return new ContextPrompt(model, texts, response, kept)
   }
 
-  /**
-   * The same prompt with another response: a text, or the token ids that a model wrote.
-   *
-   * @throws AscribeError INPUT_VALUE for an empty one; INPUT_SHAPE where the model reads less.
-   */
-  async withResponse(response: string | readonly number[], signal?: AbortSignal): Promise<ContextPrompt> {
-    const before = this.#pieces.flatMap(({ ids }) => ids)
-    const answer = await responseTokens(this.model, response, before, this.#specials, signal)
-    const { pieces } = fitted(this.model, this.texts, this.#pieces, answer.ids.length, 'error')
-    return new ContextPrompt(
-      this.model,
-      this.texts,
-      answer,
-      pieces,
-      this.warnings,
-      this.#anew,
-      this.#specials,
-    )
-  }
-
-  /** The response. @throws AscribeError INPUT_VALUE where there is none yet. */
-  answered(): ResponseTokens {
-    if (this.response.ids.length === 0)
-      throw new AscribeError('INPUT_VALUE', 'The prompt has no response yet', {
-        hint: 'Give `response`, or let a Generator write one (withResponse).',
-      })
-    return this.response
-  }
-
   /** The prompt's tokens with these texts only, in their order whatever the order of `kept`. */
-  async tokens(kept: Iterable<number>): Promise<PromptTokens> {
+  async tokens(kept: Iterable<number>, signal?: AbortSignal): Promise<PromptTokens> {
     const wanted = new Set(kept)
     const pieces =
       this.#anew === undefined
         ? this.#pieces.filter(({ text }) => text === undefined || wanted.has(text))
-        : await this.#anew(wanted)
+        : await this.#anew(wanted, signal)
     const spans: Span[] = []
     let at = 0
     for (const { ids, text } of pieces) {
@@ -280,8 +243,6 @@ export class ContextPrompt {
     return this.tokens(this.texts.keys())
   }
 }
-
-const noResponse: ResponseTokens = { ids: [] }
 
 function causal(model: Model): void {
   if (generating(model).decoder.encode !== undefined)
@@ -356,7 +317,7 @@ async function encodedApart(
   tokenizer: Tokenizer,
   pieces: readonly Piece[],
   specials: boolean,
-  { dropFirstToken = false, specialsInside = false }: ContextQuestion,
+  { dropFirstToken = false, specialsInside = false }: ContextRequest,
   signal?: AbortSignal,
 ): Promise<TokenPiece[]> {
   const found: TokenPiece[] = []

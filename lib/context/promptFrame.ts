@@ -52,8 +52,9 @@ export async function promptFrame(
   { template, question, chat, system }: FrameOptions,
   signal?: AbortSignal,
 ): Promise<PromptFrame> {
-  const path = model.checkpoint!.path
-  const isChat = chat ?? (system !== undefined || (await readChatTemplate(path)).template !== undefined)
+  const { path, chatTemplate } = model.checkpoint!
+  const isThere = async () => (chatTemplate ?? (await readChatTemplate(path))).template !== undefined
+  const isChat = chat ?? (system !== undefined || (await isThere()))
   if (!isChat && system !== undefined)
     throw new AscribeError('OPTION_RANGE', 'A message of the system needs the chat template')
   const [before, after] = cutTemplate(template ?? usual(question, isChat), question)

@@ -10,6 +10,8 @@ import type { ContextPrompt } from './contextPrompt.js'
 /** Tokens that go through the model at once, filled up ones too. */
 const tokensTogether = 4096
 const greatestBatch = 32
+/** Logits that are there at once: rows of the response times the vocabulary. */
+const logitsTogether = 1 << 25
 /** What a probability of 0 counts in a sum of logarithms, as TracLLM has it. */
 const impossible = -1000
 
@@ -47,7 +49,7 @@ export class ResponseScores {
   constructor(readonly prompt: ContextPrompt) {
     const evaluator: CoalitionEvaluator = {
       batch: greatestBatch,
-      width: prompt.answered().ids.length,
+      width: prompt.response.ids.length,
       evaluate: (requests, signal) => this.#evaluate(requests, signal),
     }
     this.#known = new CoalitionGame({ players: prompt.texts.length, evaluator })
@@ -102,7 +104,7 @@ export class ResponseScores {
     const response = prompt.response.ids
     const rows: number[][] = []
     for (const { coalition } of requests) {
-      const { ids } = await prompt.tokens(membersOf(coalition))
+      const { ids } = await prompt.tokens(membersOf(coalition), signal)
       if (ids.length === 0)
         throw new AscribeError('INPUT_VALUE', 'Without its texts the prompt has no token', {
           hint: 'Put a template around the context.',
@@ -116,20 +118,28 @@ export class ResponseScores {
       rows.push(row)
       this.#tokens += row.length
     }
-    // Rows of like length side by side, so that little is filled up.
-    const order = rows.map((_, at) => at).toSorted((a, b) => rows[a]!.length - rows[b]!.length || a - b)
     const found: Float64Array[] = []
-    for (let from = 0; from < order.length; ) {
-      let to = from + 1
-      while (to < order.length && (to + 1 - from) * rows[order[to]!]!.length <= tokensTogether) to++
-      const places = order.slice(from, to)
+    const lengths = rows.map(row => row.length)
+    for (const places of rowGroups(lengths, response.length, decoder.vocabulary)) {
       const group = places.map(at => rows[at]!)
       const odds = await logOddsOf(prompt.model, group, response, signal)
       for (const [k, at] of places.entries()) found[at] = odds[k]!
-      from = to
     }
     return found
   }
+}
+
+/** Rows that go through the model side by side, by their places: those of like length, so that little is filled up. */
+export function rowGroups(lengths: readonly number[], response: number, vocabulary: number): number[][] {
+  const groups: number[][] = []
+  for (const at of lengths.map((_, place) => place).toSorted((a, b) => lengths[a]! - lengths[b]! || a - b)) {
+    const group = groups.at(-1)
+    const count = (group?.length ?? 0) + 1
+    const fits = count * lengths[at]! <= tokensTogether && count * response * vocabulary <= logitsTogether
+    if (group !== undefined && fits) group.push(at)
+    else groups.push([at])
+  }
+  return groups
 }
 
 /** Log-odds of the tokens that each row ends with. */

@@ -21,15 +21,18 @@ const initials = /^(?:\p{L}\.)*\p{Lu}$/u
 /** A question or a call inside quotes, behind which the sentence goes on in small letters. */
 const quoted = /[.!?]["'\u2019\u201d)\]]+[^\S\n\r\u2028\u2029]*$/u
 
+/** Characters at the end of a sentence, and at the beginning of the next, that decide whether it ends. */
+const lookedAt = 64
+
 /** Whether a rule of Unicode ended a sentence where none ends: at an abbreviation, or at a quotation inside it. */
 function goesOn(sentence: string, next: string): boolean {
-  if (quoted.test(sentence.slice(-64)) && /^\s*\p{Ll}/u.test(next)) return true
-  const found = /(\S+)\.\s*$/u.exec(sentence.slice(-64))
+  if (quoted.test(sentence) && /^\s*\p{Ll}/u.test(next)) return true
+  const found = /(\S+)\.\s*$/u.exec(sentence)
   if (found === null || /[\n\r\u2028\u2029]\s*$/u.test(sentence)) return false
   const word = found[1]!.replace(/^[("'\u2018\u201c[]+/u, '')
   const plain = word.toLowerCase()
   if (titles.has(plain)) return true
-  const first = /^[^\p{L}\p{N}]*([\p{L}\p{N}']+)/u.exec(next.slice(0, 64))?.[1]?.toLowerCase() ?? ''
+  const first = /^[^\p{L}\p{N}]*([\p{L}\p{N}']+)/u.exec(next.slice(0, lookedAt))?.[1]?.toLowerCase() ?? ''
   return (endings.has(plain) || initials.test(word)) && !starters.has(first)
 }
 
@@ -40,14 +43,17 @@ function goesOn(sentence: string, next: string): boolean {
  */
 export function sentenceEnds(text: string): number[] {
   const ends: number[] = []
-  let open = ''
+  /** The end of what is not cut yet, as much as is looked at, and whether there is more than white space in it. */
+  let [open, isOpen] = ['', false]
   let at = 0
   for (const { segment } of segmenter.segment(text)) {
-    if (open !== '' && segment.trim() !== '' && open.trim() !== '' && !goesOn(open, segment)) {
+    const hasLetters = segment.trim() !== ''
+    if (isOpen && hasLetters && !goesOn(open, segment)) {
       ends.push(at)
-      open = ''
+      ;[open, isOpen] = ['', false]
     }
-    open += segment
+    open = (open + segment).slice(-lookedAt)
+    isOpen ||= hasLetters
     at += segment.length
   }
   if (at > 0) ends.push(at)

@@ -3,6 +3,7 @@ import { ContextPrompt, Generator, loadModel } from '#lib/index.js'
 import { checkpointCopy } from '../oracles/checkpointCopy.js'
 import { idsOf, letterTokenizer } from '../oracles/letterTokenizer.js'
 import { checkpointFolder } from '../oracles/recordedCheckpoints.js'
+import { ggufPath } from '../oracles/recordedGguf.js'
 
 const bos = 1
 
@@ -158,4 +159,24 @@ test('what cannot be a prompt is refused', async t => {
   await t.throwsAsync(ContextPrompt.create(await loadModel(checkpointFolder('t5')), request), {
     code: 'MODEL_CAPABILITY',
   })
+})
+
+test('what stopped the making of a prompt has no say in what is asked of it later', async t => {
+  const model = await letterModel(t)
+  const made = new AbortController()
+  const prompt = await ContextPrompt.create(model, { ...request, tokenisation: 'anew' }, made.signal)
+  made.abort()
+  t.deepEqual((await prompt.tokens([1])).ids, [bos, ...idsOf('x c d!  y who? z')])
+  await t.throwsAsync(prompt.tokens([1], AbortSignal.abort()), { code: 'ABORTED' })
+})
+
+test('the chat template of a GGUF file is put around a context as that of a folder is', async t => {
+  const model = await loadModel(ggufPath('llama-half'))
+  t.teardown(() => model.tokenizer!.dispose())
+  const asked = { context: ['hello', 'yes'], response: [3] }
+  const usual = await (await ContextPrompt.create(model, asked)).allTokens()
+  const chat = await (await ContextPrompt.create(model, { ...asked, chat: true })).allTokens()
+  const plain = await (await ContextPrompt.create(model, { ...asked, chat: false })).allTokens()
+  t.deepEqual(usual.ids, chat.ids)
+  t.notDeepEqual(usual.ids, plain.ids)
 })

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { rowGroups } from '#lib/context/responseScores.js'
 import { coalitionOf, emptyCoalition, fullCoalition } from '#lib/games/coalition.js'
 import { ContextPrompt, loadModel, ResponseScores, Scorer } from '#lib/index.js'
 import { checkpointFolder } from '../oracles/recordedCheckpoints.js'
@@ -45,4 +46,16 @@ test('values do not depend on their batch', async t => {
     const [alone] = await new ResponseScores(prompt).logOdds([set])
     for (const [k, value] of alone!.entries()) t.true(Math.abs(value - together[at]![k]!) < 1e-5)
   }
+})
+
+test('rows side by side are few enough that their logits fit', t => {
+  const lengths = [40, 10, 20, 30]
+  t.deepEqual(rowGroups(lengths, 5, 100), [[1, 2, 3, 0]])
+  // 2^25 logits: two rows of 100 tokens and a vocabulary of 128 K.
+  t.deepEqual(rowGroups(lengths, 100, 1 << 17), [
+    [1, 2],
+    [3, 0],
+  ])
+  t.deepEqual(rowGroups([3000, 1200, 1300, 1400], 5, 100), [[1, 2], [3], [0]])
+  t.deepEqual(rowGroups([9000], 8000, 1 << 18), [[0]])
 })

@@ -85,3 +85,11 @@ test('spans of the caller are checked', t => {
   t.throws(() => segmentText(' \n'), { code: 'INPUT_VALUE' })
   t.throws(() => segmentText('a', { unit: 'lines' as never }), { code: 'OPTION_RANGE' })
 })
+
+test('a text of nothing but abbreviations is cut in time that grows with its length', t => {
+  const text = 'Mr. '.repeat(100_000)
+  t.deepEqual(
+    segmentText(text).map(({ start, end }) => [start, end]),
+    [[0, text.length]],
+  )
+})

@@ -51,6 +51,7 @@ const other = await new TracLLM(model).attribute(scores)
 
 A \`ContextAttribution\` has a score for each text, where they are known standard errors, how often each was drawn and
 scores of its tokens, the response's tokens that were traced, warnings, cost, options and seed. \`top(count)\` ranks,
+texts that a search dropped (which are not \`kept\`) behind all others,
 \`save\` and \`ContextAttribution.load\` write and read JSON. Scores do not prove causes.
 
 | warning | meaning |
@@ -79,25 +80,6 @@ const sentence = await trace.attribution({ start: 0, end: 12 }) // tokens of the
 of fewer than five texts (⌊nq⌋ of two is none), and sums in f32 instead of bf16, which differs by 2 % at most.`,
 }
 
-const streaming = `## While the answer is written
-
-\`StreamedTrace\` writes the answer and reads the attention of each token's row in the step that writes it, so that sources
-are known with every sentence. It is \`AttnTrace\` with \`q: 1\` and \`rows: 'predicting'\`, within rounding: one reading of the
-whole context, no subsets. \`bench/streamed-trace.bench.ts\` measures what it adds to generation.
-
-\`\`\`ts
-import { StreamedTrace } from 'ascribe'
-
-const trace = await StreamedTrace.open(model, { context, question })
-for await (const { text } of trace.stream({ maximumTokens: 200 })) {
-  process.stdout.write(text)
-  if (text.endsWith('.')) console.log((await trace.attribution()).top(1))
-}
-\`\`\`
-
-Without a trace, \`attention\` of a \`Generator\`'s options is shown every row.
-`
-
 /** docs/context.md */
 export function contextPage(): string {
   const sections = contextMethods.flatMap(({ name, summary, source, options }) => [
@@ -114,5 +96,5 @@ export function contextPage(): string {
     '',
     ...(notes[name] === undefined ? [] : [notes[name], '']),
   ])
-  return [introduction, ...sections, streaming].join('\n')
+  return [introduction, ...sections].join('\n')
 }

@@ -1,15 +1,13 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
 import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
-import { type TracedText, traceRows } from '../../context/tracedRows.js'
+import { type TracedText, tracedLayers, traceRows } from '../../context/tracedRows.js'
 import { AscribeError } from '../../errors.js'
-import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
+import { expectInteger, expectKnownKeys, expectObject, typeError } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { scoreSamples, type TraceSample, tokenScores, warningsOf } from './attentionTrace.js'
-import { checkedSpan } from './span.js'
 import { drawSubsets, subsetSize } from './subsets.js'
 
 export const attnTraceOptions = {
@@ -109,8 +107,10 @@ export class AttnTrace {
     expectObject('options', options)
     const { headWeights, ...given } = options
     this.options = resolveOptions(attnTraceOptions, given)
+    const layers = tracedLayers(model)
+    const heads = layers.reduce((sum, layer) => sum + layer.heads, 0)
     this.#isMean = headWeights === undefined
-    this.#weights = headWeightsOf(model, headWeights)
+    this.#weights = checkedWeights(headWeights, heads, layers.length)
   }
 
   /**
@@ -151,7 +151,7 @@ export class AttnTrace {
       given instanceof ContextPrompt ? given : await ContextPrompt.create(this.model, given, options.signal)
     if (prompt.model !== this.model)
       throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
-    return { prompt, span: checkedSpan(options.span, prompt.answered().ids.length) }
+    return { prompt, span: checkedSpan(options.span, prompt.response.ids.length) }
   }
 
   async #read(prompt: ContextPrompt, span: Span, fold: boolean, options: TraceOptions): Promise<Reading> {
@@ -185,7 +185,7 @@ export class AttnTrace {
     const texts: TracedText[] = []
     const spans: (readonly Span[])[] = []
     for (const kept of subsets) {
-      const tokens = await prompt.tokens(kept)
+      const tokens = await prompt.tokens(kept, signal)
       const firstRow = tokens.ids.length - 1 + span.start
       const endRow = tokens.ids.length - 1 + span.end + this.#extraRows
       // What stands behind the last row is read by none.
@@ -218,6 +218,7 @@ export class AttnTrace {
     const { model, options } = this
     const found = scoreSamples(prompt.texts.length, samples, options.avgK, rows.first, rows.end)
     const { seed, ...rest } = options
+    const isPart = samples.some(({ kept }) => kept.length < prompt.texts.length)
     const own = this.#isMean ? {} : { headWeights: Array.from(this.#weights) }
     return new ContextAttribution({
       model: { name: model.name, hash: await model.hash() },
@@ -237,7 +238,7 @@ export class AttnTrace {
       tokens: tokenScores(found.tokens, text => prompt.textTokens(text)),
       warnings: [
         ...prompt.warnings.map(message => ({ code: 'TEXTS_DROPPED', message })),
-        ...warningsOf(found, { q: samples.length > 1 ? options.q : undefined, isMean: this.#isMean }),
+        ...warningsOf(found, { q: isPart ? options.q : undefined, isMean: this.#isMean }),
       ],
       cost: { forwardPasses: samples.length, tokens, milliseconds },
       environment: engineEnvironment(model.device, 1),
@@ -271,6 +272,28 @@ export class ResponseTrace {
     expectInteger('span.end', span.end, span.start + 1, end)
     return this.answer(span)
   }
+}
+
+function checkedWeights(given: ArrayLike<number> | undefined, heads: number, layers: number): Float32Array {
+  if (given === undefined) return new Float32Array(heads).fill(1 / heads)
+  if (given === null || typeof given !== 'object' || typeof given.length !== 'number')
+    throw typeError('headWeights', 'a list of numbers', given)
+  if (given.length !== heads)
+    throw new AscribeError(
+      'INPUT_SHAPE',
+      `There are ${given.length} weights of heads, and the model's ${layers} layers have ${heads} heads`,
+    )
+  const weights = Float32Array.from(given)
+  if (!weights.every(Number.isFinite))
+    throw new AscribeError('INPUT_VALUE', 'A weight of a head is no finite number')
+  return weights
+}
+
+function checkedSpan(span: Span | undefined, length: number): Span {
+  if (span === undefined) return { start: 0, end: length }
+  expectObject('span', span)
+  const start = expectInteger('span.start', span.start, 0, length - 1)
+  return { start, end: expectInteger('span.end', span.end, start + 1, length) }
 }
 
 const rowsOf = ({ rows, lengths }: TraceSample): number =>

@@ -19,6 +19,8 @@ export type TracedContext = ContextRequest | ContextPrompt | ResponseScores
 
 /** What was found out about a game of texts. */
 export interface FoundScores extends SamplerResult {
+  /** Of a search: the texts that it kept to the end, which alone have scores. */
+  readonly kept?: readonly number[]
   /** What else a reader may want to know of the run. */
   readonly details?: { readonly [name: string]: Json }
 }
@@ -89,6 +91,7 @@ export abstract class PerturbedContext {
       ...(found.errors
         ? { standardErrors: Array.from(found.errors, error => (Number.isFinite(error) ? error : null)) }
         : {}),
+      ...(found.kept === undefined ? {} : { kept: found.kept }),
       warnings: warningsOf(prompt, found),
       cost: {
         forwardPasses: scores.evaluations - before.evaluations,

@@ -41,7 +41,8 @@ type ScoreFunction = Exclude<Resolved<typeof tracLlmOptions>['scoreFunction'], '
 /**
  * The texts that matter most, by a search in a tree: the context is halved again and again, and on each level the
  * `topK` parts that count most stay. Many texts cost few passes: about log2(n / topK) levels of 2 topK + 1 passes with
- * single contributions or leave-one-out. Texts that the search drops have the score 0.
+ * single contributions or leave-one-out. Texts that the search drops have the score 0, and come behind those that it
+ * keeps, whose scores may be negative.
  *
  * Parts are put together from their texts as they are, without spaces between them; texts are told apart by their
  * places, so that equal ones do not collapse; a context of `topK` texts or fewer is scored once (the reference fails).
@@ -76,14 +77,16 @@ export class TracLLM extends PerturbedContext {
         best.set(text, Math.max(best.get(text) ?? Number.NEGATIVE_INFINITY, weight * run.scores[text]!))
     }
     const order = [...best].toSorted(([a, one], [b, other]) => other - one || a - b).slice(0, topK)
+    const kept = order.map(([text]) => text)
     const scores = new Float64Array(texts)
     for (const [text, score] of order) scores[text] = score
     return {
       scores,
       samples: runs.reduce((sum, [, { samples }]) => sum + samples, 0),
       warnings: [],
+      kept,
       details: {
-        kept: order.map(([text]) => text),
+        kept,
         levels: Object.fromEntries(runs.map(([name, { levels }]) => [name, levels])),
       },
     }

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import test from 'ava'
-import { traceRows } from '#lib/context/tracedRows.js'
+import { tracedLayers, traceRows } from '#lib/context/tracedRows.js'
 import { AttnTrace, ContextAttribution, ContextPrompt, loadModel, type Model } from '#lib/index.js'
-import { tracedLayers } from '#lib/language/headWeights.js'
 import { topMean } from '#lib/methods/context/topMean.js'
 import { modelAttention, weightedRows } from '../../oracles/modelAttention.js'
 import { checkpointFolder, relativeError } from '../../oracles/recordedCheckpoints.js'
@@ -179,8 +178,24 @@ test('a result is saved and read back', async t => {
   t.throws(() => ContextAttribution.fromJSON('{"format":"ascribe.contextAttribution","schemaVersion":9}'), {
     code: 'FILE_VERSION',
   })
-  const broken = { ...(JSON.parse(JSON.stringify(found)) as object), scores: [1] }
-  t.throws(() => ContextAttribution.fromJSON(JSON.stringify(broken)), { code: 'FILE_CORRUPT' })
+  for (const damage of [
+    { scores: [1] },
+    { counts: 'abcdefghi' },
+    { tokens: new Array(9).fill(5) },
+    { tokens: new Array(9).fill([null]) },
+    { kept: [9] },
+    { standardErrors: new Array(9).fill('1') },
+    { responseSpan: { start: 2, end: 1 } },
+    { warnings: [null] },
+    { cost: { forwardPasses: 'many' } },
+    { unit: undefined },
+    { model: {} },
+    { response: { ids: ['x'] } },
+    { texts: new Array(9).fill({ text: 'a' }) },
+  ]) {
+    const broken = { ...(JSON.parse(JSON.stringify(found)) as object), ...damage }
+    t.throws(() => ContextAttribution.fromJSON(JSON.stringify(broken)), { code: 'FILE_CORRUPT' })
+  }
 })
 
 test('options and models that do not fit are refused', async t => {
@@ -203,4 +218,14 @@ test('options and models that do not fit are refused', async t => {
   await t.throwsAsync(new AttnTrace(model).attribute(prompt, { signal: AbortSignal.abort() }), {
     code: 'ABORTED',
   })
+})
+
+test('a single subset that leaves texts out is told as small; heads are weighed by a list alone', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const found = await new AttnTrace(model, { B: 1 }).attribute(await promptOf(model))
+  t.deepEqual(
+    found.warnings.map(({ code }) => code),
+    ['SUBSETS_SMALL', 'TEXTS_NOT_DRAWN'],
+  )
+  t.throws(() => new AttnTrace(model, { headWeights: null } as object), { code: 'OPTION_TYPE' })
 })

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { coalitionOf } from '#lib/games/coalition.js'
 import {
+  ContextAttribution,
   ContextCite,
   ContextLeaveOneOut,
   ContextPrompt,
@@ -176,4 +177,27 @@ test('a response that no text changes is told', async t => {
     always.warnings.map(({ code: each }) => each),
     ['CONSTANT_SCORES'],
   )
+})
+
+test('texts that TracLLM drops come behind those that it keeps, whatever the sign of the scores', async t => {
+  const { model } = await prompted()
+  const whole = Array.from({ length: 9 }, (_, at) => ({ start: 1 + at, end: 2 + at }))
+  let negative = 0
+  for (const last of [3, 7, 11, 15, 19, 23, 27]) {
+    const prompt = await ContextPrompt.fromTokens(model, {
+      ids: [1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 4],
+      spans: whole,
+      response: [last],
+    })
+    const found = await new TracLLM(model, { topK: 3, scoreFunction: 'single' }).attribute(prompt)
+    const kept = found.method.details!.kept as number[]
+    t.deepEqual(
+      found.top().map(({ index }) => index),
+      kept,
+    )
+    negative += kept.filter(text => found.scores[text]! < 0).length
+    const again = ContextAttribution.fromJSON(JSON.stringify(found))
+    t.deepEqual(again.ranking(), found.ranking())
+  }
+  t.true(negative > 0, 'some kept text has a negative score')
 })
