@@ -13,6 +13,8 @@ export interface PredictionParts {
   readonly reference: Value
   readonly topK: number | undefined
   readonly topP: number | undefined
+  /** Of `mcDropoutProbability`: the token's probability over noisy passes, [N] each. */
+  readonly noisy?: { readonly mean: Value; readonly deviation: Value } | undefined
 }
 
 /** One function of the distribution of a next token. */
@@ -141,6 +143,15 @@ export const predictionFunctions = {
     reads: 'contrast',
     build: parts => minus(parts, contrastLogProbability(parts), logProbability(parts)),
     summary: 'In-context pointwise usable information: the same in nats (Lu et al. 2023, as Inseq has it).',
+  },
+  mcDropoutProbability: {
+    reads: 'token',
+    build: parts => {
+      const { mean, deviation } = parts.noisy!
+      return parts.graph.apply('div', [minus(parts, probability(parts), mean), deviation])
+    },
+    summary:
+      "The token's probability less its mean over passes with dropout, in their standard deviations, which are constants.",
   },
   klDivergence: {
     reads: 'distributions',

@@ -52,6 +52,8 @@ export interface PredictionDetails {
   readonly token?: number
   /** For contrasts: another token, or logits in another context, or both. */
   readonly contrast?: { readonly token?: number; readonly logits?: ArrayLike<number> }
+  /** Of `mcDropoutProbability`: the token's probability over passes with dropout. */
+  readonly noisy?: { readonly mean: number; readonly deviation: number }
   /** Of `klDivergence`: only so many most likely tokens count. Default all. */
   readonly topK?: number
   /** Of `klDivergence`: only the fewest most likely tokens that have this probability together count. Default all. */
@@ -257,7 +259,7 @@ export class Target {
 
 function checkedPrediction(of: PredictionName, details: PredictionDetails): PredictionDetails {
   expectObject('prediction', details)
-  expectKnownKeys('prediction', details, ['position', 'token', 'contrast', 'topK', 'topP'])
+  expectKnownKeys('prediction', details, ['position', 'token', 'contrast', 'noisy', 'topK', 'topP'])
   const { position, token, contrast, topK, topP } = details
   if (position !== undefined) expectInteger('position', position)
   if (token !== undefined) expectInteger('token', token, 0)
@@ -266,6 +268,11 @@ function checkedPrediction(of: PredictionName, details: PredictionDetails): Pred
   const reads = predictionReads(of)
   const lacks = (what: string) => new AscribeError('TARGET_INVALID', `The target ${of} needs ${what}`)
   if ((reads === 'token' || reads === 'contrast') && token === undefined) throw lacks('`token`')
+  if (of === 'mcDropoutProbability' && details.noisy === undefined) throw lacks('`noisy`: mean and deviation')
+  if (details.noisy !== undefined) {
+    expectNumber('noisy.mean', details.noisy.mean, 0, 1)
+    expectNumber('noisy.deviation', details.noisy.deviation, Number.MIN_VALUE, 1)
+  }
   if (contrast !== undefined) {
     expectObject('contrast', contrast)
     expectKnownKeys('contrast', contrast, ['token', 'logits'])

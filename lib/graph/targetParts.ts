@@ -97,7 +97,7 @@ export function detection(
 export function predictionParts(
   graph: GraphBuilder,
   output: Value,
-  { position, token = 0, contrast, topK, topP }: PredictionDetails,
+  { position, token = 0, contrast, noisy, topK, topP }: PredictionDetails,
 ): PredictionParts {
   const row =
     position === undefined ? output : graph.apply('gather', [output, index(graph, position)], { axis: 1 })
@@ -127,5 +127,6 @@ export function predictionParts(
     reference,
     topK,
     topP,
+    noisy: noisy && { mean: graph.scalar(noisy.mean), deviation: graph.scalar(noisy.deviation) },
   }
 }

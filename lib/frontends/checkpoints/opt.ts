@@ -75,13 +75,8 @@ class OptDecoder implements CausalDecoder {
     const width = config.integer('ffn_dim')
     const bias = config.flag('enable_bias', true)
     const up = net.linear(norm(middle, 'final_layer_norm', first), 'fc1', features, width, bias)
-    const fed = net.linear(
-      net.activation(up, config.text('activation_function', 'relu')),
-      'fc2',
-      width,
-      features,
-      bias,
-    )
+    const active = net.activation(up, config.text('activation_function', 'relu'))
+    const fed = net.named(net.linear(active, 'fc2', width, features, bias), 'fc2')
     return norm(net.add(middle, fed), 'final_layer_norm', !first)
   }
 

@@ -17,7 +17,7 @@ export interface PredictionSettings {
 /**
  * A function of one next token's distribution as a model's only output, `objective` [batch]: of `input_ids` [batch, tokens],
  * the state at `row` [batch] alone goes through the product with the vocabulary. Further inputs, where the function reads
- * them: `token` and `contrast` [batch, 1], and `reference` [batch, vocabulary].
+ * them: `token` and `contrast` [batch, 1], `reference` [batch, vocabulary], `noisy_mean` and `noisy_deviation` [batch].
  */
 export function predictionGraph(
   decoder: CausalDecoder,
@@ -36,7 +36,15 @@ export function predictionGraph(
   const token = reads === 'token' || reads === 'contrast' ? graph.input('token', 'i64', ['batch', 1]) : unread
   const contrast = reads === 'contrast' ? graph.input('contrast', 'i64', ['batch', 1]) : token
   const reference = hasReference ? graph.input('reference', 'f32', ['batch', decoder.vocabulary]) : logits
-  const objective = predictionObjective(of, { graph, logits, token, contrast, reference, topK, topP })
+  const noisy =
+    of === 'mcDropoutProbability'
+      ? {
+          mean: graph.input('noisy_mean', 'f32', ['batch']),
+          deviation: graph.input('noisy_deviation', 'f32', ['batch']),
+        }
+      : undefined
+  const parts = { graph, logits, token, contrast, reference, topK, topP, noisy }
+  const objective = predictionObjective(of, parts)
   return graph.build([graph.named(objective, 'objective')])
 }
 

@@ -23,6 +23,7 @@ import { causalDecoder } from './causalDecoder.js'
 import { type ExplainedSequence, explainedSequence } from './explainedSequence.js'
 import { GenerationAttribution } from './generationAttribution.js'
 import { type GenerationDetails, generationKey } from './groupSteps.js'
+import { type NoisyProbability, noisyProbability } from './mcDropout.js'
 import { logitsBehind, type StepDistribution, type StepScoreName, stepScore } from './predictionScores.js'
 import { StepMethod } from './stepMethod.js'
 import { stepModel } from './stepModel.js'
@@ -48,6 +49,8 @@ export interface ExplainGenerationOptions {
   /** Of klDivergence and topPSize: only the most likely tokens count. */
   topK?: number
   topP?: number
+  /** Of mcDropoutProbability: noisy passes (default 5, as Inseq), the rate of dropout in place of config.json's, the seed. */
+  dropout?: { samples?: number; rate?: number; seed?: number }
   /** Numbers of each step that are told beside the scores. */
   stepScores?: readonly StepScoreName[]
   /** How the features of a token's embedding become one score. Default `sum`, which keeps signs and completeness; Inseq has `l2`. `none` keeps them. */
@@ -71,6 +74,7 @@ const optionNames = [
   'contrast',
   'topK',
   'topP',
+  'dropout',
   'stepScores',
   'aggregation',
   'baseline',
@@ -82,6 +86,7 @@ const optionNames = [
 /** Steps that go to a method at once: their scores with all features are held side by side. */
 const stepsTogether = 8
 const usualTokens = 16
+const usualNoisyPasses = 5
 const stepScoreNames: readonly StepScoreName[] = [...predictionNames, 'topPSize']
 
 function checkOptions(options: ExplainGenerationOptions): void {
@@ -94,6 +99,13 @@ function checkOptions(options: ExplainGenerationOptions): void {
   if (options.contrast !== undefined) {
     expectObject('contrast', options.contrast)
     expectKnownKeys('contrast', options.contrast, ['answer', 'prompt'])
+  }
+  if (options.dropout !== undefined) {
+    const { samples, rate, seed } = options.dropout
+    expectKnownKeys('dropout', expectObject('dropout', options.dropout), ['samples', 'rate', 'seed'])
+    if (samples !== undefined) expectInteger('dropout.samples', samples, 2, 1_000_000)
+    if (rate !== undefined) expectNumber('dropout.rate', rate, 0, 0.999)
+    if (seed !== undefined) expectInteger('dropout.seed', seed, 0)
   }
   if (options.stepScores !== undefined) {
     if (!Array.isArray(options.stepScores))
@@ -162,8 +174,10 @@ export async function explainGeneration(
     positions.map(place => place - 1),
     signal,
   )
+  const noisy = await noisyOf(model, of, sequence, positions, options)
   const distributions = positions.map(
     (place, at): StepDistribution => ({
+      ...(noisy[at] ? { noisy: noisy[at] } : {}),
       logits: rows[at]!,
       token: sequence.ids[place]!,
       contrast: contrasts.tokens?.[at] ?? sequence.ids[place]!,
@@ -174,6 +188,24 @@ export async function explainGeneration(
   )
   const course = { model, sequence, positions, of, contrasts, distributions, options }
   return new GenerationAttribution(await merged(course, await attributed(course)))
+}
+
+/** What dropout does to each step's probability, where that is asked for. */
+async function noisyOf(
+  model: Model,
+  of: PredictionName,
+  { ids }: ExplainedSequence,
+  positions: readonly number[],
+  { stepScores = [], dropout = {}, signal }: ExplainGenerationOptions,
+): Promise<NoisyProbability[]> {
+  const found: NoisyProbability[] = []
+  if (of !== 'mcDropoutProbability' && !stepScores.includes('mcDropoutProbability')) return found
+  const { samples = usualNoisyPasses, rate, seed = 0 } = dropout
+  for (const place of positions)
+    found.push(
+      await noisyProbability(model, ids.slice(0, place), ids[place]!, { samples, rate, seed }, signal),
+    )
+  return found
 }
 
 async function written(model: Model, prompt: Prompt, options: ExplainGenerationOptions) {
@@ -236,13 +268,19 @@ const integers = (shape: number[], values: readonly number[]): Tensor =>
 /** What one step gives the model that is explained. */
 function stepInputs({ sequence, positions, of, contrasts, distributions }: Course, at: number) {
   const reads = predictionReads(of)
-  const { token, contrast } = distributions[at]!
+  const { token, contrast, noisy } = distributions[at]!
   const reference = contrasts.logits?.[at]
   return {
     input_ids: integers([1, sequence.ids.length], sequence.ids),
     row: integers([1], [positions[at]! - 1]),
     ...(reads === 'token' || reads === 'contrast' ? { token: integers([1, 1], [token]) } : {}),
     ...(reads === 'contrast' ? { contrast: integers([1, 1], [contrast]) } : {}),
+    ...(of === 'mcDropoutProbability' && noisy
+      ? {
+          noisy_mean: createTensor('f32', [1], Float32Array.of(noisy.mean)),
+          noisy_deviation: createTensor('f32', [1], Float32Array.of(noisy.deviation)),
+        }
+      : {}),
     ...(reference && (reads === 'contrast' || reads === 'distributions')
       ? { reference: createTensor('f32', [1, reference.length], reference.slice()) }
       : {}),
@@ -373,6 +411,7 @@ async function merged(course: Course, found: readonly Attribution[]): Promise<At
     aggregation: options.aggregation ?? 'sum',
     ...(options.topK === undefined ? {} : { topK: options.topK }),
     ...(options.topP === undefined ? {} : { topP: options.topP }),
+    ...(options.dropout === undefined ? {} : { dropout: { ...options.dropout } }),
     ...(contrast === undefined ? {} : { contrast: JSON.parse(JSON.stringify(contrast)) as Json }),
   }
   const completeness = found.flatMap(({ checks }): readonly Completeness[] => checks.completeness ?? [])

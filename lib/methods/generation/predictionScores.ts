@@ -73,6 +73,7 @@ export interface StepDistribution {
   readonly reference: ArrayLike<number>
   readonly topK: number | undefined
   readonly topP: number | undefined
+  readonly noisy?: { readonly mean: number; readonly deviation: number }
 }
 
 /** A function of one step's distribution, in double precision. */
@@ -105,6 +106,8 @@ export function stepScore(name: StepScoreName, step: StepDistribution): number {
       return (other[contrast]! - own[token]!) / Math.LN2
     case 'inContextPvi':
       return other[contrast]! - own[token]!
+    case 'mcDropoutProbability':
+      return (Math.exp(own[token]!) - step.noisy!.mean) / step.noisy!.deviation
     case 'klDivergence': {
       const kept = keptTokens(logits, topK, topP)
       const among = (rows: ArrayLike<number>) =>

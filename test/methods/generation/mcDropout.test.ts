@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { explainGeneration, loadModel, Target } from '#lib/index.js'
+import { noisyProbability } from '#lib/methods/generation/mcDropout.js'
+import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
+import { repositoryRoot } from '../../oracles/repository.js'
+
+interface Recorded {
+  ids: number[]
+  token: number
+  passes: number
+  probabilities: Record<string, { mean: number; deviation: number }>
+}
+const recorded = JSON.parse(
+  readFileSync(join(repositoryRoot, 'test', 'oracles', 'dropout.json'), 'utf8'),
+) as Recorded
+const { ids, token } = recorded
+
+for (const [name, peer] of Object.entries(recorded.probabilities))
+  test(`${name}: mean and deviation over passes with dropout are PyTorch's, within six standard errors`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    const samples = 2000
+    const found = await noisyProbability(model, ids, token, { samples, rate: undefined, seed: 1 })
+    const error = peer.deviation * Math.sqrt(1 / samples + 1 / recorded.passes)
+    t.true(Math.abs(found.mean - peer.mean) < 6 * error, `${found.mean} ${peer.mean}`)
+    // Heavier tails than the normal distribution's make the deviation's own error larger than 1 / sqrt(2 n) of it.
+    t.true(Math.abs(found.deviation / peer.deviation - 1) < 0.15, `${found.deviation} ${peer.deviation}`)
+  })
+
+test('passes are keyed by seed and number: a few of them are the first of many', async t => {
+  const model = await loadModel(checkpointFolder('gpt2'))
+  const run = (samples: number, seed: number) =>
+    noisyProbability(model, ids, token, { samples, rate: 0.2, seed })
+  t.deepEqual(await run(3, 4), await run(3, 4))
+  t.notDeepEqual(await run(3, 4), await run(3, 5))
+  const whole = await run(9, 4)
+  t.true(whole.deviation > 0)
+})
+
+test('the function explains the probability, in units of the noise', async t => {
+  const model = await loadModel(checkpointFolder('gpt2'))
+  const options = { answer: [token], method: 'InputXGradient' } as const
+  const dropout = { samples: 12, seed: 3 }
+  const noisy = await noisyProbability(model, ids, token, { samples: 12, rate: undefined, seed: 3 })
+  const plain = await explainGeneration(model, ids, { ...options, function: 'probability' })
+  const map = await explainGeneration(model, ids, {
+    ...options,
+    function: 'mcDropoutProbability',
+    dropout,
+    stepScores: ['mcDropoutProbability'],
+  })
+  const value = (plain.steps[0]!.value! - noisy.mean) / noisy.deviation
+  t.true(Math.abs(map.steps[0]!.value! - value) < 1e-3 * Math.abs(value))
+  t.true(Math.abs(map.stepScores.mcDropoutProbability![0]! - value) < 1e-3 * Math.abs(value))
+  const expected = plain.scores(0).map(score => score / noisy.deviation)
+  const size = Math.max(...expected.map(Math.abs))
+  for (const [at, score] of map.scores(0).entries()) t.true(Math.abs(score - expected[at]!) < 1e-5 * size)
+})
+
+test('models without dropout, and functions without its numbers, are refused', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const asked = { answer: [token], method: 'Saliency', function: 'mcDropoutProbability' } as const
+  await t.throwsAsync(explainGeneration(model, ids, asked), {
+    code: 'MODEL_CAPABILITY',
+    message: /without dropout/,
+  })
+  const map = await explainGeneration(model, ids, { ...asked, dropout: { rate: 0.1 } })
+  t.is(map.attribution.targets[0]!.kind, 'mcDropoutProbability')
+  await t.throwsAsync(explainGeneration(model, ids, { ...asked, dropout: { samples: 1 } }), {
+    code: 'OPTION_RANGE',
+  })
+  t.throws(() => Target.prediction('mcDropoutProbability', { token: 1 }), { code: 'TARGET_INVALID' })
+})
