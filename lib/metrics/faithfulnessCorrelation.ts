@@ -66,8 +66,8 @@ export class FaithfulnessCorrelation extends FaithfulnessMetric<Masked> {
     const { runs, subsetSize, seed } = this.options
     if (subsetSize >= count)
       throw rangeError('subsetSize', `less than ${count}, the number of features`, subsetSize)
-    const mask = (at: number) => drawSubset(randomStream(seed, id, at), count, subsetSize)
-    return { kind: 'masked', players: count, count: runs, mask }
+    const removed = (at: number) => drawSubset(randomStream(seed, id, at), count, subsetSize)
+    return { kind: 'masked', players: count, count: runs, removed }
   }
   protected override reduce(
     subject: Subject,

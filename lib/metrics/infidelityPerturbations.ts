@@ -1,8 +1,9 @@
 import { AscribeError } from '../errors.js'
 import { rangeError } from '../validate.js'
 import { removedScores } from './correlation.js'
+import { featuresOf } from './features.js'
 import type { GivenCopies, Masked } from './perturbedRuns.js'
-import { randomStream } from './randomStream.js'
+import { drawEach, randomStream } from './randomStream.js'
 import type { Subject } from './subject.js'
 
 export const infidelityPerturbations = [
@@ -36,15 +37,12 @@ const mostListed = 16
 
 /** x less its baseline, number after number through the explained values. */
 function differences({ explained, baselines }: Subject): Float64Array {
-  const parts = explained.names.map((name, value) => {
-    const absent = baselines[value]!.data as Float32Array
-    return Float64Array.from(explained.tensors[name]!.data as Float32Array, (x, at) => x - absent[at]!)
-  })
-  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0))
+  const contents = explained.names.map(name => explained.tensors[name]!.data as Float32Array)
+  const all = new Float64Array(contents.reduce((sum, { length }) => sum + length, 0))
   let offset = 0
-  for (const part of parts) {
-    all.set(part, offset)
-    offset += part.length
+  for (const [value, present] of contents.entries()) {
+    const absent = baselines[value]!.data as Float32Array
+    for (let at = 0; at < present.length; at++) all[offset++] = present[at]! - absent[at]!
   }
   return all
 }
@@ -52,9 +50,8 @@ function differences({ explained, baselines }: Subject): Float64Array {
 /** Which pixels each square covers, by player: places along rows and columns of a picture. */
 function squares(
   subject: Subject,
-  players: number,
   { perturbation, size, samples, seed }: PerturbationOptions,
-): { count: number; mask: (at: number) => Uint8Array } {
+): Pick<Masked, 'count' | 'removed'> {
   const { explained } = subject
   const units = explained.names.length === 1 ? explained.units[explained.names[0]!] : undefined
   if (units?.kind !== 'grid')
@@ -62,25 +59,24 @@ function squares(
   const { width, height } = units
   if (size > Math.min(width, height))
     throw rangeError('size', `at most the picture's ${Math.min(width, height)} pixels`, size)
-  const cover = (removed: Uint8Array, left: number, top: number) => {
+  const cover = (removed: number[], left: number, top: number) => {
     for (let y = top; y < Math.min(top + size, height); y++)
-      removed.fill(1, y * width + left, y * width + Math.min(left + size, width))
+      for (let x = left; x < Math.min(left + size, width); x++) removed.push(y * width + x)
+    return removed
   }
   if (perturbation === 'square')
     return {
       count: samples,
-      mask: at => {
+      removed: at => {
         const stream = randomStream(seed, subject.id, at)
-        const removed = new Uint8Array(players)
-        cover(removed, stream.below(width - size + 1), stream.below(height - size + 1))
-        return removed
+        return cover([], stream.below(width - size + 1), stream.below(height - size + 1))
       },
     }
   const across = Math.ceil(width / size)
   return {
     count: across * Math.ceil(height / size),
-    mask: at => {
-      const removed = new Uint8Array(players)
+    removed: at => {
+      const removed: number[] = []
       const first = perturbation === 'cumulativePatches' ? 0 : at
       for (let patch = first; patch <= at; patch++)
         cover(removed, (patch % across) * size, Math.floor(patch / across) * size)
@@ -94,18 +90,10 @@ function unitPlayers({ explained, features, count }: Subject): { players: number
   const playerOf = new Int32Array(count)
   let [offset, players] = [0, 0]
   for (const [value, name] of explained.names.entries()) {
-    const units = explained.units[name]!
     const { count: own, kind } = features[value]!
-    const elements = explained.tensors[name]!.data.length
-    const area = units.kind === 'grid' ? units.width * units.height : 0
-    const channelsLast = units.kind === 'grid' && units.layout.endsWith('C')
-    const ofElement = (element: number): number => {
-      if (units.kind === 'grid')
-        return channelsLast ? Math.floor(element / (elements / area)) : element % area
-      return units.kind === 'tokens' ? Math.floor(element / (elements / units.tokens.length)) : element
-    }
-    for (let at = 0; at < own; at++) playerOf[offset + at] = players + (kind === 'unit' ? at : ofElement(at))
-    players += units.kind === 'grid' ? area : units.kind === 'tokens' ? units.tokens.length : elements
+    const units = featuresOf(explained.units[name]!, explained.tensors[name]!.shape, 'unit')
+    for (let at = 0; at < own; at++) playerOf[offset + at] = players + (kind === 'unit' ? at : units.of(at))
+    players += units.count
     offset += own
   }
   return { players, playerOf }
@@ -119,28 +107,26 @@ function removals(subject: Subject, options: PerturbationOptions): LinearCopies 
       'OPTION_RANGE',
       `everyMask lists the subsets of ${mostListed} units at most; this input has ${players}`,
     )
-  const { count, mask } =
+  const { count, removed: changed }: Pick<Masked, 'count' | 'removed'> =
     perturbation === 'mask'
       ? {
           count: samples,
-          mask: (at: number) => {
-            const stream = randomStream(seed, subject.id, at)
-            return Uint8Array.from({ length: players }, () => (stream.uniform() < removed ? 1 : 0))
-          },
+          removed: at => drawEach(randomStream(seed, subject.id, at), players, removed),
         }
       : perturbation === 'everyMask'
         ? {
             count: 2 ** players,
-            mask: (at: number) => Uint8Array.from({ length: players }, (_, bit) => (at >> bit) & 1),
+            removed: at =>
+              Array.from({ length: players }, (_, bit) => bit).filter(bit => ((at >> bit) & 1) === 1),
           }
-        : squares(subject, players, options)
-  const none = new Uint8Array(players)
+        : squares(subject, options)
   const copies: Masked = {
     kind: 'masked',
     players,
     playerOf,
+    areUnits: true,
     count: count + 1,
-    mask: at => (at === 0 ? none : mask(at - 1)),
+    removed: at => (at === 0 ? [] : changed(at - 1)),
   }
   return {
     perturbation: copies,

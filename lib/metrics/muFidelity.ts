@@ -6,7 +6,7 @@ import { rangeError } from '../validate.js'
 import { removedScores } from './correlation.js'
 import { type BaselineOption, FaithfulnessMetric, withoutBaseline } from './faithfulnessMetric.js'
 import type { CopyScores, Masked } from './perturbedRuns.js'
-import { randomStream } from './randomStream.js'
+import { drawEach, randomStream } from './randomStream.js'
 import { overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
 import { seedOption } from './seedOption.js'
@@ -79,16 +79,13 @@ export class MuFidelity extends FaithfulnessMetric<Masked> {
         gridSize,
       )
     const players = grid === undefined ? count : gridSize * gridSize
-    const mask = (at: number): Uint8Array => {
-      const stream = randomStream(seed, id, at)
-      return Uint8Array.from({ length: players }, () => (stream.uniform() < dropped ? 1 : 0))
-    }
-    if (grid === undefined) return { kind: 'masked', players, count: samples, mask }
+    const removed = (at: number) => drawEach(randomStream(seed, id, at), players, dropped)
+    if (grid === undefined) return { kind: 'masked', players, count: samples, removed }
     const playerOf = Int32Array.from({ length: count }, (_, pixel) => {
       const [y, x] = [Math.floor(pixel / grid.width), pixel % grid.width]
       return Math.floor((y * gridSize) / grid.height) * gridSize + Math.floor((x * gridSize) / grid.width)
     })
-    return { kind: 'masked', players, playerOf, count: samples, mask }
+    return { kind: 'masked', players, playerOf, count: samples, removed }
   }
   protected override reduce(
     subject: Subject,

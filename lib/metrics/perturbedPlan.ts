@@ -7,6 +7,7 @@ import { targetKey } from '../graph/targetKey.js'
 import type { Batching } from '../model/batching.js'
 import { bindSizes } from '../model/bindSizes.js'
 import type { Model } from '../model/model.js'
+import { featuresOf } from './features.js'
 import type { Subject } from './subject.js'
 
 /**
@@ -15,10 +16,10 @@ import type { Subject } from './subject.js'
  */
 export type PerturbationKind = 'ranked' | 'masked' | 'given'
 
-/** Who is removed by masks: so many players, groups of features or each feature by itself. */
+/** Who is removed by masks: so many players, each a feature, a unit of an explained value, or a group of features. */
 export interface Players {
   readonly count: number
-  readonly areGroups: boolean
+  readonly are: 'features' | 'units' | 'groups'
 }
 
 /** Inputs of the plan; see {@link perturbedPlan}. */
@@ -101,11 +102,13 @@ export async function perturbedPlan(
       const limit = builder.apply('reshape', [threshold, builder.integers([-1, ...ones])])
       return builder.apply('where', [builder.apply('less', [ranks, limit]), removed, kept])
     }
-    const { count } = features[at]!
+    // A unit's mask broadcasts over its elements by itself.
+    const { count, shape: masked } =
+      players.are === 'units' ? featuresOf(explained.units[name]!, shape, 'unit') : features[at]!
     const end = offset + count
     // Several explained values share the players one after the other.
     const own =
-      players.areGroups || explained.names.length === 1
+      players.are === 'groups' || explained.names.length === 1
         ? mask!
         : builder.apply('slice', [
             mask!,
@@ -113,11 +116,12 @@ export async function perturbedPlan(
             builder.integers([end]),
             builder.integers([1]),
           ])
-    const dropped = players.areGroups
-      ? builder.apply('gather', [own, builder.input(planInputs.players(name), 'i64', [count])], { axis: 1 })
-      : own
+    const dropped =
+      players.are === 'groups'
+        ? builder.apply('gather', [own, builder.input(planInputs.players(name), 'i64', [count])], { axis: 1 })
+        : own
     offset = end
-    const isDropped = builder.apply('reshape', [dropped, builder.integers([-1, ...over])])
+    const isDropped = builder.apply('reshape', [dropped, builder.integers([-1, ...masked.slice(1)])])
     return builder.apply('where', [isDropped, removed, kept])
   }
 
@@ -161,7 +165,7 @@ export async function perturbedPlan(
     explained.areLayers,
     explained.names.map(name => explained.tensors[name]!.shape.slice(1)),
     features.map(each => each.shape),
-    players.areGroups,
+    players.are,
     sizes,
   ])} ${targetKey(subject.target)}`
   const plan = await model.plan(

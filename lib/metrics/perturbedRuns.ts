@@ -26,9 +26,11 @@ export interface Masked {
   readonly players: number
   /** The player of each feature; absent where every feature is its own. */
   readonly playerOf?: Int32Array
+  /** Players are the units (pixels, tokens) of the explained values, one value after the other, whatever features are. */
+  readonly areUnits?: boolean
   readonly count: number
-  /** 1 where a player is removed, of one copy. */
-  readonly mask: (at: number) => Uint8Array
+  /** The players that are removed, of one copy. */
+  readonly removed: (at: number) => ArrayLike<number>
 }
 
 export type CopyContents = readonly (Float32Array | Float64Array)[]
@@ -95,7 +97,10 @@ export class PerturbedRuns {
     const [first] = subjects as [Subject]
     const { kind } = perturbations[0]!
     const masked = perturbations[0]!.kind === 'masked' ? perturbations[0] : undefined
-    const players = { count: masked?.players ?? 1, areGroups: masked?.playerOf !== undefined }
+    const players: Players = {
+      count: masked?.players ?? 1,
+      are: masked?.areUnits ? 'units' : masked?.playerOf ? 'groups' : 'features',
+    }
     const { rows, batching } = await this.#shape(first, kind, players, total, items)
     const { signal } = this.options
     const { plan, scores, readsClass } = await perturbedPlan(
@@ -216,7 +221,7 @@ export class PerturbedRuns {
             data: (each as Ranked).ranks.subarray(offset, end),
           })),
         )
-      else if (perturbation.playerOf !== undefined)
+      else if (perturbation.playerOf !== undefined && !perturbation.areUnits)
         tables[planInputs.players(name)] = {
           dtype: 'i64',
           shape: [count],
@@ -257,7 +262,8 @@ async function rowInputs(
     const data = new Uint8Array(rows * first.players)
     for (let row = 0; row < rows; row++) {
       const [item, copy] = at(row)
-      data.set((perturbations[item] as Masked).mask(copy), row * first.players)
+      const removed = (perturbations[item] as Masked).removed(copy)
+      for (let each = 0; each < removed.length; each++) data[row * first.players + removed[each]!] = 1
     }
     inputs[planInputs.mask] = { dtype: 'bool', shape: [rows, first.players], data }
   }

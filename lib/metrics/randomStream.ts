@@ -37,16 +37,29 @@ export function randomStream(seed: number, id: string | undefined, draw: number 
   }
 }
 
-/** 1 at `size` of `count` places, each subset equally likely. */
-export function drawSubset(stream: RandomStream, count: number, size: number): Uint8Array {
+/** `size` of `count` places, each subset equally likely. */
+export function drawSubset(stream: RandomStream, count: number, size: number): Uint32Array {
   // Few places are drawn until they differ; of many, those that stay out are drawn.
   const isFew = 2 * size <= count
-  const subset = new Uint8Array(count).fill(isFew ? 0 : 1)
-  for (let left = isFew ? size : count - size; left > 0; ) {
+  const wanted = isFew ? size : count - size
+  const isDrawn = new Uint8Array(count)
+  const drawn = new Uint32Array(wanted)
+  for (let found = 0; found < wanted; ) {
     const place = stream.below(count)
-    if (subset[place] === Number(isFew)) continue
-    subset[place] = Number(isFew)
-    left--
+    if (isDrawn[place] === 1) continue
+    isDrawn[place] = 1
+    drawn[found++] = place
   }
-  return subset
+  if (isFew) return drawn
+  const rest = new Uint32Array(size)
+  let left = 0
+  for (let place = 0; place < count; place++) if (isDrawn[place] === 0) rest[left++] = place
+  return rest
+}
+
+/** Some of `count` places, each by itself with a probability. */
+export function drawEach(stream: RandomStream, count: number, probability: number): number[] {
+  const drawn: number[] = []
+  for (let place = 0; place < count; place++) if (stream.uniform() < probability) drawn.push(place)
+  return drawn
 }

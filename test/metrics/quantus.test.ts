@@ -86,12 +86,7 @@ for (const [name, was] of Object.entries(recorded.models)) {
     class OverRecordedSubsets extends FaithfulnessCorrelation {
       protected override perturb(subject: Subject): Masked {
         const drawn = super.perturb(subject)
-        const mask = (at: number) => {
-          const removed = new Uint8Array(subject.count)
-          for (const feature of subsets[subject.index]![at]!) removed[feature] = 1
-          return removed
-        }
-        return { ...drawn, mask }
+        return { ...drawn, removed: at => subsets[subject.index]![at]! }
       }
     }
     const metric = new OverRecordedSubsets(await loaded, { runs: 30, subsetSize: 24, features: 'element' })
