@@ -7,8 +7,11 @@ import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { Model } from '../model/model.js'
 import { call, native } from '../native.js'
 
-/** Tokens of a prompt that go through the model at once. */
-const chunk = 64
+/**
+ * Tokens of a prompt that go through the model at once: many, because weights are read anew for every piece; few at its
+ * end, where a piece is filled up.
+ */
+const [wide, chunk] = [256, 64]
 
 /** The checkpoint of a model that generates. @throws AscribeError MODEL_CAPABILITY */
 export function generating(model: Model): { checkpoint: Checkpoint; decoder: CausalDecoder } {
@@ -127,10 +130,11 @@ export class Decoding {
       throw new AscribeError('OPTION_RANGE', `The caches have room for ${this.capacity} tokens`)
     const total = this.#slots + count
     let logits: Float32Array | undefined
-    for (let from = 0; from < count; from += chunk) {
-      const taken = Math.min(chunk, count - from)
-      // One plan for single tokens, one for all else; what a chunk is filled up with lies behind, where it is written over.
-      const width = count === 1 ? 1 : Math.min(chunk, this.capacity - this.#slots)
+    for (let from = 0, taken = 0; from < count; from += taken) {
+      const piece = count - from > wide - chunk ? wide : chunk
+      taken = Math.min(piece, count - from)
+      // One plan for single tokens, two for all else; what a piece is filled up with lies behind, where it is written over.
+      const width = count === 1 ? 1 : Math.min(piece, this.capacity - this.#slots)
       logits = await this.#run(ids, from, taken, width, total, signal)
       this.#slots += taken
     }
