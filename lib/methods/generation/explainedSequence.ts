@@ -42,6 +42,32 @@ async function encodedText(
   return { ids, text, offsets, tokens: tokens.map((token, at) => named(text, offsets[at]!, token)) }
 }
 
+/**
+ * An answer as tokens behind a prompt: those that the tokenizer writes both as together, where it leaves the prompt's as they
+ * are; else the answer by itself (which some tokenizers put a space in front of).
+ */
+async function encodedAnswer(
+  model: Model,
+  prompt: Part | undefined,
+  specials: boolean,
+  answer: string,
+  signal?: AbortSignal,
+): Promise<Part> {
+  if (prompt === undefined || answer === '') return encodedText(model, answer, false, signal)
+  const whole = await encodedText(model, prompt.text + answer, specials, signal)
+  const count = prompt.ids.length
+  if (prompt.ids.some((id, at) => id !== whole.ids[at])) return encodedText(model, answer, false, signal)
+  const shift = prompt.text.length
+  return {
+    ids: whole.ids.slice(count),
+    text: answer,
+    tokens: whole.tokens.slice(count),
+    offsets: whole.offsets
+      .slice(count)
+      .map((place): Place => place && [Math.max(0, place[0] - shift), Math.max(0, place[1] - shift)]),
+  }
+}
+
 /** Tokens as a text, each where it lies. */
 async function placedIds(
   model: Model,
@@ -59,7 +85,7 @@ async function placedIds(
 }
 
 /**
- * A prompt and an answer as one sequence, each written as tokens by itself, with the places of tokens in the text of both.
+ * A prompt and an answer as one sequence, the answer's tokens behind the prompt's, with the places of tokens in the text of both.
  *
  * @param answer A text, or the ids of tokens that a model wrote; undefined: the prompt alone.
  * @throws AscribeError INPUT_VALUE for an empty prompt or answer, or ids that are none; INPUT_SHAPE where they are longer than the model reads; TOKENIZER_REQUIRED.
@@ -77,12 +103,16 @@ export async function explainedSequence(
       'TOKENIZER_REQUIRED',
       `Model ${model.name} has no tokenizer: give the answer as token ids`,
     )
+  const isIds = typeof prompt !== 'string' && typeof prompt[0] !== 'object'
+  const isText = typeof prompt === 'string'
+  const whole = isText || isIds ? prompt : await chatPrompt(model, prompt as readonly ChatMessage[], signal)
+  const written = isIds ? undefined : await encodedText(model, whole as string, isText, signal)
   const nothing: Part = { ids: [], text: '', offsets: [], tokens: [] }
   const own =
     answer === undefined
       ? nothing
       : typeof answer === 'string'
-        ? await encodedText(model, answer, false, signal)
+        ? await encodedAnswer(model, written, isText, answer, signal)
         : await promptTokens(model, answer, signal)
   const answerIds = 'ids' in own ? own.ids : own
   if (answer !== undefined && answerIds.length === 0)
@@ -94,17 +124,7 @@ export async function explainedSequence(
       `The prompt and the answer have ${ids.length} tokens, and model ${model.name} reads ${decoder.contextLength}`,
     )
   if (model.tokenizer === undefined) return { ids, promptTokens: given.length, tokens: ids.map(String) }
-  const isIds = typeof prompt !== 'string' && typeof prompt[0] !== 'object'
-  const first = isIds
-    ? await placedIds(model, given, [], signal)
-    : typeof prompt === 'string'
-      ? await encodedText(model, prompt, true, signal)
-      : await encodedText(
-          model,
-          await chatPrompt(model, prompt as readonly ChatMessage[], signal),
-          false,
-          signal,
-        )
+  const first = written ?? (await placedIds(model, given, [], signal))
   const second = 'ids' in own ? own : await placedIds(model, answerIds, given, signal)
   const shift = first.text.length
   return {

@@ -22,6 +22,7 @@ import { AttnLrp } from '#lib/relevance.js'
 import { checkpointCopy } from '../../oracles/checkpointCopy.js'
 import { idsOf, letterTokenizer } from '../../oracles/letterTokenizer.js'
 import { checkpointFolder, idsTensor } from '../../oracles/recordedCheckpoints.js'
+import { sharedData } from '../../oracles/sharedData.js'
 import { temporaryFolder } from '../../oracles/temporaryFolder.js'
 
 const prompt = [1, 7, 12, 5, 9]
@@ -211,6 +212,22 @@ test('texts: places of tokens in prompt and answer; words and spans of both side
   t.is(spans.steps.length, 1)
   t.is(spans.steps[0]!.value, undefined)
   t.is(words.attribution.targets[1]!.description, 'sum over 2 tokens: "ef"')
+})
+
+test('an answer is the tokens that the model itself writes, where the tokenizer puts a space in front of a text', async t => {
+  const folder = sharedData(t, 'stories260k')
+  if (folder === undefined) return
+  const model = await loadModel(join(folder, 'stories260K.bin'), { tokenizer: join(folder, 'tok512.bin') })
+  t.teardown(() => model.tokenizer?.dispose())
+  const given = 'Lily had a red ball. She liked to'
+  const { ids, text } = await new Generator(model).generate(given, { maximumTokens: 3 })
+  t.is(text, ' play with her')
+  const map = await explainGeneration(model, given, { answer: text!, method: 'ValueZeroing' })
+  t.deepEqual(map.tokenIds.slice(map.promptTokens), [...ids])
+  t.deepEqual(
+    map.steps.map(({ token }) => token),
+    ['play', 'with', 'her'],
+  )
 })
 
 test('a map is shown, saved and read back; the difference of two is one', async t => {
