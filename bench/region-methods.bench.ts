@@ -5,7 +5,8 @@
  * Differences from LiMA are paired, with 95 % intervals.
  *
  * Right: scenes without a badge, through the sound model. Wrong: scenes with another class's badge, through the model
- * that learnt the badge, explained for the true class.
+ * that learnt the badge, explained for the true class. The vision transformer, which was trained with regions dropped:
+ * scenes without a badge that it gets right, and those that it gets wrong.
  *
  *   node build/ts/bench/region-methods.bench.js [--quick] [--scenes 60]
  */
@@ -27,6 +28,7 @@ import {
   Image,
   type Interval,
   Lima,
+  loadModel,
   type Model,
 } from '#lib/index.js'
 import { GreedySearch } from '#lib/methods/regions/greedySearch.js'
@@ -222,5 +224,12 @@ async function againstNaive(model: Model, count: number, rows: number): Promise<
 
 const models = await loadPair(join(import.meta.dirname, '../../../models'))
 await againstNaive(models.sound, quick ? 1 : Math.max(1, Math.floor(wanted / 5)), quick ? 5 : 7)
+const { labels } = models.sound
+const transformer = await loadModel(join(import.meta.dirname, '../../../models/scenes-transformer.onnx'), {
+  preprocessing: join(import.meta.dirname, '../../../models/preprocessor_config.json'),
+  ...(labels ? { labels: [...labels] } : {}),
+})
 report('right, sound model', await check(models.sound, 'none', true))
 report('wrong, model that learnt the badge, true class', await check(models.shortcut, 'other', false))
+report('right, vision transformer', await check(transformer, 'none', true))
+report('wrong, vision transformer, true class', await check(transformer, 'none', false))

@@ -4,7 +4,8 @@
  *
  * $ASCRIBE_PYTHON is a Python with torch and numpy; without it our side runs alone. $ASCRIBE_BENCH_STEPS: regions chosen
  * before both stop (default: all for one image through SqueezeNet, else 2); $ASCRIBE_BENCH_ROUNDS: searches of each side,
- * in turn (default 3 for that case, else 1). $ASCRIBE_BENCH_CELLS: cells of each side (default 7: 49 regions). On a busy
+ * in turn (default 3 for that case, else 1). $ASCRIBE_BENCH_LAYOUT: `first` or `last`, where channels lie for PyTorch's
+ * convolutions (default: what is faster; few programs change it). $ASCRIBE_BENCH_CELLS: cells of each side (default 7: 49 regions). On a busy
  * machine compare processor time: threads that wait for each other lose more wall time the more others run.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
@@ -29,6 +30,7 @@ import { visionTransformer } from './models/visionTransformer.js'
 
 const python = process.env.ASCRIBE_PYTHON
 const pending = 8
+const layout = process.env.ASCRIBE_BENCH_LAYOUT
 
 interface Case {
   name: string
@@ -124,7 +126,8 @@ async function measure(given: Case): Promise<string[]> {
   )
 
   // Plain passes of full batches, and searches, in turn.
-  const rows = quick ? 8 : given.peer === 'vision-transformer' ? 8 : 32
+  // As many rows as a search takes by itself: larger batches leave the caches and are slower.
+  const rows = 8
   const batch: Tensor<'f32'> = {
     dtype: 'f32',
     shape: [rows, 3, given.side, given.side],
@@ -146,15 +149,16 @@ async function measure(given: Case): Promise<string[]> {
   }
   const searchOnce = async () => {
     const [start, before] = [performance.now(), process.cpuUsage()]
-    const found = await lima.searchBatch(images, { baseline, chunk: rows })
+    const found = await lima.searchBatch(images, { baseline })
     const { user, system } = process.cpuUsage(before)
     return { found, ms: performance.now() - start, cpu: (user + system) / 1000 }
   }
-  const first = await lima.searchBatch(images.slice(0, 1), { baseline, chunk: rows })
+  const first = await lima.searchBatch(images.slice(0, 1), { baseline })
   native().resetPeakMemory()
 
   let peer: Peer | undefined
   let peerBatch = 0
+  let peerLayout = false
   const folder = await mkdtemp(join(tmpdir(), 'ascribe-bench-'))
   try {
     if (python !== undefined && given.peer !== undefined) {
@@ -184,10 +188,16 @@ async function measure(given: Case): Promise<string[]> {
         threads,
       })
       let best = Number.POSITIVE_INFINITY
-      for (const size of given.peer === 'squeezenet' ? [8, 16, 32, 64] : [1, 4, 8]) {
-        const { ms } = await peer.ask({ do: 'forward', batch: size })
-        if (ms < best) [best, peerBatch] = [ms, size]
+      // Its best batch size, and unless it is told another its best layout.
+      const layouts = layout === undefined ? [false, true] : [layout === 'last']
+      for (const channelsLast of given.peer === 'squeezenet' ? layouts : [false]) {
+        await peer.ask({ do: 'layout', channels_last: channelsLast })
+        for (const size of given.peer === 'squeezenet' ? [4, 8, 16, 32] : [1, 4, 8]) {
+          const { ms } = await peer.ask({ do: 'forward', batch: size })
+          if (ms < best) [best, peerBatch, peerLayout] = [ms, size, channelsLast]
+        }
       }
+      await peer.ask({ do: 'layout', channels_last: peerLayout })
     }
     const [plain, ours, theirs]: [number[], number[], number[]] = [[], [], []]
     const [oursCpu, theirsCpu]: [number[], number[]] = [[], []]
@@ -223,7 +233,9 @@ async function measure(given: Case): Promise<string[]> {
       theirs.length === 0 ? '' : `${(median(theirs) / 1000).toFixed(2)}`,
       theirs.length === 0 ? '' : (median(theirs) / median(ours)).toFixed(2),
       theirs.length === 0 ? '' : (median(theirsCpu) / median(oursCpu)).toFixed(2),
-      answer === undefined ? '' : `${answer.evaluations} in ${peerBatch}s`,
+      answer === undefined
+        ? ''
+        : `${answer.evaluations} in ${peerBatch}s${peerLayout ? ', channels last' : ''}`,
       answer === undefined ? '' : `${same} of ${images.length}`,
       String(ties),
       `${(100 * share).toFixed(0)} %`,

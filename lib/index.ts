@@ -39,6 +39,7 @@ export {
 } from './context/contextAttribution.js'
 export {
   ContextPrompt,
+  type ContextQuestion,
   type ContextRequest,
   type PromptTokenisation,
   type PromptTokens,
@@ -119,6 +120,7 @@ export type { ChatMessage } from './language/chatPrompt.js'
 export { Embedder, type EmbedderOptions, type EmbedOptions, type Pooling } from './language/embedder.js'
 export { Entailment, type EntailmentOptions, type JudgeOptions } from './language/entailment.js'
 export {
+  type AttentionObserver,
   type FinishReason,
   type GenerateOptions,
   type Generation,
@@ -184,6 +186,11 @@ export {
   findContextMethod,
 } from './methods/context/registry.js'
 export { SingleTextContribution } from './methods/context/singleTextContribution.js'
+export {
+  StreamedTrace,
+  type StreamedTraceOptions,
+  type TracedGenerateOptions,
+} from './methods/context/streamedTrace.js'
 export { TracLLM, type TracLlmOptions } from './methods/context/tracLlm.js'
 export {
   type ExplainGenerationOptions,

@@ -80,3 +80,9 @@ export function expectKnownKeys(name: string, value: object, known: readonly str
       })
   }
 }
+
+/** Checks a list and returns it. */
+export function expectList<T>(name: string, value: readonly T[], what = 'a list'): readonly T[] {
+  if (!Array.isArray(value)) throw typeError(name, what, value)
+  return value
+}

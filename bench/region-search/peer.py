@@ -145,18 +145,30 @@ def main():
         ask = json.loads(line)
         if ask["do"] == "load":
             torch.set_num_threads(ask["threads"])
-            state["forward"] = models[ask["model"]](read_weights(ask["weights"]))
+            state["model"], state["weights"] = ask["model"], read_weights(ask["weights"])
+            state["forward"] = models[ask["model"]](state["weights"])
             data = read_weights(ask["data"])
             state["images"], state["regions"] = data["images"], data["regions"].numpy()
             state["baseline"] = data["baseline"]
             answer = {"torch": torch.__version__}
+        elif ask["do"] == "layout":
+            # Pictures and kernels of four axes as they are written, or with channels last: convolutions may be faster.
+            layout = torch.channels_last if ask["channels_last"] else torch.contiguous_format
+            weights, name = state["weights"], state["model"]
+            weights = {k: v.contiguous(memory_format=layout) if v.dim() == 4 else v for k, v in weights.items()}
+            state["forward"] = models[name](weights)
+            state["images"] = state["images"].contiguous(memory_format=layout)
+            answer = {}
         elif ask["do"] == "forward":
             images = state["images"]
             rows = images[torch.arange(ask["batch"]) % len(images)]
             state["forward"](rows)
-            start = time.perf_counter()
-            state["forward"](rows)
-            answer = {"ms": (time.perf_counter() - start) * 1000 / ask["batch"]}
+            best = float("inf")
+            for _ in range(2):
+                start = time.perf_counter()
+                state["forward"](rows)
+                best = min(best, time.perf_counter() - start)
+            answer = {"ms": best * 1000 / ask["batch"]}
         else:
             search = Search(state["forward"], state["regions"], state["baseline"], ask["batch"])
             start, cpu = time.perf_counter(), time.process_time()

@@ -14,12 +14,10 @@ export type PromptTokenisation = 'once' | 'anew' | 'apart'
 
 export const promptTokenisations = ['once', 'anew', 'apart'] as const
 
-/** A context, what is asked about it, and the response that it is to be traced for. */
-export interface ContextRequest extends SegmentOptions, FrameOptions {
+/** A context, and what is asked about it. */
+export interface ContextQuestion extends SegmentOptions, FrameOptions {
   /** One text, which is cut ({@link segmentText}), or passages, which are the texts as they are. */
   context: string | readonly string[]
-  /** What the model answered: a text, or the token ids that it wrote. */
-  response: string | readonly number[]
   /**
    * `once`: the whole prompt is written as tokens and texts are tokens that are left out; `anew`: each shorter prompt is
    * written as tokens by itself; `apart`: every text is, and they are put together. Default once.
@@ -35,14 +33,20 @@ export interface ContextRequest extends SegmentOptions, FrameOptions {
   overlong?: 'error' | 'drop'
 }
 
+/** A context, what was asked about it, and the response that it is to be traced for. */
+export interface ContextRequest extends ContextQuestion {
+  /** What the model answered: a text, or the token ids that it wrote. */
+  response: string | readonly number[]
+}
+
 /** A prompt as token ids alone. */
 export interface TokenRequest {
   /** The whole prompt. */
   ids: readonly number[]
   /** Which of these tokens each text is, in order. */
   spans: readonly Span[]
-  /** The tokens that the model wrote. */
-  response: readonly number[]
+  /** The tokens that the model wrote; default none yet. */
+  response?: readonly number[]
 }
 
 /** Tokens of a prompt that some texts were left out of. */
@@ -103,6 +107,7 @@ const requestKeys = [
 export class ContextPrompt {
   readonly #pieces: readonly TokenPiece[]
   readonly #anew: WrittenAnew | undefined
+  readonly #specials: boolean
 
   private constructor(
     readonly model: Model,
@@ -113,22 +118,30 @@ export class ContextPrompt {
     /** What was left out so that the rest fits the model. */
     readonly warnings: readonly string[] = [],
     anew?: WrittenAnew,
+    specials = false,
   ) {
     this.#pieces = pieces
     this.#anew = anew
+    this.#specials = specials
   }
 
   /**
-   * Cuts the context, fills the template and writes all of it as tokens.
+   * Cuts the context, fills the template and writes all of it as tokens. Without a response the prompt is one to be
+   * answered ({@link withResponse}).
    *
    * @throws AscribeError INPUT_VALUE for no texts, a text without tokens, an empty response, token ids that are not the
    *   prompt; INPUT_SHAPE where it is longer than the model reads; OPTION_*; TOKENIZER_REQUIRED; MODEL_CAPABILITY.
    */
-  static async create(model: Model, request: ContextRequest, signal?: AbortSignal): Promise<ContextPrompt> {
+  static async create(
+    model: Model,
+    request: ContextQuestion | ContextRequest,
+    signal?: AbortSignal,
+  ): Promise<ContextPrompt> {
     causal(model)
     expectObject('context request', request)
     expectKnownKeys('context request', request, requestKeys)
-    const { context, response, tokenisation = 'once', overlong = 'error' } = request
+    const { context, tokenisation = 'once', overlong = 'error' } = request
+    const response = 'response' in request ? request.response : undefined
     expectOneOf('tokenisation', tokenisation, promptTokenisations)
     expectOneOf('overlong', overlong, ['error', 'drop'] as const)
     if (request.question !== undefined) expectString('question', request.question)
@@ -162,7 +175,8 @@ export class ContextPrompt {
     else parts = await encode(pieces, signal)
     const prompt = parts.flatMap(({ ids }) => ids)
     const specials = tokenisation === 'apart' && request.specialsInside === true
-    const answer = await responseTokens(model, response, prompt, specials, signal)
+    const answer =
+      response === undefined ? noResponse : await responseTokens(model, response, prompt, specials, signal)
     const made = fitted(model, texts, parts, answer.ids.length, overlong)
     const anew =
       tokenisation === 'anew'
@@ -172,7 +186,7 @@ export class ContextPrompt {
               own,
             )
         : undefined
-    return new ContextPrompt(model, made.texts, answer, made.pieces, made.warnings, anew)
+    return new ContextPrompt(model, made.texts, answer, made.pieces, made.warnings, anew, specials)
   }
 
   /**
@@ -185,7 +199,8 @@ export class ContextPrompt {
     expectObject('token request', request)
     expectKnownKeys('token request', request, ['ids', 'spans', 'response'])
     const ids = await promptTokens(model, request.ids)
-    const response = await responseTokens(model, request.response, ids, false)
+    const response =
+      request.response === undefined ? noResponse : await responseTokens(model, request.response, ids, false)
     if (!Array.isArray(request.spans) || request.spans.length === 0)
       throw new AscribeError('INPUT_VALUE', 'The context has no texts: spans is empty')
     const pieces: TokenPiece[] = []
@@ -210,6 +225,35 @@ export class ContextPrompt {
     }
     const { pieces: kept } = fitted(model, texts, pieces, response.ids.length, 'error')
     return new ContextPrompt(model, texts, response, kept)
+  }
+
+  /**
+   * The same prompt with another response: a text, or the token ids that a model wrote.
+   *
+   * @throws AscribeError INPUT_VALUE for an empty one; INPUT_SHAPE where the model reads less.
+   */
+  async withResponse(response: string | readonly number[], signal?: AbortSignal): Promise<ContextPrompt> {
+    const before = this.#pieces.flatMap(({ ids }) => ids)
+    const answer = await responseTokens(this.model, response, before, this.#specials, signal)
+    const { pieces } = fitted(this.model, this.texts, this.#pieces, answer.ids.length, 'error')
+    return new ContextPrompt(
+      this.model,
+      this.texts,
+      answer,
+      pieces,
+      this.warnings,
+      this.#anew,
+      this.#specials,
+    )
+  }
+
+  /** The response. @throws AscribeError INPUT_VALUE where there is none yet. */
+  answered(): ResponseTokens {
+    if (this.response.ids.length === 0)
+      throw new AscribeError('INPUT_VALUE', 'The prompt has no response yet', {
+        hint: 'Give `response`, or let a Generator write one (withResponse).',
+      })
+    return this.response
   }
 
   /** The prompt's tokens with these texts only, in their order whatever the order of `kept`. */
@@ -243,6 +287,8 @@ export class ContextPrompt {
     return this.tokens(this.texts.keys())
   }
 }
+
+const noResponse: ResponseTokens = { ids: [] }
 
 function causal(model: Model): void {
   if (generating(model).decoder.encode !== undefined)
@@ -317,7 +363,7 @@ async function encodedApart(
   tokenizer: Tokenizer,
   pieces: readonly Piece[],
   specials: boolean,
-  { dropFirstToken = false, specialsInside = false }: ContextRequest,
+  { dropFirstToken = false, specialsInside = false }: ContextQuestion,
   signal?: AbortSignal,
 ): Promise<TokenPiece[]> {
   const found: TokenPiece[] = []

@@ -49,7 +49,7 @@ export class ResponseScores {
   constructor(readonly prompt: ContextPrompt) {
     const evaluator: CoalitionEvaluator = {
       batch: greatestBatch,
-      width: prompt.response.ids.length,
+      width: prompt.answered().ids.length,
       evaluate: (requests, signal) => this.#evaluate(requests, signal),
     }
     this.#known = new CoalitionGame({ players: prompt.texts.length, evaluator })

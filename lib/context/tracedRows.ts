@@ -1,7 +1,7 @@
 import { createTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { type TracedLayer, type TracingGraph, tracingGraph } from '../frontends/checkpoints/tracingGraph.js'
 import { generating, padded } from '../language/decoding.js'
+import { tracingGraphOf } from '../language/headWeights.js'
 import type { Model } from '../model/model.js'
 
 /** A prompt and a response as tokens, and the rows whose attention is wanted. */
@@ -14,24 +14,6 @@ export interface TracedText {
 
 /** Tokens that go through the model at once, filled up ones too. */
 const tokensTogether = 4096
-
-const graphs = new WeakMap<Model, TracingGraph>()
-
-/** The layers whose attention is read, in order. @throws AscribeError MODEL_CAPABILITY */
-export function tracedLayers(model: Model): readonly TracedLayer[] {
-  return graphOf(model).layers
-}
-
-function graphOf(model: Model): TracingGraph {
-  const known = graphs.get(model)
-  if (known !== undefined) return known
-  const { decoder, checkpoint } = generating(model)
-  if (decoder.encode !== undefined)
-    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`)
-  const made = tracingGraph(decoder, checkpoint.weights, 'weighted')
-  graphs.set(model, made)
-  return made
-}
 
 /** Lengths in few sizes, so that few plans serve texts of like length: at most a sixteenth is filled up. */
 export function plannedLength(length: number, limit: number): number {
@@ -77,7 +59,7 @@ export async function traceRows(
         'INPUT_SHAPE',
         `The prompt and the response are ${ids.length} tokens, and model ${model.name} reads ${decoder.contextLength} in all`,
       )
-  const graph = graphOf(model)
+  const graph = tracingGraphOf(model)
   for (const group of groupsByLength(texts.map(({ ids }) => ids.length))) {
     const rows = group.map(at => texts[at]!)
     const longest = Math.max(...rows.map(({ ids }) => ids.length))

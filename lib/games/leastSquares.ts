@@ -1,4 +1,5 @@
 import { AscribeError } from '../errors.js'
+import { atOnce, type Sliced } from './sliced.js'
 
 /** The triangle has their square: more would take gigabytes, and hours. */
 const greatestUnknowns = 4097
@@ -57,6 +58,11 @@ export class LeastSquares {
    * Where equations are dependent the solution has zeros for what they do not decide.
    */
   solve(ridge = 0, penalized: (unknown: number) => boolean = () => true): LeastSquaresSolution {
+    return atOnce(this.solving(ridge, penalized))
+  }
+
+  /** {@link solve} in pieces. */
+  *solving(ridge = 0, penalized: (unknown: number) => boolean = () => true): Sliced<LeastSquaresSolution> {
     const { unknowns } = this
     const triangle = this.#triangle.slice()
     const right = this.#right.slice()
@@ -66,9 +72,10 @@ export class LeastSquares {
         const row = new Float64Array(unknowns)
         row[unknown] = Math.sqrt(ridge)
         rotateIn(triangle, right, row, 0)
+        yield 2 * unknowns * unknowns
       }
-    const { order, rank } = pivot(triangle, right, unknowns)
-    const inverse = invertTriangle(triangle, unknowns, rank)
+    const { order, rank } = yield* pivot(triangle, right, unknowns)
+    const inverse = yield* invertTriangle(triangle, unknowns, rank)
     const solution = new Float64Array(unknowns)
     for (let i = 0; i < rank; i++)
       for (let j = i; j < rank; j++) solution[order[i]!]! += inverse[i * unknowns + j]! * right[j]!
@@ -116,11 +123,11 @@ function rotateIn(triangle: Float64Array, right: Float64Array, row: Float64Array
 }
 
 /** Householder QR of the triangle with the greatest remaining column first: columns that depend on others come last. */
-function pivot(
+function* pivot(
   triangle: Float64Array,
   right: Float64Array,
   size: number,
-): { order: Int32Array; rank: number } {
+): Sliced<{ order: Int32Array; rank: number }> {
   const order = Int32Array.from({ length: size }, (_, at) => at)
   const at = (i: number, j: number) => i * size + j
   let first = 0
@@ -134,6 +141,7 @@ function pivot(
         greatest = norm
         best = j
       }
+      yield size - step
     }
     const norm = Math.sqrt(greatest)
     if (step === 0) first = norm
@@ -146,18 +154,18 @@ function pivot(
     const unknown = order[step]!
     order[step] = order[best]!
     order[best] = unknown
-    reflect(triangle, right, size, step, norm)
+    yield* reflect(triangle, right, size, step, norm)
   }
   return { order, rank: size }
 }
 
-function reflect(
+function* reflect(
   triangle: Float64Array,
   right: Float64Array,
   size: number,
   step: number,
   norm: number,
-): void {
+): Sliced<void> {
   const at = (i: number, j: number) => i * size + j
   const sign = triangle[at(step, step)]! < 0 ? -1 : 1
   const vector = new Float64Array(size)
@@ -171,13 +179,15 @@ function reflect(
     const factor = (2 * product) / squares
     for (let i = step; i < size; i++) set(i, get(i) - factor * vector[i]!)
   }
-  for (let j = step; j < size; j++)
+  for (let j = step; j < size; j++) {
     mirror(
       i => triangle[at(i, j)]!,
       (i, value) => {
         triangle[at(i, j)] = value
       },
     )
+    yield 2 * (size - step)
+  }
   mirror(
     i => right[i]!,
     (i, value) => {
@@ -187,10 +197,11 @@ function reflect(
 }
 
 /** The inverse of the leading `rank` x `rank` triangle. */
-function invertTriangle(triangle: Float64Array, size: number, rank: number): Float64Array {
+function* invertTriangle(triangle: Float64Array, size: number, rank: number): Sliced<Float64Array> {
   const inverse = new Float64Array(size * size)
   for (let column = 0; column < rank; column++)
     for (let i = column; i >= 0; i--) {
+      yield column - i
       let sum = i === column ? 1 : 0
       for (let j = i + 1; j <= column; j++) sum -= triangle[i * size + j]! * inverse[j * size + column]!
       inverse[i * size + column] = sum / triangle[i * size + i]!

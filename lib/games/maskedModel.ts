@@ -60,7 +60,7 @@ export interface MaskedModelOptions {
    * computed once for all of them (see {@link Stem}). Default 0: they are not.
    */
   evaluations?: number | undefined
-  /** Coalitions of one pass; default as many as fit the memory bound, at most 32. */
+  /** Coalitions of one pass; default as many as fit the memory bound and the caches, at most 32. */
   chunk?: number | undefined
   /** 'f64' runs the reference kernels in double. */
   precision?: 'f32' | 'f64' | undefined
@@ -86,6 +86,9 @@ export interface MaskedModel extends CoalitionEvaluator {
 const defaultChunkBytes = 256 << 20
 /** More rows than this fill no kernel better. */
 const greatestChunk = 32
+/** Passes whose values fit the caches of a processor are faster, as long as there are some rows for its kernels. */
+const cacheBytes = 32 << 20
+const fewRows = 8
 /** Plans of models with more packed weights than this are made for two sizes of a pass, not for all. */
 const heavyWeights = 96 << 20
 
@@ -252,14 +255,17 @@ async function passSizes(
   model: Model,
   batching: Batching,
   requested: number | undefined,
-  compile: (
-    rows: number,
-  ) => Promise<{ describe(): { arenaBytes: number; scratchBytes: number; weightBytes: number } }>,
+  compile: (rows: number) => Promise<{
+    describe(): { arenaBytes: number; scratchBytes: number; weightBytes: number; device: string }
+  }>,
 ): Promise<number[]> {
-  const wanted = requested === undefined ? greatestChunk : expectInteger('chunk', requested, 1, 1 << 20)
+  const given = requested === undefined ? undefined : expectInteger('chunk', requested, 1, 1 << 20)
   if (batching.size !== 'any') return [batching.size]
-  const { arenaBytes, scratchBytes, weightBytes } = (await compile(1)).describe()
+  const { arenaBytes, scratchBytes, weightBytes, device } = (await compile(1)).describe()
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
+  const cached =
+    device === 'cpu' ? Math.max(fewRows, Math.floor(cacheBytes / Math.max(arenaBytes, 1))) : greatestChunk
+  const wanted = given ?? Math.min(greatestChunk, cached)
   const chunk = Math.max(1, Math.min(wanted, Math.floor((limit - scratchBytes) / Math.max(arenaBytes, 1))))
   const sizes = [chunk]
   if (weightBytes <= heavyWeights) {

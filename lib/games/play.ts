@@ -2,6 +2,7 @@ import { AscribeError } from '../errors.js'
 import { expectInteger, expectNumber } from '../validate.js'
 import type { Coalition } from './coalition.js'
 import { type CoalitionGame, valuesTogether } from './coalitionGame.js'
+import { inSlices, type Slice, type Sliced } from './sliced.js'
 
 /**
  * A search or a sampler over a game as a state machine. It asks and is told, and never waits: so that one driver serves
@@ -17,6 +18,11 @@ export interface CoalitionPlayer<Result> {
   next(room: number): readonly Coalition[]
   /** Values in the order of the last {@link next}. */
   report(values: readonly Float64Array[]): void
+  /**
+   * What the next step waits for, or (where `forResult`) the result: work that takes long, in pieces. What is left of it
+   * is done at once when a result is asked for.
+   */
+  settle?(forResult: boolean): Sliced<void>
   /** What is known by now: may be asked at any time after the first report. */
   result(): Result
   /** Standard error of the result relative to its norm, of players that sample; undefined before it can be told. */
@@ -75,12 +81,17 @@ export async function playTogether<Result>(
     reports: 0,
     ending: undefined as Ending | undefined,
   }))
+  const slice: Slice = { operations: 0 }
+  const settle = async (player: CoalitionPlayer<Result>, forResult: boolean) => {
+    if (player.settle) await inSlices(player.settle(forResult), signal, slice)
+  }
   const spent = (table: (typeof tables)[number]) => table.game.cost.evaluations - table.before
   for (;;) {
     const round: { table: (typeof tables)[number]; coalitions: readonly Coalition[] }[] = []
     for (const table of tables) {
       if (table.ending !== undefined) continue
       // To tell it may cost the solution of a system: only where somebody wants to know.
+      if (options.tolerance !== undefined && table.reports > 0) await settle(table.player, true)
       const error = options.tolerance === undefined ? undefined : table.player.standardError?.()
       if (error !== undefined && error <= options.tolerance!) {
         table.ending = 'tolerance'
@@ -102,12 +113,14 @@ export async function playTogether<Result>(
     for (const [at, { table }] of round.entries()) {
       table.player.report(values[at]!)
       ++table.reports
+      await settle(table.player, false)
     }
     if (onProgress) {
       const share = tables.reduce((sum, table) => sum + (table.ending ? 1 : table.player.progress()), 0)
       onProgress(Math.round((1000 * share) / tables.length), 1000)
     }
   }
+  for (const { player } of tables) await settle(player, true)
   return tables.map(table => {
     const standardError = table.player.standardError?.()
     return {

@@ -50,9 +50,18 @@ export function capacityFor(tokens: number): number {
   return least > 4096 ? Math.ceil(least / 1024) * 1024 : 2 ** Math.ceil(Math.log2(least))
 }
 
+export interface DecodingOptions {
+  /** What an encoder reads, one text for each sequence. */
+  readonly sources?: readonly (readonly number[])[] | undefined
+  /** Weights of all heads of all layers, where it is wanted what the last token of each step looks at. */
+  readonly observed?: Float32Array | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Sequences that go on together, with their caches. One call at a time. */
 export class Decoding {
   #slots = 0
+  #attention: Float32Array | undefined
   readonly #starts: Tensor
   readonly #places: Tensor
 
@@ -61,8 +70,9 @@ export class Decoding {
     private readonly session: NativeSession,
     private readonly batch: number,
     private readonly capacity: number,
-    starts: readonly number[],
+    private readonly starts: readonly number[],
     private readonly source: Readonly<Record<string, Tensor>>,
+    private readonly observed: Float32Array | undefined,
   ) {
     this.#starts = integers([batch], starts)
     this.#places = integers(
@@ -74,19 +84,17 @@ export class Decoding {
   /**
    * Opens caches for sequences of the given lengths with room for `tokens` slots.
    *
-   * @param sources What an encoder reads, one text for each sequence.
    * @throws AscribeError OUT_OF_MEMORY_BUDGET where the caches alone pass the model's bound.
    */
   static async open(
     model: Model,
     lengths: readonly number[],
     tokens: number,
-    sources?: readonly (readonly number[])[],
-    signal?: AbortSignal,
+    { sources, observed, signal }: DecodingOptions = {},
   ): Promise<Decoding> {
     const { decoder, checkpoint } = generating(model)
     const capacity = capacityFor(tokens)
-    const graph = decodingGraph(decoder, checkpoint.weights)
+    const graph = decodingGraph(decoder, checkpoint.weights, observed !== undefined)
     const sizes = { B: lengths.length, C: capacity }
     const bytes = graph.values.reduce((sum, value) => {
       if (value.kind !== 'state') return sum
@@ -115,6 +123,7 @@ export class Decoding {
       capacity,
       lengths.map(length => longest - length),
       source,
+      observed,
     )
   }
 
@@ -142,6 +151,15 @@ export class Decoding {
     return rows.map((_, at) => logits!.subarray(at * vocabulary, (at + 1) * vocabulary))
   }
 
+  /**
+   * What the last token of a sequence that was fed looked at: the weighted sum over heads, one number for each of the
+   * sequence's tokens, itself among them.
+   */
+  attention(sequence: number): Float32Array {
+    const first = sequence * this.capacity
+    return this.#attention!.slice(first + this.starts[sequence]!, first + this.#slots)
+  }
+
   async #run(ids: Tensor, from: number, taken: number, width: number, total: number, signal?: AbortSignal) {
     const { decoder, checkpoint } = generating(this.model)
     const { batch, capacity } = this
@@ -159,9 +177,11 @@ export class Decoding {
       C: capacity,
       ...(sourceLength === undefined ? {} : { S: sourceLength }),
     }
-    const [logits] = await this.model.runPlan(
+    const { observed } = this
+    if (observed !== undefined) Object.assign(sizes, { W: observed.length })
+    const [logits, attention] = await this.model.runPlan(
       `decode ${JSON.stringify(sizes)}`,
-      () => decodingGraph(decoder, checkpoint.weights),
+      () => decodingGraph(decoder, checkpoint.weights, observed !== undefined),
       {
         input_ids: createTensor('i64', [batch, width], part),
         slots: integers(
@@ -172,12 +192,14 @@ export class Decoding {
         starts: this.#starts,
         length: integers([1], [total]),
         row: integers([], [taken - 1]),
+        ...(observed ? { weights: createTensor('f32', [observed.length], observed) } : {}),
         ...this.source,
       },
       { sizes },
       signal,
       this.session,
     )
+    this.#attention = attention?.data as Float32Array | undefined
     return logits!.data as Float32Array
   }
 

@@ -5,6 +5,7 @@ import type { Model } from '../model/model.js'
 import { expectInteger, expectKnownKeys, expectObject, expectString, typeError } from '../validate.js'
 import { type ChatMessage, chatPrompt } from './chatPrompt.js'
 import { Decoding, generating } from './decoding.js'
+import { headWeightsOf } from './headWeights.js'
 import { Sampler, type Sampling, samplingOptions } from './sampling.js'
 import { type Decode, TextStream } from './textStream.js'
 
@@ -23,6 +24,20 @@ export interface GenerateOptions extends Given<typeof samplingOptions> {
   signal?: AbortSignal
   /** Tokens written, and those that may be. */
   onProgress?: (done: number, total: number) => void
+  /** Is shown where the model looked as it wrote each token: see {@link StreamedTrace}. */
+  attention?: AttentionObserver
+}
+
+/** Sees attention while a text is written. */
+export interface AttentionObserver {
+  /** One for each head of each layer, in order: what the sum over heads weighs them with. Default the mean of all. */
+  readonly weights?: Float32Array
+  /**
+   * @param row The weighted sum over heads of where the token looked that the new one was written behind: one number for
+   *   each token of the prompt and the text so far.
+   * @param text Which of the prompts.
+   */
+  take(row: Float32Array, text: number): void
 }
 
 /** Why a text ended: the model ended it, a stop string came, or as many tokens were written as may be. */
@@ -65,6 +80,7 @@ const optionNames = [
   'item',
   'signal',
   'onProgress',
+  'attention',
 ]
 
 /** Texts that are written side by side; more are written one such group after the other. */
@@ -84,8 +100,17 @@ interface Settings {
 function settingsOf(defaults: GenerationDefaults, options: GenerateOptions): Settings {
   expectObject('generate options', options)
   expectKnownKeys('generate options', options, optionNames)
-  const { maximumTokens, stop = [], seed = 0, item = 0, signal, onProgress: _, ...given } = options
-  const { endTokens: __, maximumTokens: usual, ...own } = defaults
+  const {
+    maximumTokens,
+    stop = [],
+    seed = 0,
+    item = 0,
+    signal,
+    onProgress: _,
+    attention: __,
+    ...given
+  } = options
+  const { endTokens: ___, maximumTokens: usual, ...own } = defaults
   // What sets a temperature by itself says that the file's other limits are not meant either.
   const base = given.temperature === 0 ? {} : own
   if (!Array.isArray(stop)) throw typeError('stop', 'an array of texts', stop)
@@ -226,19 +251,24 @@ export class Generator {
 
   async *#write(
     writings: readonly Writing[],
-    { signal, onProgress }: GenerateOptions,
+    { signal, onProgress, attention }: GenerateOptions,
   ): AsyncGenerator<{ at: number; piece: GenerationPiece }> {
     const { decoder } = generating(this.model)
     const lengths = writings.map(({ begin }) => begin.length)
     const room = Math.max(...writings.map(each => each.room))
     const sources = decoder.encode === undefined ? undefined : writings.map(({ promptIds }) => promptIds)
-    const decoding = await Decoding.open(this.model, lengths, Math.max(...lengths) + room, sources, signal)
+    const observed = attention && observedWeights(this.model, attention)
+    const options = { sources, observed, signal }
+    const decoding = await Decoding.open(this.model, lengths, Math.max(...lengths) + room, options)
     try {
       let rows = writings.map(({ begin }) => begin)
       for (let done = 0; writings.some(({ finish }) => finish === undefined); ) {
         const logits = await decoding.feed(rows, signal)
         for (const [at, writing] of writings.entries())
-          if (writing.finish === undefined) yield { at, piece: await writing.take(logits[at]!) }
+          if (writing.finish === undefined) {
+            attention?.take(decoding.attention(at), at)
+            yield { at, piece: await writing.take(logits[at]!) }
+          }
         onProgress?.(++done, room)
         // Texts that have ended are kept in step.
         rows = writings.map(({ ids }) => ids.slice(-1))
@@ -247,6 +277,13 @@ export class Generator {
       decoding.dispose()
     }
   }
+}
+
+/** @throws AscribeError MODEL_CAPABILITY for encoder-decoders; OPTION_TYPE, INPUT_SHAPE */
+function observedWeights(model: Model, observer: AttentionObserver): Float32Array {
+  expectObject('attention', observer)
+  if (typeof observer.take !== 'function') throw typeError('attention.take', 'a function', observer.take)
+  return headWeightsOf(model, observer.weights)
 }
 
 /** The tokens of a prompt. @throws AscribeError TOKENIZER_REQUIRED, INPUT_VALUE */

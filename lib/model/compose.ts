@@ -1,7 +1,7 @@
 import { AscribeError } from '../errors.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
-import { expectObject, expectString, typeError } from '../validate.js'
-import type { Model } from './model.js'
+import { expectObject, expectString, expectStrings, typeError } from '../validate.js'
+import { Model } from './model.js'
 
 /**
  * What is put behind a model: gets the builder, the model's outputs and all of its named values by name, and gives the
@@ -28,6 +28,9 @@ export interface ComposeOptions {
  * @example compose(model, (graph, outputs) => ({ margin: graph.apply('softmax', [outputs.get('logits')!], { axis: -1 }) }))
  */
 export function compose(model: Model, head: ComposedHead, options: ComposeOptions = {}): Model {
+  if (!(model instanceof Model)) throw typeError('model', 'a model', model)
+  expectObject('options', options)
+  if (options.labels !== undefined) expectStrings('labels', options.labels)
   if (typeof head !== 'function') throw typeError('head', 'a function', head)
   const builder = new GraphBuilder()
   const values = builder.include(model.graph)

@@ -1,6 +1,6 @@
 import { type Tensor, validateTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { expectNumber } from '../validate.js'
+import { expectNumber, expectObject, expectString, expectStrings } from '../validate.js'
 import { compose } from './compose.js'
 import type { Model } from './model.js'
 
@@ -25,7 +25,7 @@ export interface ZeroShotOptions {
  * @throws AscribeError `INPUT_SHAPE`, `INPUT_VALUE` where an embedding has no direction, `LAYER_NOT_FOUND`.
  */
 export function zeroShotClassifier(model: Model, options: ZeroShotOptions): Model {
-  const { labels, embedding } = options
+  const { labels, embedding } = expectObject('options', options) as unknown as ZeroShotOptions
   const scale = expectNumber('scale', options.scale ?? 100)
   const { shape, data } = validateTensor(options.embeddings, 'embeddings')
   const [classes, features] = shape
@@ -34,6 +34,8 @@ export function zeroShotClassifier(model: Model, options: ZeroShotOptions): Mode
       'INPUT_SHAPE',
       `The embeddings have shape [${shape.join(', ')}], expected [classes, features]`,
     )
+  if (labels !== undefined) expectStrings('labels', labels)
+  if (embedding !== undefined) expectString('embedding', embedding)
   if (labels !== undefined && labels.length !== classes)
     throw new AscribeError('INPUT_SHAPE', `There are ${labels.length} labels for ${classes} embeddings`)
   const directions = new Float32Array(classes * features)

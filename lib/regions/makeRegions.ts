@@ -1,6 +1,7 @@
 import type { Image } from '../data/image.js'
 import { AscribeError } from '../errors.js'
 import { expectKnownKeys, expectObject, expectOneOf } from '../validate.js'
+import { expectPicture } from './expectPicture.js'
 import { maskRegions, type RegionMask } from './maskList.js'
 import { gridRegions, type Regions, regionsFromLabels } from './regions.js'
 import { type SeedsOptions, seedsRegions } from './seeds.js'
@@ -34,6 +35,7 @@ const known = {
  * @example makeRegions(image, { kind: 'slico', count: 64 })
  */
 export function makeRegions(picture: Image, option: RegionsOption = { kind: 'slico' }): Regions {
+  expectPicture(picture)
   expectObject('regions', option)
   const shape: [number, number] = [picture.height, picture.width]
   if ('shape' in option) {

@@ -1,6 +1,6 @@
 import { AscribeError } from '../errors.js'
-import { expectNumber, typeError } from '../validate.js'
-import { type Regions, regionsFromLabels } from './regions.js'
+import { expectNumber, expectObject, typeError } from '../validate.js'
+import { expectExtent, type Regions, regionsFromLabels } from './regions.js'
 
 /** One mask of a segmentation model: what is not 0 (or false) belongs to it, row by row. */
 export type RegionMask = ArrayLike<number | boolean>
@@ -26,8 +26,9 @@ export function maskRegions(
   masks: readonly RegionMask[],
   options: MaskListOptions = {},
 ): Regions {
-  const [height, width] = shape
+  const [height, width] = expectExtent(shape)
   const size = height * width
+  expectObject('options', options)
   const minimumShare = expectNumber('minimumShare', options.minimumShare ?? 0.0005, 0, 1)
   if (!Array.isArray(masks)) throw typeError('masks', 'a list of masks', masks)
   const kept = masks.map((mask, at) => {

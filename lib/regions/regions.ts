@@ -1,5 +1,5 @@
 import { AscribeError } from '../errors.js'
-import { expectInteger } from '../validate.js'
+import { expectInteger, expectList, expectObject, typeError } from '../validate.js'
 
 /**
  * How something is cut into parts that are kept or taken away whole: superpixels, a grid, spans of text, columns of a
@@ -27,7 +27,11 @@ export function regionsFromLabels(
   shape: readonly number[],
   kind = 'labels',
 ): Regions {
-  const places = shape.reduce((product, size) => product * expectInteger('shape', size, 1), 1)
+  expectNumbers('labels', labels)
+  const places = expectList('shape', shape, 'a list of sizes').reduce(
+    (product, size) => product * expectInteger('shape', size, 1),
+    1,
+  )
   if (labels.length !== places)
     throw new AscribeError(
       'INPUT_SHAPE',
@@ -53,8 +57,23 @@ export function regionsFromLabels(
   return { count: greatest + 1, shape: [...shape], labels: copy, kind }
 }
 
+/** Refuses what has no entries to read. */
+export function expectNumbers(name: string, value: ArrayLike<unknown>): void {
+  const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+  if (!isList) throw typeError(name, 'a list of numbers', value)
+}
+
+/** Checks the height and width of something. */
+export function expectExtent(shape: readonly [number, number]): readonly [number, number] {
+  expectList('shape', shape, '[height, width]')
+  return [expectInteger('shape[0]', shape[0], 1), expectInteger('shape[1]', shape[1], 1)]
+}
+
 /** Places of each region. */
-export function regionAreas({ count, labels }: Pick<Regions, 'count' | 'labels'>): Float64Array {
+export function regionAreas(regions: Pick<Regions, 'count' | 'labels'>): Float64Array {
+  const { labels } = expectObject('regions', regions) as unknown as Regions
+  const count = expectInteger('regions.count', regions.count, 0)
+  expectNumbers('regions.labels', labels)
   const areas = new Float64Array(count)
   for (const label of labels) areas[label]! += 1
   return areas

@@ -1,6 +1,6 @@
 import { AscribeError } from '../errors.js'
-import { expectInteger } from '../validate.js'
-import { type Regions, regionsFromLabels } from './regions.js'
+import { expectInteger, expectObject } from '../validate.js'
+import { expectExtent, expectNumbers, type Regions, regionsFromLabels } from './regions.js'
 
 export interface SaliencySetsOptions {
   /** Cells along each side of the grid that the map is shrunk to. Default 10. */
@@ -35,9 +35,9 @@ export function saliencySets(
   shape: readonly [number, number],
   options: SaliencySetsOptions = {},
 ): Regions {
-  const [height, width] = shape
-  expectInteger('height', height, 1)
-  expectInteger('width', width, 1)
+  const [height, width] = expectExtent(shape)
+  expectNumbers('map', map)
+  expectObject('options', options)
   const grid = expectInteger('grid', options.grid ?? 10, 1, Math.min(height, width))
   const cellsPerSet = expectInteger('cellsPerSet', options.cellsPerSet ?? 4, 1, grid * grid)
   if (map.length !== height * width)

@@ -1,6 +1,7 @@
 import type { Image } from '../data/image.js'
 import { AscribeError } from '../errors.js'
 import { expectInteger } from '../validate.js'
+import { expectPicture } from './expectPicture.js'
 import { type Regions, regionsFromLabels } from './regions.js'
 import { type OwnerGrid, staysConnected } from './seedsOwners.js'
 
@@ -27,6 +28,7 @@ export interface SeedsOptions {
  * @throws AscribeError `OPTION_RANGE` where the picture is too small for that many regions.
  */
 export function seedsRegions(picture: Image, options: SeedsOptions = {}): Regions {
+  expectPicture(picture, options)
   const { width, height } = picture
   const count = expectInteger('count', options.count ?? 50, 1, width * height)
   const levels = expectInteger('levels', options.levels ?? 3, 1, 10)

@@ -2,6 +2,7 @@ import type { Image } from '../data/image.js'
 import { expectInteger, expectNumber, expectOneOf } from '../validate.js'
 import { colorPlanes, type RegionColors } from './colorPlanes.js'
 import { enforceConnectivity } from './connectivity.js'
+import { expectPicture } from './expectPicture.js'
 import { type ColorPlanes, localClusters } from './localClusters.js'
 import type { Regions } from './regions.js'
 import { renumbered } from './renumbered.js'
@@ -24,6 +25,7 @@ export interface SlicOptions {
  * Source: Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods" (2012), algorithm 1.
  */
 export function slicRegions(picture: Image, options: SlicOptions = {}): Regions {
+  expectPicture(picture, options)
   const { width, height } = picture
   const count = expectInteger('count', options.count ?? 49, 1, width * height)
   const compactness = expectNumber('compactness', options.compactness ?? 10, 1e-3, 1e6)

@@ -2,6 +2,7 @@ import type { Image } from '../data/image.js'
 import { AscribeError } from '../errors.js'
 import { expectInteger, expectOneOf } from '../validate.js'
 import { colorPlanes, type RegionColors } from './colorPlanes.js'
+import { expectPicture } from './expectPicture.js'
 import { localClusters } from './localClusters.js'
 import type { Regions } from './regions.js'
 import { renumbered } from './renumbered.js'
@@ -28,6 +29,7 @@ export interface SlicoOptions {
  * @throws AscribeError `OPTION_RANGE` where `size` is greater than the picture.
  */
 export function slicoRegions(picture: Image, options: SlicoOptions = {}): Regions {
+  expectPicture(picture, options)
   const iterations = expectInteger('iterations', options.iterations ?? 20, 1, 1000)
   const colors = expectOneOf('colors', options.colors ?? 'rgb', ['rgb', 'lab'])
   const { width, height } = picture

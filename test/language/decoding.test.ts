@@ -15,7 +15,12 @@ const best = (logits: Float32Array): number =>
   logits.reduce((at, value, k) => (value > logits[at]! ? k : at), 0)
 
 async function greedy(model: Model, prompt: readonly number[], count: number, source?: readonly number[]) {
-  const decoding = await Decoding.open(model, [prompt.length], prompt.length + count, source && [source])
+  const decoding = await Decoding.open(
+    model,
+    [prompt.length],
+    prompt.length + count,
+    source ? { sources: [source] } : {},
+  )
   const tokens: number[] = []
   for (let rows = [prompt]; tokens.length < count; rows = [tokens.slice(-1)])
     tokens.push(best((await decoding.feed(rows))[0]!))

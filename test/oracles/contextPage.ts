@@ -80,6 +80,25 @@ const sentence = await trace.attribution({ start: 0, end: 12 }) // tokens of the
 of fewer than five texts (⌊nq⌋ of two is none), and sums in f32 instead of bf16, which differs by 2 % at most.`,
 }
 
+const streaming = `## While the answer is written
+
+\`StreamedTrace\` writes the answer and reads the attention of each token's row in the step that writes it, so that sources
+are known with every sentence. It is \`AttnTrace\` with \`q: 1\` and \`rows: 'predicting'\`, within rounding: one reading of the
+whole context, no subsets. \`bench/streamed-trace.bench.ts\` measures what it adds to generation.
+
+\`\`\`ts
+import { StreamedTrace } from 'ascribe'
+
+const trace = await StreamedTrace.open(model, { context, question })
+for await (const { text } of trace.stream({ maximumTokens: 200 })) {
+  process.stdout.write(text)
+  if (text.endsWith('.')) console.log((await trace.attribution()).top(1))
+}
+\`\`\`
+
+Without a trace, \`attention\` of a \`Generator\`'s options is shown every row.
+`
+
 /** docs/context.md */
 export function contextPage(): string {
   const sections = contextMethods.flatMap(({ name, summary, source, options }) => [
@@ -96,5 +115,5 @@ export function contextPage(): string {
     '',
     ...(notes[name] === undefined ? [] : [notes[name], '']),
   ])
-  return [introduction, ...sections].join('\n')
+  return [introduction, ...sections, streaming].join('\n')
 }

@@ -15,7 +15,15 @@ import type {
   RunModelOptions,
   RunModelResult,
 } from '../../model/model.js'
-import { expectInteger, expectKnownKeys, expectObject, expectString, typeError } from '../../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectList,
+  expectObject,
+  expectString,
+  expectStrings,
+  typeError,
+} from '../../validate.js'
 
 /** Computes outputs, by name, for a batch: inputs and outputs have the examples along their first axis. */
 export type BlackBoxFunction = (
@@ -75,17 +83,19 @@ export class BlackBox implements Explainable {
     this.#hash = hash ?? 'none'
     this.name = expectString('name', options.name ?? 'black box')
     this.batch = expectInteger('batch', options.batch ?? 32, 1, 1 << 20)
-    this.inputs = (options.inputs ?? [{ name: 'input' }]).map(({ name, dtype, shape }, at) => ({
+    const inputs = expectList('inputs', options.inputs ?? [{ name: 'input' }])
+    for (const [at, each] of inputs.entries()) expectObject(`inputs[${at}]`, each)
+    this.inputs = inputs.map(({ name, dtype, shape }, at) => ({
       name: expectString(`inputs[${at}].name`, name),
       dtype: dtype ?? 'f32',
       ...(shape === undefined ? {} : { shape: [...shape] }),
     }))
-    this.outputs = (options.outputs ?? ['output']).map((name, at) => ({
+    this.outputs = expectStrings('outputs', options.outputs ?? ['output']).map((name, at) => ({
       name: expectString(`outputs[${at}]`, name),
     }))
     if (this.inputs.length === 0 || this.outputs.length === 0)
       throw new AscribeError('OPTION_RANGE', 'A black box needs an input and an output')
-    this.labels = options.labels
+    this.labels = options.labels === undefined ? undefined : expectStrings('labels', options.labels)
     this.preprocessing =
       options.preprocessing === undefined ? undefined : resolvePreprocessing(options.preprocessing)
   }

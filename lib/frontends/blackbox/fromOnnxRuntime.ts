@@ -3,6 +3,7 @@ import type { DTypeName } from '#typings/addon.js'
 import { loadOptionalPackage } from '../../data/optionalPackage.js'
 import { createTensor, type DType, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
+import { expectList, expectObject, expectStrings } from '../../validate.js'
 import { BlackBox, type BlackBoxOptions } from './blackBox.js'
 
 /** What is needed of ONNX Runtime beside a session. */
@@ -37,7 +38,9 @@ export async function fromOnnxRuntime(
   session: InferenceSession,
   options: OnnxRuntimeOptions = {},
 ): Promise<BlackBox> {
-  const { runtime, ...rest } = options
+  const { runtime, ...rest } = expectObject('options', options) as OnnxRuntimeOptions
+  expectList('session.inputMetadata', expectObject('session', session).inputMetadata as readonly unknown[])
+  expectStrings('session.outputNames', session.outputNames)
   const { Tensor: SessionTensorClass } =
     runtime ?? (await loadOptionalPackage<OnnxRuntime>('onnxruntime-node', 'to run its sessions'))
   const inputs = session.inputMetadata.map(value => {

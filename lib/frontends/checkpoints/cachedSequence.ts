@@ -14,6 +14,17 @@ export interface CachedInputs {
   readonly length: Value
 }
 
+/** What a layer attends with, before it does. */
+export interface AttendedLayer {
+  readonly key: string
+  readonly queries: Value
+  /** All keys so far, [B, keyHeads, C, size]. */
+  readonly keys: Value
+  readonly shape: AttentionShape
+  /** What each token may read, [B, T, C]. */
+  readonly mask: Value
+}
+
 /**
  * The next tokens of sequences whose keys and values lie in states, [B, keyHeads, capacity, size] for each layer. Keys
  * of this run are written behind those of earlier ones. Texts of unequal lengths end in one slot and begin in slots of
@@ -27,11 +38,15 @@ export class CachedSequence implements Sequence {
   readonly #first: Value
   readonly #masks = new Map<number | undefined, Value>()
 
-  /** @param contextLength Positions that the model has; those of padding may lie beyond and are moved inside. */
+  /**
+   * @param contextLength Positions that the model has; those of padding may lie beyond and are moved inside.
+   * @param observe Is shown every layer.
+   */
   constructor(
     private readonly net: Network,
     private readonly inputs: CachedInputs,
     contextLength: number,
+    private readonly observe?: (layer: AttendedLayer) => void,
   ) {
     const { slots, starts, places } = inputs
     this.length = inputs.length
@@ -51,6 +66,7 @@ export class CachedSequence implements Sequence {
       return net.apply('appendState', [state, rows, this.#first], { axis: 2 })
     }
     const all = [written('keys', keys, size), written('values', values, valueSize)] as const
+    this.observe?.({ key, queries, keys: all[0], shape, mask: this.#mask(window) })
     // Heads of queries that share keys stand one below the other, so that no key is copied.
     const stacked =
       heads === keyHeads ? queries : net.apply('reshape', [queries, net.integers(0, keyHeads, -1, size)])

@@ -3,6 +3,7 @@ import type { Value } from '../../graph/builder.js'
 import { CachedSequence } from './cachedSequence.js'
 import { type CausalDecoder, type Source, sourceOf } from './family.js'
 import { Network } from './network.js'
+import { ObservedRow } from './observedRow.js'
 import { WholeSequence } from './sequence.js'
 import type { CheckpointWeights } from './weights.js'
 
@@ -13,25 +14,36 @@ const i64 = (net: Network, name: string, shape: (number | string)[]): Value =>
  * Steps of generation: the next tokens `input_ids` [B, T] of B sequences with caches of C slots -> `logits` [B,
  * vocabulary] behind the token at `row`. Symbols B, T and C; where the model has an encoder also S, the length of what
  * it has read.
+ *
+ * @param observed Whether there is a second output, where that token looks: with `weights` [W] of all heads of all layers,
+ *   the weighted sum of their probabilities, [B, C].
  */
-export function decodingGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+export function decodingGraph(
+  decoder: CausalDecoder,
+  weights: CheckpointWeights,
+  observed = false,
+): GraphDescription {
   const net = new Network(weights)
   const ids = i64(net, 'input_ids', ['B', 'T'])
+  const slots = i64(net, 'slots', ['T'])
+  const row = i64(net, 'row', [])
+  const observer = observed ? new ObservedRow(net, row, slots) : undefined
   const sequence = new CachedSequence(
     net,
     {
-      slots: i64(net, 'slots', ['T']),
+      slots,
       places: i64(net, 'places', ['C']),
       starts: i64(net, 'starts', ['B']),
       length: i64(net, 'length', [1]),
     },
     decoder.contextLength,
+    observer && (layer => observer.observe(layer)),
   )
-  const row = i64(net, 'row', [])
   const source = decoder.encode && readBefore(net)
   const hidden = decoder.hidden(net, ids, sequence, source)
   const last = net.apply('gather', [hidden, row], { axis: 1 })
-  return net.graph.build([net.graph.named(decoder.logits(net, last), 'logits')])
+  const logits = net.graph.named(decoder.logits(net, last), 'logits')
+  return net.graph.build(observer === undefined ? [logits] : [logits, observer.attention()])
 }
 
 /** What an encoder made of a text, given to every step: what counts of it, and each layer's keys and values. */

@@ -47,7 +47,7 @@ class TracedSequence extends WholeSequence {
     ])
     const weights = this.weights && net.between(this.weights, first, first + heads, 0)
     if (shape.softCap !== undefined) {
-      this.reduced.push(this.#capped(chosen, keys, mask, weights, shape))
+      this.reduced.push(cappedRows(net, chosen, keys, mask, weights, shape))
     } else if (weights !== undefined) {
       const attributes = { scale, causal: 0, keepRows: 1 }
       this.reduced.push(net.apply('attentionRows', [chosen, keys, positions, weights, mask], attributes))
@@ -85,23 +85,27 @@ class TracedSequence extends WholeSequence {
     this.#masks.set(window, mask)
     return mask
   }
+}
 
-  /** Scores that are bounded smoothly have no fused operation: written out, for the chosen rows alone. */
-  #capped(
-    chosen: Value,
-    keys: Value,
-    mask: Value,
-    weights: Value | undefined,
-    { heads, keyHeads, size, scale, softCap }: AttentionShape,
-  ): Value {
-    const { network: net } = this
-    const wide = repeated(net, keys, keyHeads, heads, size)
-    const raw = net.scaled(net.apply('matMul', [chosen, wide], { transposeB: 1 }), scale)
-    const probabilities = net.apply('softmax', [net.add(net.capped(raw, softCap), mask)], { axis: -1 })
-    if (weights === undefined) return probabilities
-    const weighted = net.apply('mul', [probabilities, net.unsqueeze(weights, 1, 2)])
-    return net.apply('sum', [weighted], { axes: [1], keepDims: 0 })
-  }
+/**
+ * Scores that are bounded smoothly have no fused operation: written out, for chosen rows [B, heads, R, size] alone.
+ *
+ * @returns the weighted sum over heads, [B, R, T]; without weights each head's, [B, heads, R, T].
+ */
+export function cappedRows(
+  net: Network,
+  chosen: Value,
+  keys: Value,
+  mask: Value,
+  weights: Value | undefined,
+  { heads, keyHeads, size, scale, softCap }: AttentionShape,
+): Value {
+  const wide = repeated(net, keys, keyHeads, heads, size)
+  const raw = net.scaled(net.apply('matMul', [chosen, wide], { transposeB: 1 }), scale)
+  const probabilities = net.apply('softmax', [net.add(net.capped(raw, softCap), mask)], { axis: -1 })
+  if (weights === undefined) return probabilities
+  const weighted = net.apply('mul', [probabilities, net.unsqueeze(weights, 1, 2)])
+  return net.apply('sum', [weighted], { axes: [1], keepDims: 0 })
 }
 
 /** A value with other axes in front of its last two. */

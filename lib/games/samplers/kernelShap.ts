@@ -11,6 +11,7 @@ import {
 import { LeastSquares, type LeastSquaresSolution } from '../leastSquares.js'
 import type { CoalitionPlayer } from '../play.js'
 import { RandomStream } from '../randomStream.js'
+import { atOnce, type Sliced } from '../sliced.js'
 import { constantWarning, relativeError, type SamplerResult, samplesPerRound } from './samplerResult.js'
 
 /**
@@ -45,6 +46,8 @@ export class KernelShapPlayer implements CoalitionPlayer<SamplerResult> {
   readonly #sizes: Float64Array
   #ends: { empty: number; full: number } | undefined
   #asked: Coalition[] = []
+  /** Reported, and not in the equations yet. */
+  readonly #waiting: [Coalition, number][] = []
   #done = 0
   #known: { lowest: number; highest: number } = { lowest: Infinity, highest: -Infinity }
   #solution: LeastSquaresSolution | undefined
@@ -100,11 +103,18 @@ export class KernelShapPlayer implements CoalitionPlayer<SamplerResult> {
       }
       return
     }
-    for (const [at, value] of values.entries()) {
-      const coalition = this.#asked[at]!
-      this.#add(coalition, value[0]!, this.#enumerates ? this.#weight(coalition) : 1)
-    }
+    for (const [at, value] of values.entries()) this.#waiting.push([this.#asked[at]!, value[0]!])
     this.#done += values.length
+  }
+
+  *settle(forResult: boolean): Sliced<void> {
+    const { players } = this.#settings
+    while (this.#waiting.length > 0) {
+      const [coalition, value] = this.#waiting.shift()!
+      this.#add(coalition, value, this.#enumerates ? this.#weight(coalition) : 1)
+      yield 2 * players * players
+    }
+    if (forResult && this.#done > 0) this.#solution ??= yield* this.#equations.solving()
   }
 
   result(): SamplerResult {
@@ -115,8 +125,8 @@ export class KernelShapPlayer implements CoalitionPlayer<SamplerResult> {
     if (isConstant) warnings.push(constantWarning)
     if (this.#done === 0 && players > 1)
       return { scores: new Float64Array(players), ...ends, samples: 0, warnings }
-    this.#solution ??= this.#equations.solve()
-    const { solution, errors, rank, sumVariance } = this.#solution
+    atOnce(this.settle(true))
+    const { solution, errors, rank, sumVariance } = this.#solution!
     if (rank < this.#equations.unknowns && !isConstant && this.#done >= this.#total)
       warnings.push({
         code: 'ILL_CONDITIONED',

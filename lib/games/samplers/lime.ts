@@ -3,6 +3,7 @@ import { type Coalition, fullCoalition, isMember } from '../coalition.js'
 import { checkUnknowns } from '../leastSquares.js'
 import type { CoalitionPlayer } from '../play.js'
 import { RandomStream } from '../randomStream.js'
+import { atOnce, type Sliced } from '../sliced.js'
 import { areEqual, constantWarning, type SamplerResult, samplesPerRound } from './samplerResult.js'
 import { type Surrogate, surrogate } from './surrogate.js'
 
@@ -67,6 +68,7 @@ export class LimePlayer implements CoalitionPlayer<SamplerResult> {
   readonly #draw: (sample: number) => Coalition
   #full: number | undefined
   #asked: Coalition[] = []
+  #found: SamplerResult | undefined
 
   /** @param draw Another source of samples than the seed, for enumeration. */
   constructor(settings: LimeSettings, draw?: (sample: number) => Coalition) {
@@ -88,6 +90,7 @@ export class LimePlayer implements CoalitionPlayer<SamplerResult> {
     return this.#asked
   }
   report(values: readonly Float64Array[]): void {
+    this.#found = undefined
     if (this.#full === undefined) {
       this.#full = values[0]![0]!
       return
@@ -96,6 +99,13 @@ export class LimePlayer implements CoalitionPlayer<SamplerResult> {
     this.#values.push(...values.map(value => value[0]!))
   }
   result(): SamplerResult {
+    return this.#found ?? atOnce(this.#fit())
+  }
+  *settle(forResult: boolean): Sliced<void> {
+    if (forResult && this.#full !== undefined) this.#found ??= yield* this.#fit()
+  }
+
+  *#fit(): Sliced<SamplerResult> {
     const { players } = this.#settings
     const shared = { full: this.#full!, samples: this.#values.length }
     if (this.#values.length === 0) return { scores: new Float64Array(players), ...shared, warnings: [] }
@@ -107,7 +117,11 @@ export class LimePlayer implements CoalitionPlayer<SamplerResult> {
         warnings: [constantWarning],
       }
     const warnings: { code: string; message: string }[] = []
-    let weights = this.#coalitions.map(coalition => limeWeight(this.#settings, coalition))
+    let weights: number[] = []
+    for (const coalition of this.#coalitions) {
+      weights.push(limeWeight(this.#settings, coalition))
+      yield 4 * players
+    }
     if (weights.every(weight => weight === 0)) {
       weights = weights.map(() => 1)
       warnings.push({
@@ -115,7 +129,7 @@ export class LimePlayer implements CoalitionPlayer<SamplerResult> {
         message: `No masked input is near the input by a kernel of width ${this.#settings.kernelWidth}, so all samples counted alike, as Xplique does it. Give a greater kernelWidth.`,
       })
     }
-    const { coefficients, intercept, errors } = surrogate(
+    const { coefficients, intercept, errors } = yield* surrogate(
       this.#settings.surrogate,
       this.#settings.penalty,
       players,

@@ -1,5 +1,6 @@
 import { type Coalition, isMember } from '../coalition.js'
 import { LeastSquares } from '../leastSquares.js'
+import { atOnce, type Sliced } from '../sliced.js'
 
 /** What is fitted: least squares with squares or absolute values of the coefficients as penalty. */
 export type Surrogate = 'ridge' | 'lasso'
@@ -14,14 +15,14 @@ export interface Fitted {
  * A weighted linear model of values by membership, with an intercept that is not penalised. Ridge:
  * `Σ w (y - ŷ)² + α ‖β‖²`; lasso: `1/(2N) Σ w̃ (y - ŷ)² + α ‖β‖₁`, weights scaled to sum N, as scikit-learn has them.
  */
-export function surrogate(
+export function* surrogate(
   kind: Surrogate,
   penalty: number,
   players: number,
   coalitions: readonly Coalition[],
   values: readonly number[],
   weights: readonly number[],
-): Fitted {
+): Sliced<Fitted> {
   const member = (coalition: Coalition) => (player: number) => (isMember(coalition, player) ? 1 : 0)
   if (kind === 'ridge') {
     const equations = new LeastSquares(players + 1)
@@ -31,15 +32,16 @@ export function surrogate(
         player === players ? 1 : is(player),
       )
       equations.add(row, values[at]!, weights[at]!)
+      yield 2 * players * players
     }
-    const { solution, errors } = equations.solve(penalty, unknown => unknown < players)
+    const { solution, errors } = yield* equations.solving(penalty, unknown => unknown < players)
     return {
       coefficients: solution.slice(0, players),
       intercept: solution[players]!,
       errors: errors.slice(0, players),
     }
   }
-  return lasso({ penalty, players, coalitions, values, weights })
+  return yield* lassoPieces({ penalty, players, coalitions, values, weights })
 }
 
 /** Rounds of coordinate descent; what has not come to rest by then is as near as doubles get. */
@@ -60,14 +62,16 @@ export interface LassoProblem {
  * Coordinate descent on the centred second moments. Coefficients are those of memberships as they are, also where they
  * were standardised; a player who is always in, or never, has 0.
  */
-export function lasso({
+export const lasso = (problem: LassoProblem): Fitted => atOnce(lassoPieces(problem))
+
+function* lassoPieces({
   penalty,
   players,
   coalitions,
   values,
   weights,
   isStandardized = false,
-}: LassoProblem): Fitted {
+}: LassoProblem): Sliced<Fitted> {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const means = new Float64Array(players)
   let meanValue = 0
@@ -87,6 +91,7 @@ export function lasso({
       const scaled = weight * centred[i]!
       right[i]! += scaled * (values[at]! - meanValue)
       for (let j = 0; j < players; j++) gram[i * players + j]! += scaled * centred[j]!
+      yield players
     }
   }
   const deviations = Float64Array.from(means, (_, i) =>
@@ -108,6 +113,7 @@ export function lasso({
       const next = Math.abs(rest) <= penalty ? 0 : (Math.sign(rest) * (Math.abs(rest) - penalty)) / diagonal
       moved = Math.max(moved, Math.abs(next - coefficients[i]!))
       coefficients[i] = next
+      yield players
     }
     if (moved <= restTolerance * scale) break
   }

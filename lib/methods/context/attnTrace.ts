@@ -1,13 +1,15 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
 import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
-import { type TracedText, tracedLayers, traceRows } from '../../context/tracedRows.js'
+import { type TracedText, traceRows } from '../../context/tracedRows.js'
 import { AscribeError } from '../../errors.js'
+import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectObject, typeError } from '../../validate.js'
+import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { scoreSamples, type TraceSample, tokenScores, warningsOf } from './attentionTrace.js'
+import { checkedSpan } from './span.js'
 import { drawSubsets, subsetSize } from './subsets.js'
 
 export const attnTraceOptions = {
@@ -107,10 +109,8 @@ export class AttnTrace {
     expectObject('options', options)
     const { headWeights, ...given } = options
     this.options = resolveOptions(attnTraceOptions, given)
-    const layers = tracedLayers(model)
-    const heads = layers.reduce((sum, layer) => sum + layer.heads, 0)
     this.#isMean = headWeights === undefined
-    this.#weights = checkedWeights(headWeights, heads, layers.length)
+    this.#weights = headWeightsOf(model, headWeights)
   }
 
   /**
@@ -151,7 +151,7 @@ export class AttnTrace {
       given instanceof ContextPrompt ? given : await ContextPrompt.create(this.model, given, options.signal)
     if (prompt.model !== this.model)
       throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
-    return { prompt, span: checkedSpan(options.span, prompt.response.ids.length) }
+    return { prompt, span: checkedSpan(options.span, prompt.answered().ids.length) }
   }
 
   async #read(prompt: ContextPrompt, span: Span, fold: boolean, options: TraceOptions): Promise<Reading> {
@@ -272,28 +272,6 @@ export class ResponseTrace {
     expectInteger('span.end', span.end, span.start + 1, end)
     return this.answer(span)
   }
-}
-
-function checkedWeights(given: ArrayLike<number> | undefined, heads: number, layers: number): Float32Array {
-  if (given === undefined) return new Float32Array(heads).fill(1 / heads)
-  if (given === null || typeof given !== 'object' || typeof given.length !== 'number')
-    throw typeError('headWeights', 'a list of numbers', given)
-  if (given.length !== heads)
-    throw new AscribeError(
-      'INPUT_SHAPE',
-      `There are ${given.length} weights of heads, and the model's ${layers} layers have ${heads} heads`,
-    )
-  const weights = Float32Array.from(given)
-  if (!weights.every(Number.isFinite))
-    throw new AscribeError('INPUT_VALUE', 'A weight of a head is no finite number')
-  return weights
-}
-
-function checkedSpan(span: Span | undefined, length: number): Span {
-  if (span === undefined) return { start: 0, end: length }
-  expectObject('span', span)
-  const start = expectInteger('span.start', span.start, 0, length - 1)
-  return { start, end: expectInteger('span.end', span.end, start + 1, length) }
 }
 
 const rowsOf = ({ rows, lengths }: TraceSample): number =>

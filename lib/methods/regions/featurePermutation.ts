@@ -6,7 +6,7 @@ import { RandomStream } from '../../games/randomStream.js'
 import { relativeError, type SamplerResult } from '../../games/samplers/samplerResult.js'
 import { Target } from '../../graph/target.js'
 import type { Explainable } from '../../model/explainable.js'
-import { expectObject } from '../../validate.js'
+import { expectList, expectObject } from '../../validate.js'
 import { choose } from '../inputs/explainTogether.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
 import type { Choice, MethodIdentity } from '../inputs/gradientResult.js'
@@ -64,6 +64,7 @@ export class FeaturePermutation {
    * @throws AscribeError `OPTION_RANGE` for fewer than two inputs: there is nothing to exchange; `INPUT_SHAPE`.
    */
   async attributeBatch(inputs: readonly Explained[], options: AttributeOptions = {}): Promise<Attribution[]> {
+    expectList('inputs', inputs, 'a list of inputs')
     checkAttributeOptions(options)
     for (const name of ['layer', 'tokens', 'baseline'] as const)
       if (options[name] !== undefined)

@@ -1,6 +1,7 @@
 import { type Hierarchy, OwenPlayer } from '../../games/samplers/owen.js'
 import type { Explainable } from '../../model/explainable.js'
 import type { Regions } from '../../regions/regions.js'
+import { expectObject } from '../../validate.js'
 import type { Perturbation } from './perturbationMethod.js'
 import type { RegionInput } from './regionInput.js'
 import { limitOptions, RegionMethod, type RegionMethodOptions, sharedRegionOptions } from './regionMethod.js'
@@ -22,7 +23,7 @@ export class OwenValues extends RegionMethod<typeof owenValuesOptions> {
   protected readonly name = 'OwenValues'
   readonly #hierarchy: Hierarchy | undefined
   constructor(model: Explainable, options: OwenValuesOptions = {}) {
-    const { hierarchy, ...rest } = options
+    const { hierarchy, ...rest } = expectObject('options', options) as OwenValuesOptions
     super(model, owenValuesOptions, rest)
     this.#hierarchy = hierarchy
   }

@@ -10,6 +10,7 @@ import { Target } from '../../graph/target.js'
 import type { Explainable } from '../../model/explainable.js'
 import { Model } from '../../model/model.js'
 import type { RegionsOption } from '../../regions/makeRegions.js'
+import { expectList } from '../../validate.js'
 import type { AttributionMethod } from '../attributionMethod.js'
 import { choose } from '../inputs/explainTogether.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
@@ -74,6 +75,7 @@ export abstract class PerturbationMethod implements AttributionMethod {
    * eight play side by side.
    */
   async attributeBatch(inputs: readonly Explained[], options: AttributeOptions = {}): Promise<Attribution[]> {
+    expectList('inputs', inputs, 'a list of inputs')
     checkAttributeOptions(options)
     for (const name of ['layer', 'tokens'] as const)
       if (options[name] !== undefined)

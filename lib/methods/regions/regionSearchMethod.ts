@@ -8,6 +8,7 @@ import { playTogether } from '../../games/play.js'
 import { type ClassName, classIndex, Target } from '../../graph/target.js'
 import type { Explainable } from '../../model/explainable.js'
 import { Model } from '../../model/model.js'
+import { expectList, expectObject } from '../../validate.js'
 import type { AttributionMethod } from '../attributionMethod.js'
 import { choose } from '../inputs/explainTogether.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
@@ -102,6 +103,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
 
   /** Scores of many inputs, searched side by side; each is what {@link attribute} gives for it alone. */
   async attributeBatch(inputs: readonly Explained[], options: AttributeOptions = {}): Promise<Attribution[]> {
+    checkAttributeOptions(options)
     const isList = Array.isArray(options.target)
     const targets = (isList ? options.target : [options.target]) as (Target | number | string | undefined)[]
     const results: Attribution[] = []
@@ -140,6 +142,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
 
   /** Searches of many inputs side by side. */
   async searchBatch(inputs: readonly Explained[], options: AttributeOptions = {}): Promise<RegionSearch[]> {
+    checkAttributeOptions(options)
     if (Array.isArray(options.target))
       throw new AscribeError('TARGET_INVALID', 'A search has one target; search once for each')
     const found: RegionSearch[] = []
@@ -169,6 +172,8 @@ export abstract class RegionSearchMethod implements AttributionMethod {
     cases: readonly { input: Explained; truth: ClassName }[],
     options: Omit<AttributeOptions, 'target'> = {},
   ): Promise<ErrorExplanation[]> {
+    for (const [at, each] of expectList('cases', cases, 'a list of { input, truth }').entries())
+      expectObject(`cases[${at}]`, each)
     const truths = cases.map(({ truth }) => classIndex(truth, this.model.labels))
     const explanations: ErrorExplanation[] = []
     const inputs = cases.map(({ input }) => input)
@@ -198,6 +203,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
 
   /** Inputs that may go through the model side by side. */
   async *#groups(inputs: readonly Explained[], options: AttributeOptions): AsyncGenerator<RegionInput[]> {
+    expectList('inputs', inputs, 'a list of inputs')
     checkAttributeOptions(options)
     for (const name of ['layer', 'tokens'] as const)
       if (options[name] !== undefined)

@@ -1,0 +1,45 @@
+import { AscribeError } from '../errors.js'
+import { type TracedLayer, type TracingGraph, tracingGraph } from '../frontends/checkpoints/tracingGraph.js'
+import type { Model } from '../model/model.js'
+import { typeError } from '../validate.js'
+import { generating } from './decoding.js'
+
+const graphs = new WeakMap<Model, TracingGraph>()
+
+/** The layers whose attention is read, in order. @throws AscribeError MODEL_CAPABILITY */
+export function tracedLayers(model: Model): readonly TracedLayer[] {
+  return tracingGraphOf(model).layers
+}
+
+export function tracingGraphOf(model: Model): TracingGraph {
+  const known = graphs.get(model)
+  if (known !== undefined) return known
+  const { decoder, checkpoint } = generating(model)
+  if (decoder.encode !== undefined)
+    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`)
+  const made = tracingGraph(decoder, checkpoint.weights, 'weighted')
+  graphs.set(model, made)
+  return made
+}
+
+/**
+ * Weights of all heads of all layers in order; where none are given, of their mean.
+ *
+ * @throws AscribeError INPUT_SHAPE where there are not as many as heads; INPUT_VALUE, OPTION_TYPE, MODEL_CAPABILITY.
+ */
+export function headWeightsOf(model: Model, given?: ArrayLike<number>): Float32Array {
+  const layers = tracedLayers(model)
+  const heads = layers.reduce((sum, layer) => sum + layer.heads, 0)
+  if (given === undefined) return new Float32Array(heads).fill(1 / heads)
+  if (typeof given !== 'object' || given === null || typeof given.length !== 'number')
+    throw typeError('headWeights', 'a list of numbers', given)
+  if (given.length !== heads)
+    throw new AscribeError(
+      'INPUT_SHAPE',
+      `There are ${given.length} weights of heads, and the model's ${layers.length} layers have ${heads} heads`,
+    )
+  const weights = Float32Array.from(given)
+  if (!weights.every(Number.isFinite))
+    throw new AscribeError('INPUT_VALUE', 'A weight of a head is no finite number')
+  return weights
+}
