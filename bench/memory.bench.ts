@@ -1,12 +1,13 @@
 /**
  * Does memory grow with the steps of integrated gradients? Peak anonymous memory above that of the loaded model, each
- * case in a process of its own, at the same chunk.
+ * case in a process of its own, at the same chunk. And against Captum, where PyTorch is there (ASCRIBE_TORCH_PYTHON).
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createTensor, IntegratedGradients, loadModel } from '#lib/index.js'
-import { printTable, quick, randomFloats } from './harness.js'
+import { isChosen, printTable, quick, randomFloats } from './harness.js'
+import { netCases } from './nets/nets.js'
 
 /** Megabytes that no file stands behind. */
 function anonymous(): number {
@@ -46,6 +47,7 @@ const cases: [string, string][] = [
 ]
 const rows: string[][] = []
 for (const [name, model] of cases) {
+  if (!isChosen(name)) continue
   // The runtime's own heap wanders by some megabytes, so the median of several processes.
   const above = [100, 1000].map(steps => {
     const sizes = Array.from({ length: quick ? 1 : 3 }, () => {
@@ -56,5 +58,20 @@ for (const [name, model] of cases) {
   })
   rows.push([name, ...above.map(size => size.toFixed(1)), (above[1]! / above[0]!).toFixed(3)])
 }
-console.log('integrated gradients, chunk 8: MB of anonymous memory at the peak, above the loaded model')
-printTable(['case', quick ? '20 steps' : '100 steps', quick ? '200 steps' : '1000 steps', 'ratio'], rows)
+if (rows.length > 0) {
+  console.log('integrated gradients, chunk 8: MB of anonymous memory at the peak, above the loaded model')
+  printTable(['case', quick ? '20 steps' : '100 steps', quick ? '200 steps' : '1000 steps', 'ratio'], rows)
+}
+
+const against: string[][] = []
+for await (const { name, file, peer } of netCases([1])) {
+  const [loaded, peak] = measured(file, 50)
+  const theirs = await peer.peak({ net: name, batch: 1, steps: 50, inner: 8 })
+  against.push([name, (peak - loaded).toFixed(0), theirs.toFixed(0), ((peak - loaded) / theirs).toFixed(2)])
+}
+if (against.length > 0) {
+  console.log(
+    'integrated gradients, 50 steps, chunk 8: MB of anonymous memory at the peak, above the loaded model',
+  )
+  printTable(['case', 'ours', 'Captum', 'ratio'], against)
+}
