@@ -2,12 +2,18 @@ import test from 'ava'
 import {
   createTensor,
   DeepLift,
+  DeepLiftShap,
   GradCam,
   type GradientMethod,
   InputXGradient,
   IntegratedGradients,
+  LayerConductance,
+  LayerIntegratedGradients,
   loadModel,
   type Model,
+  NeuronConductance,
+  NeuronGradient,
+  NeuronIntegratedGradients,
   Saliency,
   SmoothGrad,
   Target,
@@ -63,6 +69,46 @@ test('each method costs what it says', async t => {
     const { cost } = await make(model).attribute(picture, { target: 3 })
     t.is(cost.forwardPasses, passes, name)
     t.is(cost.backwardPasses, passes, name)
+  }
+})
+
+const neuron = { layer: 'maps', index: [2, 1, 1] }
+const threeBaselines = createTensor(
+  'f32',
+  [3, 3, 6, 5],
+  Float32Array.from({ length: 270 }, (_, at) => Math.cos(0.3 * at)),
+)
+
+test('several baselines, a layer and a neuron cost what they say', async t => {
+  const model = await network()
+  const cases: [string, GradientMethod, object, number, number][] = [
+    // Input and baseline go through together, once for each baseline; and the input once more for its value.
+    ['DeepLiftShap, 3 baselines', new DeepLiftShap(model), { target: 3, baseline: threeBaselines }, 7, 7],
+    [
+      'LayerIntegratedGradients between the values of the layer',
+      new LayerIntegratedGradients(model, { path: 'layer' }),
+      { target: 3, layer: 'maps' },
+      52,
+      52,
+    ],
+    // The second derivative is that of the layer along the path of the inputs.
+    [
+      'LayerIntegratedGradients along the path of the inputs',
+      new LayerIntegratedGradients(model),
+      { target: 3, layer: 'maps' },
+      52,
+      104,
+    ],
+    // Each part needs the layer at both of its ends too; input and baseline count as parts.
+    ['LayerConductance, 50 steps', new LayerConductance(model), { target: 3, layer: 'maps' }, 156, 52],
+    // A neuron is the target itself, or the target is seen through it.
+    ['NeuronGradient', new NeuronGradient(model, neuron), {}, 1, 1],
+    ['NeuronIntegratedGradients', new NeuronIntegratedGradients(model, neuron), {}, 52, 52],
+    ['NeuronConductance', new NeuronConductance(model, neuron), { target: 3 }, 52, 52],
+  ]
+  for (const [name, method, options, forward, backward] of cases) {
+    const { cost } = await method.attribute(picture, options)
+    t.deepEqual([cost.forwardPasses, cost.backwardPasses], [forward, backward], name)
   }
 })
 
