@@ -219,6 +219,11 @@ export class Model {
     return model
   }
 
+  /** Whether both hold the very same weights: one was composed from the other, or both from a third. */
+  sharesWeightsWith(other: Model): boolean {
+    return this.#parts.parameters === other.#parts.parameters
+  }
+
   /** This model's weights under another graph that holds its own; see `compose`. */
   withGraph(
     change: Pick<ModelParts, 'graph' | 'outputs' | 'name'> &

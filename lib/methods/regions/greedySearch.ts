@@ -22,6 +22,8 @@ export interface GreedySearchOptions {
   pending: number
   /** Distances between regions, asked for once each region alone was evaluated; where effectiveness counts. */
   distances?: (() => Float64Array) | undefined
+  /** Regions that may be chosen, ascending; the others stay undecided. Default all. */
+  candidates?: readonly number[] | undefined
   /** Regions to choose; the rest stays undecided. Changes the result: default all. */
   limit?: number | undefined
   /** Ends the search once the chosen regions have at least this probability. Changes the result: default never. */
@@ -204,7 +206,7 @@ export class GreedySearch implements CoalitionPlayer<SearchResult> {
     let [positive, negative] = [emptyCoalition(players), emptyCoalition(players)]
     const gathered = new Effectiveness(this.#distances, players)
     const dropped = new Effectiveness(this.#distances, players)
-    let candidates = Array.from({ length: players }, (_, at) => at)
+    let candidates = [...(this.#options.candidates ?? Array.from({ length: players }, (_, at) => at))]
     while (candidates.length > 1 && this.#chosen.length < limit) {
       const scored = yield* this.#evaluate(positive, gathered, candidates)
       const winner = this.#best(scored, 1)

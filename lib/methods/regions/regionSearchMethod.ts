@@ -7,6 +7,7 @@ import { type MaskedModel, maskedModel } from '../../games/maskedModel.js'
 import { playTogether } from '../../games/play.js'
 import { type ClassName, classIndex, Target } from '../../graph/target.js'
 import type { Explainable } from '../../model/explainable.js'
+import { joinModels } from '../../model/joinModels.js'
 import { Model } from '../../model/model.js'
 import { expectList, expectObject } from '../../validate.js'
 import type { AttributionMethod } from '../attributionMethod.js'
@@ -17,6 +18,7 @@ import { angularDistances } from './effectiveness.js'
 import { ErrorExplanation } from './errorExplanation.js'
 import { evidentialEvaluator } from './evidentialEvaluator.js'
 import { GreedySearch, type GreedySearchOptions, type SearchResult } from './greedySearch.js'
+import { PartitionedSearch } from './partitionedSearch.js'
 import { blankRegions, type RegionInput, regionInput } from './regionInput.js'
 import type { RegionsGiven } from './regionOptions.js'
 import { regionsAsked } from './regionOptions.js'
@@ -26,12 +28,14 @@ import { evidentialConfidence, type SearchReadoutOptions, searchReadout } from '
 
 /** What a method of the family decides. */
 export interface SearchSettings
-  extends Omit<GreedySearchOptions, 'players' | 'distances' | 'pending'>,
+  extends Omit<GreedySearchOptions, 'players' | 'candidates' | 'distances' | 'pending'>,
     Pick<SearchReadoutOptions, 'features' | 'evidence' | 'form' | 'softmax'> {
   pending(players: number): number
   readonly regions: RegionsGiven | undefined
   readonly regionCount: number | undefined
   readonly budget: number | undefined
+  /** Random parts of the regions that are searched first, each alone; needs a limit. */
+  readonly parts?: { readonly count: number; readonly seed: number } | undefined
   readonly precision: 'f32' | 'f64'
   /** A model whose outputs are evidence, in place of a value of the classifier. */
   readonly evidential?: Model | undefined
@@ -70,6 +74,23 @@ function expectedEvaluations({ limit, pending, budget, weights }: SearchSettings
   return Math.min(sets, budget ?? Number.POSITIVE_INFINITY)
 }
 
+function searchPlayer(
+  { parts, limit }: SearchSettings,
+  options: GreedySearchOptions,
+): GreedySearch | PartitionedSearch {
+  if (parts === undefined || limit === undefined) return new GreedySearch(options)
+  if (parts.count > options.players)
+    throw new AscribeError(
+      'OPTION_RANGE',
+      `${options.players} regions cannot be split into ${parts.count} parts`,
+    )
+  return new PartitionedSearch({ ...options, limit }, parts.count, parts.seed)
+}
+
+/** Whether both see the same picture. */
+const isPreparedAlike = (a: Model, b: Model): boolean =>
+  JSON.stringify(a.preprocessing ?? null) === JSON.stringify(b.preprocessing ?? null)
+
 /** What is set to the baseline already cannot be taken away: its place in an order means nothing. */
 function blankNotice(group: readonly RegionInput[]): { code: string; message: string }[] {
   const blank = group.map(blankRegions).find(regions => regions.length > 0)
@@ -88,6 +109,8 @@ function blankNotice(group: readonly RegionInput[]): { code: string; message: st
  * play in lock-step over one masked model, put orders and curves into results.
  */
 export abstract class RegionSearchMethod implements AttributionMethod {
+  #joined: { readonly with: ReturnType<typeof joinModels> } | undefined
+
   constructor(readonly model: Explainable) {}
 
   abstract identity(): MethodIdentity
@@ -263,6 +286,13 @@ export abstract class RegionSearchMethod implements AttributionMethod {
     return this.#play(group, choices, questions, target, options)
   }
 
+  /** This model and an evidential one as one, where they share a trunk. */
+  #joinedWith(evidential: Model): ReturnType<typeof joinModels> {
+    if (!(this.model instanceof Model) || !isPreparedAlike(this.model, evidential)) return undefined
+    this.#joined ??= { with: joinModels(this.model, evidential) }
+    return this.#joined.with
+  }
+
   async #play(
     group: readonly RegionInput[],
     choices: readonly Choice[],
@@ -270,9 +300,12 @@ export abstract class RegionSearchMethod implements AttributionMethod {
     target: Target,
     options: AttributeOptions,
   ): Promise<SearchRun> {
-    const { model } = this
     const { signal } = options
-    const settings = this.settings()
+    const asked = this.settings()
+    // A trunk that both models share runs once.
+    const joined = asked.evidential && this.#joinedWith(asked.evidential)
+    const model = joined?.model ?? this.model
+    const settings = joined ? { ...asked, evidential: undefined, evidence: joined.output } : asked
     const started = performance.now()
     for (const { regions } of group)
       if (settings.limit !== undefined && settings.limit > regions.count)
@@ -317,7 +350,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
       const evaluator = evidential ? evidentialEvaluator(classifier, evidential) : classifier
       const seats = group.map(({ regions }, item) => ({
         game: new CoalitionGame({ players: regions.count, evaluator, item }),
-        player: new GreedySearch({
+        player: searchPlayer(settings, {
           ...settings,
           players: regions.count,
           pending: settings.pending(regions.count),

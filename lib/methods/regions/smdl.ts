@@ -26,6 +26,20 @@ export const smdlOptions = {
     minimum: 1,
     description: 'Regions to select (k); default all.',
   },
+  parts: {
+    kind: 'integer',
+    default: 1,
+    minimum: 1,
+    description:
+      'Random parts into which regions are split: the search first chooses `count` in each, then among those. Changes the result; needs `count`; what a part chooses is [unconfirmed].',
+  },
+  seed: {
+    kind: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Of the parts.',
+  },
   evidence: {
     kind: 'text',
     default: undefined as string | undefined,
@@ -49,7 +63,10 @@ export const smdlOptions = {
 export type SmdlOptions = Omit<Given<typeof smdlOptions>, 'regions'> & {
   /** How the input is cut: a kind, a kind with its options, or regions at hand. Default SLICO for pictures. */
   regions?: RegionsGiven | undefined
-  /** A model of its own whose first output is evidential. It sees the same sets, through its own preprocessing. */
+  /**
+   * A model whose first output is evidential. It sees the same sets, through its own preprocessing. What it shares with the
+   * classifier (both composed from one model) is computed once.
+   */
   evidential?: Model | undefined
 }
 
@@ -82,6 +99,8 @@ export class Smdl extends RegionSearchMethod {
       throw new AscribeError('OPTION_RANGE', 'Give `evidence` or `evidential`, not both')
     this.evidential = evidential
     this.options = { ...resolved, regions: typeof regions === 'object' ? regions : resolved.regions }
+    if (resolved.parts > 1 && resolved.count === undefined)
+      throw new AscribeError('OPTION_RANGE', '`parts` needs `count`: how many regions each part chooses')
     const { consistency, collaboration, confidence, effectiveness, features, form } = resolved
     if ((effectiveness > 0 || form === 'cosine') && features === undefined)
       throw new AscribeError(
@@ -123,6 +142,7 @@ export class Smdl extends RegionSearchMethod {
       form: others.form,
       softmax: others.softmax,
       limit: others.count,
+      parts: others.parts > 1 ? { count: others.parts, seed: others.seed } : undefined,
       goal: others.goal,
       pipelined: others.pipelined,
       regions: others.regions,

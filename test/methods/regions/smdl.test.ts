@@ -1,8 +1,17 @@
 import test from 'ava'
+import { compose } from '#lib/index.js'
 import { angularDistances, Effectiveness } from '#lib/methods/regions/effectiveness.js'
+import { randomParts } from '#lib/methods/regions/partitionedSearch.js'
 import { entropyConfidence, evidentialConfidence, softmaxOf } from '#lib/methods/regions/searchReadout.js'
 import { Smdl } from '#lib/methods/regions/smdl.js'
-import { loadRegionModel, regionInput } from '../../oracles/regionModel.js'
+import { joinModels } from '#lib/model/joinModels.js'
+import {
+  evaluateRegionModel,
+  loadRegionModel,
+  regionInput,
+  regionModel,
+  softmax,
+} from '../../oracles/regionModel.js'
 
 const near = (actual: number, expected: number, tolerance = 5e-6) => Math.abs(actual - expected) <= tolerance
 
@@ -30,6 +39,83 @@ test('an evidential model beside the classifier gives the same as a head of it',
   ]
   t.deepEqual(b.result, a.result)
 })
+
+test('an evidential model of the same weights shares the trunk, and gives the same', async t => {
+  const trunk = await loadRegionModel()
+  const evidential = compose(trunk, (graph, outputs) => ({
+    evidence: graph.apply('mul', [outputs.get('logits')!, graph.scalar(0.5)]),
+  }))
+  const classifier = compose(trunk, (graph, outputs) => ({
+    sharp: graph.apply('mul', [outputs.get('logits')!, graph.scalar(2)]),
+  }))
+  for (const [model, other] of [
+    [trunk, evidential],
+    [classifier, evidential],
+    [evidential, trunk],
+  ] as const) {
+    const joined = joinModels(model, other)!
+    const { outputs } = await joined.model.run(regionInput())
+    const name = other.outputs[0]!.name
+    const wanted = (await other.run(regionInput())).outputs[name]!
+    t.deepEqual([...outputs[joined.output]!.data], [...wanted.data])
+    const added = other === evidential ? 1 : 0
+    t.is(joined.model.graph.nodes.length, model.graph.nodes.length + added)
+  }
+  t.is(joinModels(trunk, await loadRegionModel()), undefined)
+  const apart = new Smdl(trunk, {
+    effectiveness: 0,
+    evidential: compose(await loadRegionModel(), (graph, outputs) => ({
+      evidence: graph.apply('mul', [outputs.get('logits')!, graph.scalar(0.5)]),
+    })),
+  })
+  const together = new Smdl(trunk, { effectiveness: 0, evidential })
+  const found = await together.search(regionInput(), { target: 0 })
+  t.deepEqual(found.result, (await apart.search(regionInput(), { target: 0 })).result)
+})
+
+test('random parts: k of each, then k of those', async t => {
+  const model = await loadRegionModel()
+  const options = { features: 'features', evidence: 'logits', count: 2 }
+  const search = await new Smdl(model, { ...options, parts: 3, seed: 5 }).search(regionInput(), { target: 0 })
+  const parts = randomParts(6, 3, 5)
+  t.deepEqual(parts.flat().toSorted(), [0, 1, 2, 3, 4, 5])
+  t.deepEqual(
+    parts.map(part => part.length),
+    [2, 2, 2],
+  )
+  // Parts of two choose both, so that the union is everything.
+  const plain = await new Smdl(model, options).search(regionInput(), { target: 0 })
+  t.deepEqual(search.order, plain.order)
+  t.deepEqual(search.result.prefixes, plain.result.prefixes)
+
+  // One of each of three parts, then one of those: of the worked model, by hand.
+  const one = await new Smdl(model, { ...options, count: 1, parts: 3, seed: 5 }).search(regionInput(), {
+    target: 0,
+  })
+  const alone = (region: number) => {
+    const { consistency, collaboration, confidence } = valuesOf(region)
+    return consistency + collaboration + confidence
+  }
+  const best = (regions: readonly number[]) =>
+    regions.reduce((first, region) => (alone(region) > alone(first) ? region : first))
+  t.is(one.order[0], best(parts.map(best)))
+  t.throws(() => new Smdl(model, { features: 'features', parts: 2 }), { code: 'OPTION_RANGE' })
+  await t.throwsAsync(new Smdl(model, { ...options, parts: 7 }).search(regionInput()), {
+    code: 'OPTION_RANGE',
+  })
+})
+
+/** The terms of one region alone, in double. */
+function valuesOf(region: number) {
+  const kept = (isIn: boolean) =>
+    evaluateRegionModel(regionModel.x.map((value, at) => ((at === region) === isIn ? value : 0))).logits
+  const [own, rest] = [kept(true), kept(false)]
+  return {
+    consistency: softmax(own)[0]!,
+    collaboration: 1 - softmax(rest)[0]!,
+    confidence: evidentialConfidence(own),
+  }
+}
 
 test('k regions: the first k of all, the others score 0', async t => {
   const model = await loadRegionModel()
