@@ -21,7 +21,7 @@ export interface Stem {
 /** More colours would mean more forms than a search has sets. */
 const greatestColors = 6
 /** Forms of all items together may take this much. */
-const greatestBytes = 128 << 20
+export const stemBytes = 128 << 20
 /** Regions whose neighbours are looked at pair by pair. */
 const greatestRegions = 512
 /** To look a number up, and to lay it out as the next layer wants it, takes as long as so many multiplications. */
@@ -50,7 +50,7 @@ export function chooseStem(question: StemQuestion): Stem | undefined {
   const candidates = localValues(graph, at, shape)
     .filter(value => gain(value) > 0)
     .sort((a, b) => gain(b) - gain(a) || b.index - a.index)
-  const limit = Math.min(greatestBytes, memoryLimitBytes / 4)
+  const limit = Math.min(stemBytes, memoryLimitBytes / 4)
   for (const value of candidates) {
     const bytes = (forms: number) => 4 * forms * value.channels * placesOf(value) * regions.length
     if (bytes(2) > limit || !isPassage(graph, at, value.index)) continue
