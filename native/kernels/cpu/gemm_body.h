@@ -52,7 +52,12 @@ struct FromBf16 {
     __builtin_memcpy(&value, &wide, sizeof value);
     return value;
   }
-  static ASCRIBE_INLINE V4 four(const uint16_t* p) { return V4{one(p), one(p + 1), one(p + 2), one(p + 3)}; }
+  static ASCRIBE_INLINE V4 four(const uint16_t* p) {
+    typedef uint16_t Narrow __attribute__((vector_size(8)));
+    Narrow narrow;
+    __builtin_memcpy(&narrow, p, sizeof narrow);
+    return reinterpret_cast<V4>(__builtin_convertvector(narrow, Vi4) << 16);
+  }
   static ASCRIBE_INLINE Vf vector(const uint16_t* p) {
     typedef uint16_t Narrow __attribute__((vector_size(sizeof(Vf) / 2)));
     Narrow narrow;
