@@ -1,4 +1,5 @@
 import { contextMethods } from '#lib/index.js'
+import { contextTable } from './contextTable.js'
 import { optionRow } from './optionRow.js'
 
 const introduction = `# Tracing contexts
@@ -115,5 +116,5 @@ export function contextPage(): string {
     '',
     ...(notes[name] === undefined ? [] : [notes[name], '']),
   ])
-  return [introduction, ...sections, streaming].join('\n')
+  return [introduction, ...sections, ...contextTable(), streaming].join('\n')
 }
