@@ -31,12 +31,17 @@ function uniformPath(path: (position: number) => Oklch, count: number): Oklch[] 
   return result
 }
 
-function colorMap(name: string, colours: Oklch[]): ColorMap {
-  const table = Uint8Array.from(colours.flatMap(oklchToRgb))
+/** The table is made when it is first asked for: it takes a tenth of a second, which no import should. */
+function colorMap(name: string, colours: () => Oklch[]): ColorMap {
+  let made: Uint8Array | undefined
   return {
     name,
-    table,
+    get table() {
+      made ??= Uint8Array.from(colours().flatMap(oklchToRgb))
+      return made
+    },
     at(position) {
+      const { table } = this
       const index = Math.round(Math.min(Math.max(position, 0), 1) * (colorCount - 1)) * 3
       return [table[index]!, table[index + 1]!, table[index + 2]!]
     },
@@ -58,7 +63,7 @@ const half = (colorCount + 1) / 2
  * For values with a sign: blue is negative, white is zero, red is positive. Equal amounts of either sign are equally
  * dark, and the two hues stay apart for people with red-green colour blindness.
  */
-export const divergingColors: ColorMap = colorMap('blue-white-red', [
+export const divergingColors: ColorMap = colorMap('blue-white-red', () => [
   ...uniformPath(position => arm(258, position), half)
     .reverse()
     .slice(0, -1),
@@ -66,8 +71,7 @@ export const divergingColors: ColorMap = colorMap('blue-white-red', [
 ])
 
 /** For values without a sign: from nearly black over purple and orange to light yellow, lightness rising evenly. */
-export const sequentialColors: ColorMap = colorMap(
-  'black-purple-yellow',
+export const sequentialColors: ColorMap = colorMap('black-purple-yellow', () =>
   uniformPath(
     position => ({
       lightness: 0.13 + 0.84 * position,
