@@ -4,8 +4,9 @@
 
 Each case becomes FOLDER/CASE.gguf and FOLDER/CASE.json: input ids, logits, and for cases with a tokenizer texts and
 their ids. Weights in blocks are random bytes, dequantised by the gguf package for PyTorch. Names, the order of rows of
-queries and keys, and the 1 added to Gemma's norms are as llama.cpp's converter writes them; where transformers reads
-GGUF files itself, it must compute the same from the file.
+queries and keys, and the 1 added to Gemma's norms are as llama.cpp's converter writes them. transformers, reading the
+files itself (with accelerate), computes the same bits for llama and llama-blocks; it reads neither the rotary factors of
+llama-stretched nor the caps of gemma2, and takes other sizes of heads for qwen3.
 Made with gguf 0.19.0, transformers 5.18.0, tokenizers 0.23.2 and torch 2.13.0 (CPU, f32, eager attention).
 """
 import importlib.metadata
