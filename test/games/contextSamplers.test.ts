@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { coalitionOf } from '#lib/games/coalition.js'
+import { coalitionOf, membersOf } from '#lib/games/coalition.js'
 import type { CoalitionGame } from '#lib/games/coalitionGame.js'
 import { play } from '#lib/games/play.js'
 import { ContextCitePlayer } from '#lib/games/samplers/contextCite.js'
@@ -148,4 +148,15 @@ test('costs of a tree search: 2K + 1 passes a level at most, log2(n / K) levels'
     [17, 101].map(at => result.kept.includes(at)),
     [true, true],
   )
+})
+
+test('a node is halved at its middle, the left half the smaller one', t => {
+  const asked: number[][] = []
+  const tree = new TreeSearchPlayer(5, 1, nodes => new SingleContributionPlayer(nodes))
+  for (let round = 0; round < 2; round++) {
+    const coalitions = tree.next(100)
+    asked.push(...coalitions.map(coalition => membersOf(coalition)))
+    tree.report(coalitions.map(() => Float64Array.of(0)))
+  }
+  t.deepEqual(asked, [[], [0, 1], [2, 3, 4]])
 })

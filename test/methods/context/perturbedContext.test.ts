@@ -201,3 +201,28 @@ test('texts that TracLLM drops come behind those that it keeps, whatever the sig
   }
   t.true(negative > 0, 'some kept text has a negative score')
 })
+
+test('leave-one-out counts with its weight in the ensemble of TracLLM', async t => {
+  const { model } = await prompted()
+  let counted = 0
+  for (const token of [3, 7, 11, 15, 19]) {
+    const shared = new ResponseScores(
+      await ContextPrompt.fromTokens(model, { ids, spans, response: [token] }),
+    )
+    const scoresOf = async (scoreFunction: 'single' | 'leaveOneOut' | 'denoisedShapley') =>
+      (await new TracLLM(model, { scoreFunction }).attribute(shared)).scores
+    const single = await scoresOf('single')
+    const without = await scoresOf('leaveOneOut')
+    const shapley = await scoresOf('denoisedShapley')
+    const found = await new TracLLM(model, { leaveOneOutWeight: 1000 }).attribute(shared)
+    const weighed = without.map(score => 1000 * score)
+    close(
+      t,
+      found.scores,
+      weighed.map((score, text) => Math.max(single[text]!, score, shapley[text]!)),
+      1e-9,
+    )
+    counted += weighed.filter((score, text) => score === found.scores[text]).length
+  }
+  t.true(counted > 0)
+})

@@ -4,6 +4,8 @@ import { explainGeneration, loadModel, type Model, ReAGent, type ReAGentOptions,
 import { explainedSequence } from '#lib/methods/generation/explainedSequence.js'
 import { maskedReplacements } from '#lib/methods/generation/maskedReplacements.js'
 import { logitsBehind, logProbabilities } from '#lib/methods/generation/predictionScores.js'
+import { predictToken } from '#lib/methods/generation/predictToken.js'
+import { ReAGentChain, runChains, softmaxOver } from '#lib/methods/generation/reAGentChain.js'
 import {
   classReplacements,
   type Replacements,
@@ -266,4 +268,31 @@ test('tokens that are never replaced are not told as replaced by themselves', as
     found.warnings.map(({ code }) => code),
     [],
   )
+})
+
+test('the mean is over the chains that stopped, where any did', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const ids = [1, 5, 9, 14, 22, 30, 7, 11, 3]
+  const { vocabulary } = model.checkpoint!.decoder!
+  const replacements = uniformReplacements(Array.from({ length: vocabulary }, (_, id) => id))
+  let mixed = 0
+  for (let seed = 0; seed < 6; seed++) {
+    const options = { ratio: 0.3, topK: 4, keep: 3, maxSteps: 3, seed }
+    const found = await new ReAGent(model, { ...options, replacement: 'uniform' }).attribute({
+      input_ids: idsTensor([ids]),
+    })
+    const places = ids.map((_, at) => at)
+    const chains = [0, 1, 2, 3, 4].map(chain => new ReAGentChain(ids, places, replacements, options, chain))
+    const predict = predictToken(model, found.targets[0]!.index!, 64)
+    const { probability } = (await predict([ids]))[0]!
+    await runChains(chains, predict, probability, options, 1)
+    const stopped = chains.filter(chain => chain.stopped)
+    const counted = stopped.length > 0 ? stopped : chains
+    if (stopped.length > 0 && stopped.length < 5) mixed++
+    for (const [at, score] of found.scores().data.entries()) {
+      const mean = counted.reduce((sum, chain) => sum + softmaxOver(chain.scores, places)[at]!, 0)
+      t.true(Math.abs(Number(score) - mean / counted.length) < 1e-5)
+    }
+  }
+  t.true(mixed > 0)
 })

@@ -145,3 +145,19 @@ test('a chain that stopped is frozen', async t => {
   t.deepEqual([...first.scores], before)
   t.is(second.steps, 20)
 })
+
+test('a chain stops where the token is among the topK most likely, and nowhere below', async t => {
+  const ranked =
+    (rank: number): Predict =>
+    async rows =>
+      rows.map(() => ({ probability: 0.5, rank }))
+  for (const [rank, steps] of [
+    [2, 1],
+    [3, 6],
+  ] as const) {
+    const chain = chainOf([1, 2, 3, 4, 5], { maxSteps: 6 })
+    await runChains([chain], ranked(rank), 0.5, { topK: 3, maxSteps: 6 }, 8)
+    t.is(chain.stopped, rank < 3)
+    t.is(chain.steps, steps)
+  }
+})
