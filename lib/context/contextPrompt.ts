@@ -4,7 +4,14 @@ import { generating } from '../language/decoding.js'
 import { promptTokens } from '../language/generator.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectObject, expectOneOf, expectString } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  expectString,
+  typeError,
+} from '../validate.js'
 import { type FrameOptions, type PromptFrame, promptFrame } from './promptFrame.js'
 import { type ContextText, joinPassages, type SegmentOptions, segmentText } from './segmentText.js'
 import { placeTokens } from './tokenOffsets.js'
@@ -411,13 +418,20 @@ async function responseTokens(
   signal?: AbortSignal,
 ): Promise<ResponseTokens> {
   const { tokenizer } = model
+  if (typeof response !== 'string' && !Array.isArray(response))
+    throw typeError('response', 'a text or token ids', response)
   if (response.length === 0) throw new AscribeError('INPUT_VALUE', 'The response is empty')
   if (typeof response !== 'string') {
     const ids = await promptTokens(model, response, signal)
     if (tokenizer === undefined) return { ids }
     return { ids, ...(await placeTokens(tokenizer, ids, { before, signal })) }
   }
-  const { ids, offsets } = await tokenizer!.encode(response, { specials, signal })
+  if (tokenizer === undefined)
+    throw new AscribeError(
+      'TOKENIZER_REQUIRED',
+      `Model ${model.name} has no tokenizer: give the response as token ids`,
+    )
+  const { ids, offsets } = await tokenizer.encode(response, { specials, signal })
   if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The response has no token')
   return { ids, text: response, spans: spansOf(offsets) }
 }

@@ -180,3 +180,16 @@ test('the chat template of a GGUF file is put around a context as that of a fold
   t.deepEqual(usual.ids, chat.ids)
   t.notDeepEqual(usual.ids, plain.ids)
 })
+
+test('a response that is none is refused with a code', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const given = { ids: [1, 5, 6], spans: [{ start: 1, end: 2 }] }
+  for (const [response, code] of [
+    [null, 'OPTION_TYPE'],
+    [5, 'OPTION_TYPE'],
+    [{ length: 0 }, 'OPTION_TYPE'],
+    ['x', 'TOKENIZER_REQUIRED'],
+    [[], 'INPUT_VALUE'],
+  ] as const)
+    await t.throwsAsync(ContextPrompt.fromTokens(model, { ...given, response } as never), { code })
+})
