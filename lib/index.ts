@@ -168,6 +168,7 @@ export {
   type TcavOptions,
   type TcavResult,
 } from './methods/concepts/tcav.js'
+export { At2, type At2FitOptions, type At2Options } from './methods/context/at2.js'
 export {
   AttnTrace,
   type AttnTraceOptions,
@@ -178,6 +179,7 @@ export { ContextCite, type ContextCiteOptions } from './methods/context/contextC
 export { ContextLeaveOneOut } from './methods/context/contextLeaveOneOut.js'
 export { ContextShapley, type ContextShapleyOptions } from './methods/context/contextShapley.js'
 export { DenoisedShapley, type DenoisedShapleyOptions } from './methods/context/denoisedShapley.js'
+export type { TrainedWeights } from './methods/context/headWeightTraining.js'
 export { PerturbedContext, type TracedContext } from './methods/context/perturbedContext.js'
 export {
   type ContextMethod,

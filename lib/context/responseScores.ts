@@ -142,12 +142,17 @@ export function rowGroups(lengths: readonly number[], response: number, vocabula
   return groups
 }
 
-/** Log-odds of the tokens that each row ends with. */
-async function logOddsOf(
+/**
+ * Log-odds of the tokens that each row ends with.
+ *
+ * @param masks Of each row's tokens, 1 for those that may be read. Default: all may.
+ */
+export async function logOddsOf(
   model: Model,
   group: readonly (readonly number[])[],
   response: readonly number[],
   signal?: AbortSignal,
+  masks?: readonly (readonly number[])[],
 ): Promise<Float64Array[]> {
   const { decoder, checkpoint } = generating(model)
   const longest = Math.max(...group.map(ids => ids.length))
@@ -161,10 +166,15 @@ async function logOddsOf(
     integers([...list, ...new Array<number>(count - list.length).fill(0)])
   const sizes = { B: group.length, T: length, R: count }
   const [odds] = await model.runPlan(
-    `respond ${JSON.stringify(sizes)}`,
-    () => responseGraph(decoder, checkpoint.weights),
+    `respond ${masks === undefined ? '' : 'masked '}${JSON.stringify(sizes)}`,
+    () => responseGraph(decoder, checkpoint.weights, masks !== undefined),
     // Filled up behind their ends, where causal attention does not look.
-    { input_ids: padded(group, 0, true, length), rows: filled(rows), targets: filled(targets) },
+    {
+      input_ids: padded(group, 0, true, length),
+      rows: filled(rows),
+      targets: filled(targets),
+      ...(masks === undefined ? {} : { attention_mask: padded(masks, 1, true, length) }),
+    },
     { sizes },
     signal,
   )

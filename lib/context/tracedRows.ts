@@ -91,3 +91,27 @@ export async function traceRows(
       take(at, all.subarray(k * count * length, (k + 1) * count * length), length)
   }
 }
+
+/**
+ * Attention of chosen rows head by head: one array for each layer, [heads, rows, tokens]. For texts of which every head
+ * is wanted; memory is that of all heads' rows.
+ */
+export async function headRows(
+  model: Model,
+  { ids, firstRow, endRow }: TracedText,
+  signal?: AbortSignal,
+): Promise<{ layers: Float32Array[]; stride: number }> {
+  const { decoder } = generating(model)
+  const length = plannedLength(ids.length, decoder.contextLength)
+  const count = endRow - firstRow
+  const sizes = { B: 1, T: length, R: count }
+  const places = BigInt64Array.from({ length: count }, (_, k) => BigInt(firstRow + k))
+  const found = await model.runPlan(
+    `trace apart ${JSON.stringify(sizes)}`,
+    () => tracingGraphOf(model, 'apart').graph,
+    { input_ids: padded([ids], 0, true, length), rows: createTensor('i64', [1, count], places) },
+    { sizes },
+    signal,
+  )
+  return { layers: found.map(({ data }) => data as Float32Array), stride: length }
+}

@@ -1,24 +1,32 @@
 import { AscribeError } from '../errors.js'
-import { type TracedLayer, type TracingGraph, tracingGraph } from '../frontends/checkpoints/tracingGraph.js'
+import {
+  type HeadReduction,
+  type TracedLayer,
+  type TracingGraph,
+  tracingGraph,
+} from '../frontends/checkpoints/tracingGraph.js'
 import type { Model } from '../model/model.js'
 import { typeError } from '../validate.js'
 import { generating } from './decoding.js'
 
-const graphs = new WeakMap<Model, TracingGraph>()
+const graphs = new WeakMap<Model, Map<HeadReduction, TracingGraph>>()
 
 /** The layers whose attention is read, in order. @throws AscribeError MODEL_CAPABILITY */
 export function tracedLayers(model: Model): readonly TracedLayer[] {
   return tracingGraphOf(model).layers
 }
 
-export function tracingGraphOf(model: Model): TracingGraph {
-  const known = graphs.get(model)
+/** The graph that reads attention, made once for each model. @throws AscribeError MODEL_CAPABILITY */
+export function tracingGraphOf(model: Model, reduction: HeadReduction = 'weighted'): TracingGraph {
+  const own = graphs.get(model) ?? new Map<HeadReduction, TracingGraph>()
+  graphs.set(model, own)
+  const known = own.get(reduction)
   if (known !== undefined) return known
   const { decoder, checkpoint } = generating(model)
   if (decoder.encode !== undefined)
     throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`)
-  const made = tracingGraph(decoder, checkpoint.weights, 'weighted')
-  graphs.set(model, made)
+  const made = tracingGraph(decoder, checkpoint.weights, reduction)
+  own.set(reduction, made)
   return made
 }
 
@@ -31,7 +39,7 @@ export function headWeightsOf(model: Model, given?: ArrayLike<number>): Float32A
   const layers = tracedLayers(model)
   const heads = layers.reduce((sum, layer) => sum + layer.heads, 0)
   if (given === undefined) return new Float32Array(heads).fill(1 / heads)
-  if (typeof given !== 'object' || given === null || typeof given.length !== 'number')
+  if (given === null || typeof given !== 'object' || typeof given.length !== 'number')
     throw typeError('headWeights', 'a list of numbers', given)
   if (given.length !== heads)
     throw new AscribeError(

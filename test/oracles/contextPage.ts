@@ -1,4 +1,5 @@
 import { contextMethods } from '#lib/index.js'
+import { at2FitOptions } from '#lib/methods/context/at2.js'
 import { contextTable } from './contextTable.js'
 import { optionRow } from './optionRow.js'
 
@@ -67,6 +68,21 @@ texts that a search dropped (which are not \`kept\`) behind all others,
 `
 
 const notes: Readonly<Record<string, string>> = {
+  At2: `A text's score is the sum over its tokens and the mean over the response's (AttnTrace has a mean of the most read ones);
+weights may be below 0, and so may scores. Weights are learnt once for a model, from prompts with responses: under random
+masks, which hide single tokens of the context from attention, the weighted attention of what is kept should go along with
+how likely each sentence of the response is (negative Pearson correlation, Adam, a rate that falls to 0 along a cosine).
+
+\`\`\`ts
+const { weights, losses } = await At2.fit(model, examples, { signal })
+const found = await new At2(model, { headWeights: weights }).attribute({ context, question, response })
+\`\`\`
+
+| option of \`At2.fit\` | values | default | what it does |
+|---|---|---|---|
+${Object.entries(at2FitOptions)
+  .map(([option, spec]) => optionRow(option, spec))
+  .join('\n')}`,
   AttnTrace: `Attention is reduced inside its kernel, row by row, while queries and keys are there: no matrix and no layer's states
 are kept, and nothing behind the last layer's keys is computed. Sums are in f32; the model's own scale, caps and windows
 hold. \`headWeights\` weighs heads (one for each head of each layer). \`trace\` keeps the rows of the response's tokens, so that

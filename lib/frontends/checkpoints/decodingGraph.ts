@@ -99,13 +99,20 @@ export function scoringGraph(decoder: CausalDecoder, weights: CheckpointWeights)
 /**
  * Log-odds of given tokens, log(p / (1 - p)): as {@link scoringGraph}, but each row gives the logit of its token less the
  * logarithm of the sum of all others' exponentials, [R].
+ *
+ * @param isMasked Whether `attention_mask` [B, T] says which tokens may be read; positions stay.
  */
-export function responseGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
+export function responseGraph(
+  decoder: CausalDecoder,
+  weights: CheckpointWeights,
+  isMasked = false,
+): GraphDescription {
   const net = new Network(weights)
   const ids = i64(net, 'input_ids', ['B', 'T'])
+  const kept = isMasked ? i64(net, 'attention_mask', ['B', 'T']) : undefined
   const rows = i64(net, 'rows', ['R'])
   const targets = net.unsqueeze(i64(net, 'targets', ['R']), 1)
-  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true, kept))
   const logits = logitsOfRows(net, decoder, hidden, rows)
   const chosen = net.apply('gatherElements', [logits, targets], { axis: 1 })
   const isChosen = net.apply('equal', [net.counted(logits, 1), targets])

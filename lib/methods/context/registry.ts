@@ -5,6 +5,7 @@ import type { Model } from '../../model/model.js'
 import { expectString } from '../../validate.js'
 import type { OptionSchema } from '../options.js'
 import { foldedName } from '../registry.js'
+import { at2Options } from './at2.js'
 import { attnTraceOptions, type TraceOptions } from './attnTrace.js'
 import { perturbedContextEntries } from './perturbedContextEntries.js'
 
@@ -39,6 +40,17 @@ export const contextMethods: readonly ContextMethodEntry[] = [
     load: async () => {
       const { AttnTrace } = await import('./attnTrace.js')
       return (model, options) => new AttnTrace(model, options)
+    },
+  },
+  {
+    name: 'At2',
+    summary:
+      "Sum of each text's attention, weighed by weights that heads have learnt (`At2.fit`), or their mean: one forward pass.",
+    source: 'Cohen-Wang, Chuang and Madry 2025, arXiv 2504.13752; numbers of its code',
+    options: at2Options,
+    load: async () => {
+      const { At2 } = await import('./at2.js')
+      return (model, options) => new At2(model, options)
     },
   },
   ...perturbedContextEntries,

@@ -1,0 +1,136 @@
+import test from 'ava'
+import { At2, AttnTrace, ContextPrompt, loadModel, type Model } from '#lib/index.js'
+import { headWeightsOf } from '#lib/language/headWeights.js'
+import { headFeatures, jointLogOdds, responseSentences } from '#lib/methods/context/headFeatures.js'
+import { correlationLoss, trainHeadWeights } from '#lib/methods/context/headWeightTraining.js'
+import { modelAttention } from '../../oracles/modelAttention.js'
+import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
+
+const near = (actual: number, expected: number, tolerance: number) => Math.abs(actual - expected) < tolerance
+
+const ids = [1, ...Array.from({ length: 12 }, (_, at) => 3 + ((at * 7) % 25)), 4, 5]
+const spans = Array.from({ length: 4 }, (_, at) => ({ start: 1 + 3 * at, end: 4 + 3 * at }))
+const promptOf = (model: Model, response = [13, 14, 3]) =>
+  ContextPrompt.fromTokens(model, { ids, spans, response })
+
+test('the worked example: log-odds of masks, and their loss', t => {
+  const logOdds = (...probabilities: number[]) => probabilities.map(p => Math.log(p / (1 - p)))
+  const values = [
+    [0.1, 0.2],
+    [0.15, 0.6],
+    [0.4, 0.3],
+    [0.5, 0.9],
+  ].map(pair => jointLogOdds(logOdds(...pair)))
+  for (const [at, expected] of [-3.8918202981, -2.3136349292, -1.9924301647, -0.2006706955].entries())
+    t.true(near(values[at]!, expected, 1e-9))
+  const sources = [
+    [0.3, 0.1],
+    [0.05, 0.2],
+  ]
+  const masks = [
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ]
+  const features = masks.flatMap(mask =>
+    [0, 1].map(head => mask.reduce((sum, kept, source) => sum + (2 * kept - 1) * sources[source]![head]!, 0)),
+  )
+  const theta = Float64Array.of(0.75, -0.25)
+  const target = { features: Float32Array.from(features), values: Float64Array.from(values) }
+  const { loss, gradient } = correlationLoss(target, theta)
+  t.true(near(loss, -0.7235353075, 1e-7))
+  for (const head of [0, 1]) {
+    const moved = (step: number) =>
+      correlationLoss(
+        target,
+        theta.map((value, at) => value + (at === head ? step : 0)),
+      )
+    t.true(near(gradient[head]!, (moved(1e-5).loss - moved(-1e-5).loss) / 2e-5, 1e-7))
+  }
+  // Values that do not vary teach nothing.
+  t.deepEqual(correlationLoss({ ...target, values: new Float64Array(4) }, theta), {
+    loss: -0,
+    gradient: new Float64Array(2),
+    isDefined: false,
+  })
+})
+
+test('training finds the head that goes along with the values', async t => {
+  const examples = Array.from({ length: 6 }, (_, example) => {
+    const features = Float32Array.from({ length: 8 * 3 }, (_, at) =>
+      Math.sin(1.7 * (at + 1) ** 2 + 5 * example),
+    )
+    return [{ features, values: Float64Array.from({ length: 8 }, (_, mask) => 2 * features[mask * 3 + 1]!) }]
+  })
+  const options = { steps: 300, batch: 6, learningRate: 0.01, clip: 1, seed: 4 }
+  const { weights, losses } = await trainHeadWeights(examples, 3, options)
+  t.true(
+    near(
+      weights.reduce((sum, value) => sum + Math.abs(value), 0),
+      1,
+      1e-12,
+    ),
+  )
+  t.true(weights[1]! > 0.9)
+  t.true(losses.at(-1)! < -0.99 && losses.at(-1)! < losses[0]!)
+  t.deepEqual((await trainHeadWeights(examples, 3, options)).weights, weights)
+})
+
+test('with uniform weights a score is the mean over heads of the sum of attention', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const prompt = await promptOf(model)
+  const found = await new At2(model).attribute(prompt)
+  const plain = await new AttnTrace(model, { q: 1, avgK: 1000, rows: 'predicting' }).attribute(prompt)
+  for (const [text, score] of found.scores.entries()) t.true(near(score / (3 * plain.scores[text]!), 1, 1e-6))
+  const heads = headWeightsOf(model).length
+  t.throws(() => new At2(model, { headWeights: new Float32Array(heads + 1) }), { code: 'INPUT_SHAPE' })
+  const negative = await new At2(model, { headWeights: new Float32Array(heads).fill(-1 / heads) }).attribute(
+    prompt,
+  )
+  t.true(negative.scores.every(score => score < 0))
+})
+
+test('features are signed sums of every head, values those of masks that hide nothing', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const prompt = await promptOf(model)
+  const [target] = await headFeatures(prompt, { masks: 3, keep: 1, seed: 0, example: 0 })
+  const layers = await modelAttention(model, [...ids, 13, 14, 3])
+  const expected = layers.flatMap(({ heads, data }) =>
+    Array.from({ length: heads }, (_, head) => {
+      let sum = 0
+      for (let row = 14; row < 17; row++)
+        for (let at = 1; at < 13; at++) sum += data[(head * 18 + row) * 18 + at]! / 3
+      return sum
+    }),
+  )
+  t.is(target!.features.length, 3 * expected.length)
+  for (const [at, value] of target!.features.entries())
+    t.true(near(value, expected[at % expected.length]!, 1e-5))
+  const { ResponseScores } = await import('#lib/index.js')
+  const { fullCoalition } = await import('#lib/games/coalition.js')
+  const [odds] = await new ResponseScores(prompt).logOdds([fullCoalition(4)])
+  for (const value of target!.values) t.true(near(value, jointLogOdds(odds!), 1e-4))
+})
+
+test('weights are learnt from responses, and equal seeds learn equal ones', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const examples = [await promptOf(model), await promptOf(model, [6, 7])]
+  const options = { masks: 8, steps: 5, batch: 4 }
+  const { weights, losses } = await At2.fit(model, examples, options)
+  t.is(weights.length, headWeightsOf(model).length)
+  t.is(losses.length, 5)
+  t.true(losses.every(loss => loss >= -1 && loss <= 1))
+  t.deepEqual((await At2.fit(model, examples, options)).weights, weights)
+  await new At2(model, { headWeights: weights }).attribute(examples[0]!)
+  await t.throwsAsync(At2.fit(model, []), { code: 'INPUT_VALUE' })
+  await t.throwsAsync(At2.fit(model, examples, { masks: 1 }), { code: 'OPTION_RANGE' })
+})
+
+test("a response's sentences are its tokens", t => {
+  const text = 'One two. Three.'
+  const at = (start: number, end: number) => ({ start, end })
+  const spans = [at(0, 3), at(4, 7), at(7, 8), at(9, 14), at(14, 15), null]
+  t.deepEqual(responseSentences({ ids: [1, 2, 3, 4, 5, 6], text, spans }), [at(0, 3), at(3, 6)])
+  t.deepEqual(responseSentences({ ids: [1, 2] }), [at(0, 2)])
+})
