@@ -90,7 +90,7 @@ const subsetsOfRound = 5
  * averaged over `B` random subsets of the texts, so that texts that say the same do not share their attention away.
  *
  * Scores are mean attention weights (0 to 1, usually 1e-5 to 1e-2), with standard errors over subsets. They do not prove
- * causes: see {@link removalCheck}. The model's own scale of scores and its windows are honoured, sums are in f32.
+ * causes: see {@link answerWithout}, which asks again without them. The model's own scale of scores and its windows are honoured, sums are in f32.
  *
  * @example
  * const found = await new AttnTrace(model).attribute({ context, question: 'Who won?', response: 'Anna' })
