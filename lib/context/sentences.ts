@@ -36,6 +36,29 @@ function goesOn(sentence: string, next: string): boolean {
   return (endings.has(plain) || initials.test(word)) && !starters.has(first)
 }
 
+/** The segmenter's time grows with the square of what it is given. */
+const windowUnits = 4096
+
+/** The sentences of UAX 29, one behind the other. */
+export function* unicodeSentences(text: string): Generator<string> {
+  let [from, size] = [0, windowUnits]
+  while (from < text.length) {
+    const window = text.slice(from, from + size)
+    const isLast = from + size >= text.length
+    // Whether a sentence ends can hang on the next letter, however far; the last sentence may go on behind the window.
+    const known = isLast ? window.length : window.search(/\p{L}[^\p{L}]*$/u)
+    let settled = 0
+    for (const { segment, index } of segmenter.segment(window)) {
+      const end = index + segment.length
+      if (!isLast && (end > known || end === window.length)) break
+      yield segment
+      settled = end
+    }
+    size = settled === 0 ? size * 2 : windowUnits
+    from += settled
+  }
+}
+
 /**
  * Where the sentences of a text end, in UTF-16 units: by Unicode's rules (UAX 29; decimals, web addresses, closing quotes
  * and ellipses before small letters are inside), but not behind abbreviations and initials. A line break ends a sentence,
@@ -46,7 +69,7 @@ export function sentenceEnds(text: string): number[] {
   /** The end of what is not cut yet, as much as is looked at, and whether there is more than white space in it. */
   let [open, isOpen] = ['', false]
   let at = 0
-  for (const { segment } of segmenter.segment(text)) {
+  for (const segment of unicodeSentences(text)) {
     const hasLetters = segment.trim() !== ''
     if (isOpen && hasLetters && !goesOn(open, segment)) {
       ends.push(at)

@@ -1,5 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { unicodeSentences } from '#lib/context/sentences.js'
 import { contextUnits, joinPassages, segmentText } from '#lib/index.js'
 
 const texts = (context: string, options = {}) => segmentText(context, options).map(({ text }) => text)
@@ -86,8 +87,37 @@ test('spans of the caller are checked', t => {
   t.throws(() => segmentText('a', { unit: 'lines' as never }), { code: 'OPTION_RANGE' })
 })
 
-test('a text of nothing but abbreviations is cut in time that grows with its length', t => {
-  const text = 'Mr. '.repeat(100_000)
+test('sentences found window by window are those of the whole text', t => {
+  const parts = [
+    'Anna came. ',
+    'She saw 3.5 of them! ',
+    '"Why?" he said. ',
+    '... and on ',
+    '12. 13. 14. ',
+    'Mr. Smith\n',
+    '😀. ',
+    '\r\n',
+    'x',
+    '. ',
+    '  ',
+  ]
+  const long = fc.array(fc.constantFrom(...parts), { minLength: 3000, maxLength: 3000, size: 'max' })
+  for (const drawn of fc.sample(long, { numRuns: 5, seed: 7 })) {
+    const text = drawn.join('')
+    t.true(text.length > 3 * 4096)
+    const whole = new Intl.Segmenter('en', { granularity: 'sentence' }).segment(text)
+    t.deepEqual(
+      [...unicodeSentences(text)],
+      Array.from(whole, ({ segment }) => segment),
+    )
+  }
+  // Undecided until the letter at its end.
+  const undecided = `One. ${'1, '.repeat(5000)}two. Three.`
+  t.is([...unicodeSentences(undecided)][0], undecided.slice(0, -6))
+})
+
+test('a text of nothing but abbreviations is one sentence', t => {
+  const text = 'Mr. '.repeat(5_000)
   t.deepEqual(
     segmentText(text).map(({ start, end }) => [start, end]),
     [[0, text.length]],
