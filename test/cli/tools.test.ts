@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { createTensor, loadModel, methods, readNpy, writeNpy } from '#lib/index.js'
+import { contextMethods, createTensor, loadModel, methods, readNpy, writeNpy } from '#lib/index.js'
 import { valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { repositoryRoot } from '../oracles/repository.js'
 import { temporaryFolder } from '../oracles/temporaryFolder.js'
@@ -142,7 +142,7 @@ test.serial('methods lists what the registry has, and every option of one', asyn
   t.is(code, 0)
   t.deepEqual(
     JSON.parse(out).map((entry: { name: string }) => entry.name),
-    methods.map(entry => entry.name),
+    [...methods, ...contextMethods].map(entry => entry.name),
   )
   const one = await runCli(['methods', 'integrated-gradients'])
   t.regex(one.out, /maximumSteps/)
@@ -151,6 +151,12 @@ test.serial('methods lists what the registry has, and every option of one', asyn
 
 test.serial('every method of the registry carries its own name and takes its own defaults', async t => {
   const loaded = await loadModel(model)
+  const writer = await loadModel(join(repositoryRoot, 'models', 'keys-transformer'))
+  for (const entry of contextMethods) {
+    const create = await entry.load()
+    t.notThrows(() => create(writer, {}), entry.name)
+    t.throws(() => create(writer, { nonsense: 1 }), { code: 'OPTION_UNKNOWN' }, entry.name)
+  }
   for (const entry of methods) {
     const create = await entry.load()
     const defaults = Object.fromEntries(
@@ -160,9 +166,10 @@ test.serial('every method of the registry carries its own name and takes its own
     )
     // Which value holds a model's features nobody can guess; that it was not named is asked for by its own test.
     const named = entry.name === 'Smdl' ? { features: 'features' } : {}
-    t.is(create(loaded, { ...defaults, ...named }).identity().name, entry.name)
-    t.deepEqual(create(loaded, { ...defaults, ...named }).identity(), create(loaded, named).identity())
-    t.throws(() => create(loaded, { nonsense: 1 }), { code: 'OPTION_UNKNOWN' }, entry.name)
+    const suited = ['ReAGent', 'ValueZeroing'].includes(entry.name) ? writer : loaded
+    t.is(create(suited, { ...defaults, ...named }).identity().name, entry.name)
+    t.deepEqual(create(suited, { ...defaults, ...named }).identity(), create(suited, named).identity())
+    t.throws(() => create(suited, { nonsense: 1 }), { code: 'OPTION_UNKNOWN' }, entry.name)
   }
 })
 

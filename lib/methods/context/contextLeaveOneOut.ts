@@ -1,6 +1,8 @@
 import { coalitionOf } from '../../games/coalition.js'
 import { LeaveOneOutPlayer } from '../../games/samplers/leaveOneOut.js'
+import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
+import { resolveOptions } from '../options.js'
 import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
 
 /**
@@ -12,6 +14,11 @@ import { type FoundScores, PerturbedContext, type PlayContext } from './perturbe
 export class ContextLeaveOneOut extends PerturbedContext {
   protected readonly unit = 'nats'
 
+  /** @param options None so far. */
+  constructor(model: Model, options: Record<string, unknown> = {}) {
+    super(model)
+    resolveOptions({}, options)
+  }
   identity(): MethodIdentity {
     return { name: 'ContextLeaveOneOut', options: {} }
   }

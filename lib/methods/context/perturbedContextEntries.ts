@@ -37,7 +37,7 @@ export const perturbedContextEntries: readonly ContextMethodEntry[] = [
     options: {},
     load: async () => {
       const { SingleTextContribution } = await import('./singleTextContribution.js')
-      return model => new SingleTextContribution(model)
+      return (model, options) => new SingleTextContribution(model, options)
     },
   },
   {
@@ -48,7 +48,7 @@ export const perturbedContextEntries: readonly ContextMethodEntry[] = [
     options: {},
     load: async () => {
       const { ContextLeaveOneOut } = await import('./contextLeaveOneOut.js')
-      return model => new ContextLeaveOneOut(model)
+      return (model, options) => new ContextLeaveOneOut(model, options)
     },
   },
   {

@@ -1,5 +1,7 @@
 import { SingleContributionPlayer } from '../../games/samplers/singleContribution.js'
+import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
+import { resolveOptions } from '../options.js'
 import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
 
 /**
@@ -11,6 +13,11 @@ import { type FoundScores, PerturbedContext, type PlayContext } from './perturbe
 export class SingleTextContribution extends PerturbedContext {
   protected readonly unit = 'nats'
 
+  /** @param options None so far. */
+  constructor(model: Model, options: Record<string, unknown> = {}) {
+    super(model)
+    resolveOptions({}, options)
+  }
   identity(): MethodIdentity {
     return { name: 'SingleTextContribution', options: {} }
   }
