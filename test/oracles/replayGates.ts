@@ -23,7 +23,9 @@ export async function replayGates(
     }
   const wanted: { node: number; value: number; isPlace: boolean }[] = []
   graph.nodes.forEach((node, at) => {
-    if (gates.has(node.op)) wanted.push({ node: at, value: node.inputs[0]!, isPlace: false })
+    // By what came out of it: asked for what went in, a plan would not fuse it, and fused and bare convolutions differ in
+    // their last bits.
+    if (gates.has(node.op)) wanted.push({ node: at, value: node.outputs[0]!, isPlace: false })
     if (node.op !== 'maxPool') return
     if (node.outputs.length < 2) {
       graph.values.push({ kind: 'result' })
@@ -86,21 +88,20 @@ export async function replayGates(
   return { ...graph, nodes: graph.nodes.flatMap((node, at) => insert.get(at) ?? [node]) }
 }
 
-/** y = slope * x + offset, element by element, on the piece that x lies in. */
-function pieces(node: NodeDescription, x: Float32Array): { slope: Float32Array; offset: Float32Array } {
-  const slope = new Float32Array(x.length)
-  const offset = new Float32Array(x.length)
+/** y = slope * x + offset, element by element, on the piece that gave y. */
+function pieces(node: NodeDescription, y: Float32Array): { slope: Float32Array; offset: Float32Array } {
+  const slope = new Float32Array(y.length)
+  const offset = new Float32Array(y.length)
   const {
     alpha = 0.01,
     min = Number.NEGATIVE_INFINITY,
     max = Number.POSITIVE_INFINITY,
   } = node.attributes as Record<string, number>
-  for (const [at, value] of x.entries()) {
+  for (const [at, value] of y.entries()) {
     if (node.op === 'relu') slope[at] = value > 0 ? 1 : 0
     else if (node.op === 'leakyRelu') slope[at] = value > 0 ? 1 : alpha
-    else if (value < min) offset[at] = min
-    else if (value > max) offset[at] = max
-    else slope[at] = 1
+    else if (value > min && value < max) slope[at] = 1
+    else offset[at] = value
   }
   return { slope, offset }
 }
