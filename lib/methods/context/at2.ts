@@ -1,17 +1,17 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
-import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
+import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
 import { traceRows } from '../../context/tracedRows.js'
 import { AscribeError } from '../../errors.js'
 import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
-import { expectKnownKeys, expectObject } from '../../validate.js'
+import { expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, resolveOptions } from '../options.js'
 import { scoreSamples, tokenScores, warningsOf } from './attentionTrace.js'
 import type { TraceOptions } from './attnTrace.js'
 import { headFeatures } from './headFeatures.js'
 import { type TrainedWeights, type TrainingTarget, trainHeadWeights } from './headWeightTraining.js'
-import { checkedSpan } from './span.js'
+import { openPrompt, openTrace } from './openTrace.js'
 
 export const at2Options = {
   topK: { kind: 'integer', default: 5, minimum: 1, description: 'Texts that are listed first.' },
@@ -105,15 +105,9 @@ export class At2 {
     given: ContextRequest | ContextPrompt,
     options: TraceOptions = {},
   ): Promise<ContextAttribution> {
-    expectObject('trace options', options)
-    expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
     const { model } = this
-    const prompt =
-      given instanceof ContextPrompt ? given : await ContextPrompt.create(model, given, options.signal)
-    if (prompt.model !== model)
-      throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
+    const { prompt, span } = await openTrace(model, given, options)
     const { ids: response } = prompt.answered()
-    const span = checkedSpan(options.span, response.length)
     const began = performance.now()
     const { ids, spans } = await prompt.allTokens()
     const firstRow = ids.length - 1 + span.start
@@ -186,9 +180,7 @@ export class At2 {
     const heads = headWeightsOf(model).length
     const found: TrainingTarget[][] = []
     for await (const each of examples) {
-      const prompt = each instanceof ContextPrompt ? each : await ContextPrompt.create(model, each, signal)
-      if (prompt.model !== model)
-        throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
+      const prompt = await openPrompt(model, each, signal)
       found.push(
         await headFeatures(prompt, { masks, keep, seed: training.seed, example: found.length, signal }),
       )

@@ -1,15 +1,14 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
-import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
+import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
 import { type TracedText, traceRows } from '../../context/tracedRows.js'
-import { AscribeError } from '../../errors.js'
 import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
+import { expectInteger, expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { scoreSamples, type TraceSample, tokenScores, warningsOf } from './attentionTrace.js'
-import { checkedSpan } from './span.js'
+import { openTrace } from './openTrace.js'
 import { drawSubsets, subsetSize } from './subsets.js'
 
 export const attnTraceOptions = {
@@ -122,7 +121,7 @@ export class AttnTrace {
     given: ContextRequest | ContextPrompt,
     options: TraceOptions = {},
   ): Promise<ContextAttribution> {
-    const { prompt, span } = await this.#open(given, options)
+    const { prompt, span } = await openTrace(this.model, given, options)
     const began = performance.now()
     const read = await this.#read(prompt, span, true, options)
     return this.#result(prompt, span, read, { first: 0, end: 1 }, performance.now() - began)
@@ -130,7 +129,7 @@ export class AttnTrace {
 
   /** Keeps the attention of every row, so that any span of the response is answered without another pass. */
   async trace(given: ContextRequest | ContextPrompt, options: TraceOptions = {}): Promise<ResponseTrace> {
-    const { prompt, span } = await this.#open(given, options)
+    const { prompt, span } = await openTrace(this.model, given, options)
     const began = performance.now()
     const read = await this.#read(prompt, span, false, options)
     const milliseconds = performance.now() - began
@@ -142,16 +141,6 @@ export class AttnTrace {
 
   get #extraRows(): number {
     return this.options.rows === 'attntrace' ? 1 : 0
-  }
-
-  async #open(given: ContextRequest | ContextPrompt, options: TraceOptions) {
-    expectObject('trace options', options)
-    expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
-    const prompt =
-      given instanceof ContextPrompt ? given : await ContextPrompt.create(this.model, given, options.signal)
-    if (prompt.model !== this.model)
-      throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
-    return { prompt, span: checkedSpan(options.span, prompt.answered().ids.length) }
   }
 
   async #read(prompt: ContextPrompt, span: Span, fold: boolean, options: TraceOptions): Promise<Reading> {

@@ -8,11 +8,11 @@ import { type CoalitionPlayer, play } from '../../games/play.js'
 import type { SamplerResult } from '../../games/samplers/samplerResult.js'
 import { generating } from '../../language/decoding.js'
 import type { Model } from '../../model/model.js'
-import type { Span } from '../../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectObject } from '../../validate.js'
+import { expectKnownKeys, expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import type { TraceOptions } from './attnTrace.js'
+import { checkedSpan } from './span.js'
 
 /** What is traced: a request, a prompt that was made of one, or scores of one that others have asked before. */
 export type TracedContext = ContextRequest | ContextPrompt | ResponseScores
@@ -113,13 +113,6 @@ export abstract class PerturbedContext {
       throw new AscribeError('OPTION_RANGE', 'The prompt is for another model than the method')
     return scores
   }
-}
-
-function checkedSpan(span: Span | undefined, tokens: number): Span {
-  if (span === undefined) return { start: 0, end: tokens }
-  expectObject('span', span)
-  const start = expectInteger('span.start', span.start, 0, tokens - 1)
-  return { start, end: expectInteger('span.end', span.end, start + 1, tokens) }
 }
 
 function detailsOf({ samples, full, empty, intercept, details }: FoundScores): { [name: string]: Json } {

@@ -1,5 +1,5 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
-import { ContextPrompt, type ContextQuestion } from '../../context/contextPrompt.js'
+import type { ContextPrompt, ContextQuestion } from '../../context/contextPrompt.js'
 import { AscribeError } from '../../errors.js'
 import {
   type GenerateOptions,
@@ -14,6 +14,7 @@ import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { scoreSamples, tokenScores, warningsOf } from './attentionTrace.js'
 import { attnTraceOptions } from './attnTrace.js'
+import { openPrompt } from './openTrace.js'
 import { checkedSpan } from './span.js'
 
 export const streamedTraceOptions = {
@@ -70,10 +71,7 @@ export class StreamedTrace {
     options: StreamedTraceOptions = {},
     signal?: AbortSignal,
   ): Promise<StreamedTrace> {
-    const prompt = given instanceof ContextPrompt ? given : await ContextPrompt.create(model, given, signal)
-    if (prompt.model !== model)
-      throw new AscribeError('OPTION_RANGE', `The prompt is one of model ${prompt.model.name}`)
-    return new StreamedTrace(prompt, options)
+    return new StreamedTrace(await openPrompt(model, given, signal), options)
   }
 
   /** How many tokens are written so far. */
