@@ -3,11 +3,11 @@
  *
  *   node build/ts/bench/startup.bench.js [--quick] [--package FOLDER]
  *
- * `--package` takes an installed package (`node_modules/ascribe` of a root where the tarball was installed); else it is
- * this checkout's own build.
+ * `--package` takes an installed package (`node_modules/ascribe` of a root where the tarball was installed); else this
+ * checkout's build is bundled as the package is.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -15,9 +15,19 @@ import { flags, printTable, quick, randomFloats } from './harness.js'
 import { squeezenet } from './models/squeezenet.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'ascribe-startup-'))
-const root = flags.package ?? join(import.meta.dirname, '../../..')
+const checkout = join(import.meta.dirname, '../../..')
+const root = flags.package ?? folder
 const stages = ['import', 'load', 'first attribution', 'second attribution']
 try {
+  if (flags.package === undefined) {
+    mkdirSync(join(folder, 'dist'))
+    for (const name of ['build', 'prebuilds', 'node_modules', 'package.json'].filter(name =>
+      existsSync(join(checkout, name)),
+    ))
+      symlinkSync(join(checkout, name), join(folder, name))
+    const { bundle } = await import(pathToFileURL(join(checkout, 'scripts/bundle.js')).href)
+    await bundle(join(checkout, 'dist'), join(folder, 'dist'))
+  }
   writeFileSync(join(folder, 'squeezenet.onnx'), squeezenet())
   writeFileSync(join(folder, 'x.f32'), randomFloats(3 * 224 * 224))
   writeFileSync(

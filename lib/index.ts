@@ -102,7 +102,11 @@ export { AscribeError, type ErrorCode, errorCodes } from './errors.js'
 export { BlackBox, type BlackBoxFunction, type BlackBoxOptions } from './frontends/blackbox/blackBox.js'
 export { fromFunction } from './frontends/blackbox/fromFunction.js'
 export { fromHttp, type HttpOptions } from './frontends/blackbox/fromHttp.js'
-export { fromOnnxRuntime, type OnnxRuntimeOptions } from './frontends/blackbox/fromOnnxRuntime.js'
+export {
+  fromOnnxRuntime,
+  type OnnxRuntimeOptions,
+  type OnnxRuntimeSession,
+} from './frontends/blackbox/fromOnnxRuntime.js'
 export { type HttpFormat, openInference } from './frontends/blackbox/openInference.js'
 export type { GenerationDefaults } from './frontends/checkpoints/generationConfig.js'
 export type { Checkpoint } from './frontends/checkpoints/loadCheckpoint.js'

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-// `npm run package`: compiles everything, puts the binaries into prebuilds/ with prebuildify, packs the tarball and
-// says what is in it. The tarball installs with no compiler, no install script and no system library.
+// `npm run package`: compiles everything, puts the binaries into prebuilds/ with prebuildify, bundles the JavaScript,
+// packs the tarball and says what is in it. The tarball installs with no compiler, no install script and no system
+// library.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundle } from './bundle.js'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const node = process.execPath
@@ -34,7 +36,23 @@ run(
     PREBUILD_NODE_GYP: path.join(root, 'scripts', 'prebuild.js'),
   },
 )
-const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts']))
+
+// What is packed stands in a folder of its own: the checkout's tests and benches import single modules of dist/.
+const staged = path.join(root, 'build', 'package')
+rmSync(staged, { recursive: true, force: true })
+mkdirSync(staged, { recursive: true })
+const { files } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+for (const name of ['package.json', 'README.md', ...files])
+  cpSync(path.join(root, name), path.join(staged, name), {
+    recursive: true,
+    filter: file => !(file.startsWith(path.join(root, 'dist')) && /\.(js|map)$/.test(file)),
+  })
+// protobuf states its licences at the head of its modules, which the bundle keeps.
+cpSync(path.join(root, 'node_modules/pure-rand/LICENSE'), path.join(staged, 'dist/LICENSE.pure-rand'))
+await bundle(path.join(root, 'dist'), path.join(staged, 'dist'))
+const [packed] = JSON.parse(
+  run('npm', ['pack', staged, '--json', '--ignore-scripts', '--pack-destination', root]),
+)
 const megabytes = bytes => `${(bytes / 1e6).toFixed(1)} MB`
 for (const platform of readdirSync(path.join(root, 'prebuilds')))
   for (const file of readdirSync(path.join(root, 'prebuilds', platform)))

@@ -3,7 +3,7 @@
 // CommonJS, and `ascribe doctor`. As root it does so with libdnnl, libgomp and libOpenCL of the system hidden (in a
 // mount namespace of its own), so that what travels in the package must do. Ends with "N passed, N failed".
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -83,5 +83,33 @@ attempt(
     return found?.available === true
   },
 )
+// The tokenizer of a checkpoint runs in a thread of its own, opened by the name of its file.
+cpSync(path.join(root, 'models/keys-transformer'), path.join(folder, 'keys-transformer'), { recursive: true })
+attempt(
+  'generate: a checkpoint with its tokenizer',
+  ...node('node_modules/.bin/ascribe generate keys-transformer --prompt=the --maximum-tokens 3'),
+)
+writeFileSync(
+  path.join(folder, 'types.mts'),
+  `import { IntegratedGradients, type Model } from 'ascribe'
+import { AttnLrp } from 'ascribe/relevance'
+export const steps = (model: Model) => [new IntegratedGradients(model, { steps: 16 }), new AttnLrp(model)]
+`,
+)
+attempt('types: everything they name is there', process.execPath, [
+  path.join(root, 'node_modules/typescript/bin/tsc'),
+  ...[
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2023',
+    '--module',
+    'nodenext',
+    '--lib',
+    'es2023,esnext.disposable',
+  ],
+  ...['--types', 'node', '--typeRoots', path.join(root, 'node_modules/@types')],
+  'types.mts',
+])
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -13,7 +13,7 @@ import { throwIfAborted } from './metric.js'
 import { streamKey } from './randomStream.js'
 import { type MetricResult, meanCurves, type SampleResult, summariseAll } from './result.js'
 import { type Attributer, type MetricSample, mapsOf } from './sample.js'
-import { shuffledTensor } from './shuffledParameters.js'
+import { shuffledTensor } from './shuffledTensor.js'
 import { type WeightLayer, weightLayers } from './weightLayers.js'
 
 export const parameterRandomisationOptions = {

@@ -1,21 +1,8 @@
-import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
-import type { RandomGenerator } from 'pure-rand/types/RandomGenerator'
-import { createTensor, type Tensor } from '../data/tensor.js'
+import type { Tensor } from '../data/tensor.js'
 import type { Model } from '../model/model.js'
 import { expectInteger } from '../validate.js'
-
-/** The same elements in another order. */
-export function shuffledTensor({ dtype, shape, data }: Tensor, generator: RandomGenerator): Tensor {
-  const shuffled = data.slice() as Float32Array
-  for (let last = shuffled.length - 1; last > 0; last--) {
-    const other = uniformInt(generator, 0, last)
-    const kept = shuffled[last]!
-    shuffled[last] = shuffled[other]!
-    shuffled[other] = kept
-  }
-  return createTensor(dtype, shape, shuffled as never) as Tensor
-}
+import { shuffledTensor } from './shuffledTensor.js'
 
 /**
  * The same model with the elements of every weight shuffled within their tensor: it has the original's architecture

@@ -1,6 +1,6 @@
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import type { OnnxValue } from '../frontends/onnx/metadata.js'
+import type { OnnxValue } from '../frontends/onnx/declarations.js'
 
 /**
  * What each symbolic dimension stands for, from the shapes that were given.

@@ -2,7 +2,7 @@ import type { GraphDescription, LayerDescription, ParameterInfo, PlanDescription
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { GenerationDefaults } from '../frontends/checkpoints/generationConfig.js'
-import type { OnnxMetadata } from '../frontends/onnx/metadata.js'
+import type { OnnxMetadata } from '../frontends/onnx/declarations.js'
 import { batchingOf } from '../model/batching.js'
 import type { BatchAxis, Model, ModelValue } from '../model/model.js'
 import { rowsOf } from '../model/stack.js'

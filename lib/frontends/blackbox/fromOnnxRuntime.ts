@@ -1,4 +1,3 @@
-import type { InferenceSession, Tensor as SessionTensor } from 'onnxruntime-node'
 import type { DTypeName } from '#typings/addon.js'
 import { loadOptionalPackage } from '../../data/optionalPackage.js'
 import { createTensor, type DType, type Tensor } from '../../data/tensor.js'
@@ -6,9 +5,31 @@ import { AscribeError } from '../../errors.js'
 import { expectList, expectObject, expectStrings } from '../../validate.js'
 import { BlackBox, type BlackBoxOptions } from './blackBox.js'
 
+// ONNX Runtime's own types would be asked of everybody who compiles against this package.
+interface SessionTensor {
+  readonly type: string
+  readonly dims: readonly number[]
+  readonly data: unknown
+}
+
+/** What is read of an `InferenceSession` of ONNX Runtime. */
+export interface OnnxRuntimeSession {
+  readonly inputMetadata: readonly (
+    | { readonly name: string; readonly isTensor: false }
+    | {
+        readonly name: string
+        readonly isTensor: true
+        readonly type: string
+        readonly shape: readonly (number | string)[]
+      }
+  )[]
+  readonly outputNames: readonly string[]
+  run(feeds: never): Promise<{ readonly [name: string]: SessionTensor }>
+}
+
 /** What is needed of ONNX Runtime beside a session. */
 export interface OnnxRuntime {
-  readonly Tensor: typeof SessionTensor
+  readonly Tensor: new (type: never, data: never, dims: readonly number[]) => SessionTensor
 }
 
 export interface OnnxRuntimeOptions extends Omit<BlackBoxOptions, 'inputs'> {
@@ -35,7 +56,7 @@ const sessionTypes = Object.fromEntries(Object.entries(typeNames).map(([theirs, 
  * @example fromOnnxRuntime(await InferenceSession.create('model.onnx'), { preprocessing: 'imagenet', labels })
  */
 export async function fromOnnxRuntime(
-  session: InferenceSession,
+  session: OnnxRuntimeSession,
   options: OnnxRuntimeOptions = {},
 ): Promise<BlackBox> {
   const { runtime, ...rest } = expectObject('options', options) as OnnxRuntimeOptions
@@ -48,7 +69,7 @@ export async function fromOnnxRuntime(
     const dtype = typeNames[value.type] as DTypeName | undefined
     if (dtype === undefined)
       throw new AscribeError('INPUT_DTYPE', `Input "${value.name}" has elements of type ${value.type}`)
-    return { name: value.name, dtype, shape: value.shape }
+    return { name: value.name, dtype, shape: [...value.shape] }
   })
   return new BlackBox({
     outputs: [...session.outputNames],
@@ -59,10 +80,10 @@ export async function fromOnnxRuntime(
       const feeds = Object.fromEntries(
         Object.entries(given).map(([name, { dtype, shape, data }]) => [
           name,
-          new SessionTensorClass(sessionTypes[dtype] as 'float32', data as Float32Array, [...shape]),
+          new SessionTensorClass(sessionTypes[dtype] as never, data as never, [...shape]),
         ]),
       )
-      const results = await session.run(feeds)
+      const results = await session.run(feeds as never)
       return Object.fromEntries(
         Object.entries(results).map(([name, tensor]) => [name, fromSession(name, tensor)]),
       )
