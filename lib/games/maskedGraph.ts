@@ -47,24 +47,85 @@ export const maskedNames = {
 export const wideDtype = ({ precision }: Pick<MaskedLayout, 'precision'>, dtype: DTypeName): DTypeName =>
   precision === 'f64' && dtype === 'f32' ? 'f64' : dtype
 
-const placesOf = ({ items }: MaskedLayout): number => items[0]!.regions.labels.length
+/** Places that regions lie on. */
+export const placesOf = ({ items }: MaskedLayout): number => items[0]!.regions.labels.length
 
-/** The model under masks that are applied in the graph; with a stem, from behind it. */
-export function maskedGraph(layout: MaskedLayout, outputsOf: MaskedOutputs, stem?: Stem): GraphDescription {
-  const { model, items, input, axes, baselines, players, isSoft } = layout
+/** What the graphs of a masked model read of each row. */
+export interface MaskedRows {
+  /** Of each row, the number of its item. */
+  readonly item: Value
+  readonly members: Value | undefined
+  /** Something that a state holds of every item, row by row. */
+  of(name: string, dtype: DTypeName, own: readonly number[]): Value
+}
+
+/** A state, declared once. */
+export const stateOf = (builder: GraphBuilder, name: string, dtype: DTypeName, shape: number[]): Value =>
+  builder.find(name) ?? builder.state(name, dtype, shape)
+
+export function maskedRows(builder: GraphBuilder, layout: MaskedLayout): MaskedRows {
+  const { items, players, isSoft } = layout
+  const item = builder.input(maskedNames.items, 'i64', [maskedNames.rows])
+  return {
+    item,
+    members: isSoft ? undefined : builder.input(maskedNames.members, 'bool', [maskedNames.rows, players]),
+    of: (name, dtype, own) =>
+      builder.apply(
+        'gather',
+        [stateOf(builder, name, wideDtype(layout, dtype), [items.length, ...own]), item],
+        { axis: 0 },
+      ),
+  }
+}
+
+/** A value in place of one of the model's: the model then begins behind it. */
+export interface Replacement {
+  readonly name: string
+  make(builder: GraphBuilder, rows: MaskedRows): Value
+}
+
+/** The stem's value, looked up. */
+export const stemReplacement = (layout: MaskedLayout, stem: Stem): Replacement => ({
+  name: stem.value.name,
+  make(builder, { item, members, of }) {
+    const { colors, value } = stem
+    const places = value.reach[0].size * value.reach[1].size
+    const seen = of(maskedNames.seen, 'i32', [colors * places])
+    const forms = builder.state(maskedNames.forms, wideDtype(layout, 'f32'), [
+      layout.items.length * 2 ** colors * places,
+      value.channels,
+    ])
+    const players = builder.apply('gatherElements', [members!, seen], { axis: 1 })
+    return lookUpStem(builder, stem, forms, players, item)
+  },
+})
+
+/** Whether the model reads nothing of its masked input where a value of it is replaced. */
+export function isBehind(layout: MaskedLayout, outputsOf: MaskedOutputs, value: string): boolean {
+  const name = 'ascribe.replaced'
+  const make = (builder: GraphBuilder) => builder.input(name, wideDtype(layout, 'f32'), [maskedNames.rows])
+  const graph = maskedGraph(layout, outputsOf, { name: value, make })
+  const state = graph.values.findIndex(each => each.name === maskedNames.input(layout.input))
+  return !graph.nodes.some(({ inputs }) => inputs.includes(state))
+}
+
+/** The model under masks that are applied in the graph; with a replacement, from behind it. */
+export function maskedGraph(
+  layout: MaskedLayout,
+  outputsOf: MaskedOutputs,
+  replacement?: Replacement,
+  builder = new GraphBuilder(),
+): GraphDescription {
+  const { model, items, input, axes, baselines, isSoft } = layout
   const { tensors } = items[0]!
   const { shape } = tensors[input]!
-  const builder = new GraphBuilder()
-  const item = builder.input(maskedNames.items, 'i64', [maskedNames.rows])
-  const perRow = (name: string, dtype: DTypeName, own: readonly number[]) =>
-    builder.apply('gather', [builder.state(name, wideDtype(layout, dtype), [items.length, ...own]), item], {
-      axis: 0,
-    })
-  const members = isSoft ? undefined : builder.input(maskedNames.members, 'bool', [maskedNames.rows, players])
-  const bits = members
-    ? builder.apply('gatherElements', [members, perRow(maskedNames.regions, 'i32', [placesOf(layout)])], {
-        axis: 1,
-      })
+  const rows = maskedRows(builder, layout)
+  const bits = rows.members
+    ? builder.apply(
+        'gatherElements',
+        [rows.members, rows.of(maskedNames.regions, 'i32', [placesOf(layout)])],
+        { axis: 1 },
+      )
     : builder.input(maskedNames.mask, wideDtype(layout, 'f32'), [maskedNames.rows, placesOf(layout)])
   const masked = builder.apply('reshape', [
     bits,
@@ -72,52 +133,61 @@ export function maskedGraph(layout: MaskedLayout, outputsOf: MaskedOutputs, stem
   ])
   const inputs = Object.fromEntries(
     Object.entries(tensors).map(([name, tensor]) => {
-      const own = perRow(maskedNames.input(name), tensor.dtype, tensor.shape.slice(1))
+      const own = rows.of(maskedNames.input(name), tensor.dtype, tensor.shape.slice(1))
       if (name !== input) return [name, own]
-      const absent = perRow(maskedNames.baseline, tensor.dtype, baselines.shape.slice(1))
+      const absent = rows.of(maskedNames.baseline, tensor.dtype, baselines.shape.slice(1))
       if (!isSoft) return [name, builder.apply('where', [masked, own, absent])]
       const gap = builder.apply('sub', [own, absent])
       return [name, builder.apply('add', [absent, builder.apply('mul', [masked, gap])])]
     }),
   )
-  const looked = stem && {
-    [stem.value.name]: () => {
-      const { colors, value } = stem
-      const places = value.reach[0].size * value.reach[1].size
-      const seen = perRow(maskedNames.seen, 'i32', [colors * places])
-      const forms = builder.state(maskedNames.forms, wideDtype(layout, 'f32'), [
-        items.length * 2 ** colors * places,
-        value.channels,
-      ])
-      const players = builder.apply('gatherElements', [members!, seen], { axis: 1 })
-      return lookUpStem(builder, stem, forms, players, item)
-    },
-  }
-  const values = builder.include(layout.graph, { inputs, ...(looked ? { replace: looked } : {}) })
-  const outputs = new Map(
+  const values = builder.include(layout.graph, {
+    inputs,
+    ...(replacement ? { replace: { [replacement.name]: () => replacement.make(builder, rows) } } : {}),
+  })
+  return onlyNeeded(builder.build(outputsOf(builder, modelOutputs(model, values), values)))
+}
+
+/** A model's outputs by name among the values of a graph that it was put into. */
+export const modelOutputs = (model: Model, values: ReadonlyMap<string, Value>): Map<string, Value> =>
+  new Map(
     model.outputs.flatMap(({ name }) => {
       const value = model.output(values, name)
       return value === undefined ? [] : [[name, value] as const]
     }),
   )
-  return onlyNeeded(builder.build(outputsOf(builder, outputs, values)))
+
+/** What a stem's graph looks up. */
+export function stemStates(layout: MaskedLayout, stem: Stem, forms: Tensor): Record<string, Tensor> {
+  const table = stemTable(stem, layout.players - 1)
+  const { length } = layout.items
+  return {
+    [maskedNames.forms]: forms,
+    [maskedNames.seen]: createTensor('i32', [length, table.length / length], table),
+  }
 }
 
-/** Whether the masked input itself is still read: a stem stands for it only where it is not. */
-export function readsMaskedInput(graph: GraphDescription, input: string): boolean {
-  const state = graph.values.findIndex(value => value.name === maskedNames.input(input))
-  return graph.nodes.some(({ inputs }) => inputs.includes(state))
+/** The region of each place of all items, [items, places]. */
+export function regionTable(layout: MaskedLayout): Tensor {
+  const places = placesOf(layout)
+  const labels = new Int32Array(layout.items.length * places)
+  for (const [at, { regions }] of layout.items.entries()) labels.set(regions.labels, at * places)
+  return createTensor('i32', [layout.items.length, places], labels)
 }
 
-/** A session that holds items, baselines, region maps and what a stem looks up, where the graph's plans read them. */
+/** A session of graphs with the same states: it holds items, baselines, region maps and what else they read. */
 export function openMaskedSession(
   layout: MaskedLayout,
-  graph: GraphDescription,
-  stem?: { stem: Stem; forms: Tensor },
+  graphs: readonly [GraphDescription, ...GraphDescription[]],
+  more: Readonly<Record<string, Tensor>> = {},
 ): NativeSession {
   const { model, items, baselines, isSoft, precision } = layout
-  const session = call(() => native().createGraph(graph).session({}, { device: model.device }))
-  const used = new Set(graph.nodes.flatMap(({ inputs }) => inputs.map(index => graph.values[index]?.name)))
+  const session = call(() => native().createGraph(graphs[0]).session({}, { device: model.device }))
+  const used = new Set(
+    graphs.flatMap(({ nodes, values }) =>
+      nodes.flatMap(({ inputs }) => inputs.map(index => values[index]?.name)),
+    ),
+  )
   const write = (name: string, tensor: Tensor) => {
     if (!used.has(name)) return
     const isWidened = precision === 'f64' && tensor.dtype === 'f32'
@@ -128,15 +198,7 @@ export function openMaskedSession(
   for (const [name, tensor] of Object.entries(stack(items.map(item => item.tensors))))
     write(maskedNames.input(name), tensor)
   write(maskedNames.baseline, baselines)
-  if (stem) {
-    const table = stemTable(stem.stem, layout.players - 1)
-    write(maskedNames.forms, stem.forms)
-    write(maskedNames.seen, createTensor('i32', [items.length, table.length / items.length], table))
-  }
-  if (isSoft) return session
-  const places = placesOf(layout)
-  const labels = new Int32Array(items.length * places)
-  for (const [at, { regions }] of items.entries()) labels.set(regions.labels, at * places)
-  write(maskedNames.regions, createTensor('i32', [items.length, places], labels))
+  if (!isSoft) write(maskedNames.regions, regionTable(layout))
+  for (const [name, tensor] of Object.entries(more)) write(name, tensor)
   return session
 }

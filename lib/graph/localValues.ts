@@ -19,7 +19,17 @@ export interface LocalValue {
   readonly work: number
 }
 
-type Local = Omit<LocalValue, 'name' | 'index' | 'work'>
+/** A local value, with a name or without. */
+export interface Local extends Omit<LocalValue, 'name' | 'index' | 'work'> {
+  /** Nodes that it follows from, by their places in the graph, ascending. */
+  readonly nodes: readonly number[]
+  /** Multiplications of the last of them, for one example … */
+  readonly own: number
+  /** … and of all. */
+  readonly work: number
+}
+
+type Extent = Pick<Local, 'channels' | 'reach'>
 
 const elementwise = new Set(
   'relu leakyRelu elu celu selu thresholdedRelu hardSigmoid gelu clip sigmoid tanh erf exp log sqrt reciprocal neg abs softplus softsign silu hardSwish mish identity stopGradient dropout add sub mul div pow min max prelu batchNorm lrn'.split(
@@ -32,8 +42,29 @@ function numbers(node: NodeDescription, name: string, fallback: readonly number[
   return Array.isArray(given) && given.length > 0 ? given : fallback
 }
 
-/** A window that slides over an axis, behind another reach; undefined where it does not fit. */
-function slide(node: NodeDescription, before: Reach, axis: number, kernel: number): Reach | undefined {
+/** A window that slides over an axis of an operand: place o of the result reads o * stride - begin and so many behind. */
+export interface Sliding {
+  readonly stride: number
+  readonly begin: number
+  readonly extent: number
+  /** Places of the result. */
+  readonly size: number
+}
+
+/** Spatial sizes of the kernel of a convolution or pooling. */
+export function kernelOf(graph: GraphDescription, node: NodeDescription): readonly number[] {
+  const isPool = node.op === 'maxPool' || node.op === 'averagePool'
+  const sizes = isPool ? numbers(node, 'kernel', []) : (shapeOf(graph, node.inputs[1]!)?.slice(2) ?? [])
+  return sizes.map(Number)
+}
+
+/** How a convolution or pooling slides over an axis of so many places; undefined where it does not fit. */
+export function slidingAlong(
+  node: NodeDescription,
+  places: number,
+  axis: number,
+  kernel: number,
+): Sliding | undefined {
   const stride = numbers(node, 'strides', [1, 1])[axis]!
   const dilation = numbers(node, 'dilations', [1, 1])[axis]!
   const extent = (kernel - 1) * dilation + 1
@@ -44,19 +75,27 @@ function slide(node: NodeDescription, before: Reach, axis: number, kernel: numbe
     begin = pads[axis]!
     end = pads[axis + 2]!
   } else if (mode !== 'valid') {
-    const total = Math.max(0, (Math.ceil(before.size / stride) - 1) * stride + extent - before.size)
+    const total = Math.max(0, (Math.ceil(places / stride) - 1) * stride + extent - places)
     const [less, more] = [Math.floor(total / 2), Math.ceil(total / 2)]
     begin = mode === 'sameUpper' ? less : more
     end = total - begin
   }
-  const room = before.size + begin + end - extent
+  const room = places + begin + end - extent
   if (!(room >= 0)) return undefined
   let size = Math.floor(room / stride) + 1
   // No window starts in the padding behind.
   if (node.attributes.ceilMode === 1) {
     size = Math.ceil(room / stride) + 1
-    if ((size - 1) * stride >= before.size + begin) --size
+    if ((size - 1) * stride >= places + begin) --size
   }
+  return { stride, begin, extent, size }
+}
+
+/** What is read behind a sliding window. */
+function slide(node: NodeDescription, before: Reach, axis: number, kernel: number): Reach | undefined {
+  const sliding = slidingAlong(node, before.size, axis, kernel)
+  if (sliding === undefined) return undefined
+  const { stride, begin, extent, size } = sliding
   return {
     step: before.step * stride,
     first: before.first - begin * before.step,
@@ -78,25 +117,24 @@ function shapeOf(graph: GraphDescription, index: number): readonly (number | str
  *
  * @param input Index of the input among the graph's values.
  * @param shape Of one example: channels, height, width.
+ * @returns by their index among the graph's values, the input itself first.
  */
-export function localValues(
+export function localReaches(
   graph: GraphDescription,
   input: number,
   shape: readonly [number, number, number],
-): LocalValue[] {
+): Map<number, Local> {
   const whole = (size: number): Reach => ({ step: 1, first: 0, last: 0, size })
   const local = new Map<number, Local>([
-    [input, { channels: shape[0], reach: [whole(shape[1]), whole(shape[2])] }],
+    [input, { channels: shape[0], reach: [whole(shape[1]), whole(shape[2])], nodes: [], own: 0, work: 0 }],
   ])
   // What follows from an input or a state is no constant, even where it is not local.
   const varies = new Set<number>(graph.inputs)
   for (const [index, { kind }] of graph.values.entries()) if (kind === 'state') varies.add(index)
-  /** Nodes behind each local value, and the multiplications of each. */
-  const behind = new Map<number, ReadonlySet<number>>([[input, new Set()]])
+  /** Multiplications of each node. */
   const cost: number[] = []
-  const found: LocalValue[] = []
 
-  const follow = (node: NodeDescription): { local: Local; cost: number } | undefined => {
+  const follow = (node: NodeDescription): { local: Extent; cost: number } | undefined => {
     const [first] = node.inputs as [number]
     const varying = node.inputs.filter(index => varies.has(index))
     const operands = varying.map(index => local.get(index))
@@ -136,9 +174,9 @@ export function localValues(
     const isPool = node.op === 'maxPool' || node.op === 'averagePool'
     if ((node.op !== 'conv' && !isPool) || varying.length !== 1 || varying[0] !== first) return undefined
     const weights = isPool ? undefined : shapeOf(graph, node.inputs[1]!)
-    const kernel = isPool ? numbers(node, 'kernel', []) : (weights?.slice(2) ?? [])
+    const kernel = kernelOf(graph, node)
     if (kernel.length !== 2 || !kernel.every(Number.isInteger)) return undefined
-    const [down, across] = [0, 1].map(axis => slide(node, joined[axis]!, axis, Number(kernel[axis])))
+    const [down, across] = [0, 1].map(axis => slide(node, joined[axis]!, axis, kernel[axis]!))
     if (down === undefined || across === undefined) return undefined
     const reach = [down, across] as const
     if (weights === undefined) return { local: { channels: one.channels, reach }, cost: 0 }
@@ -152,15 +190,27 @@ export function localValues(
     if (node.inputs.some(index => varies.has(index))) for (const output of node.outputs) varies.add(output)
     const [output] = node.outputs as [number]
     if (followed === undefined || node.outputs.length !== 1) continue
-    const nodes = new Set([at, ...node.inputs.flatMap(index => [...(behind.get(index) ?? [])])])
-    local.set(output, followed.local)
-    behind.set(output, nodes)
-    const value = graph.values[output]
-    if (value?.kind !== 'result' || value.name === undefined) continue
-    const work = [...nodes].reduce((sum, index) => sum + cost[index]!, 0)
-    found.push({ name: value.name, index: output, work, ...followed.local })
+    const behind = new Set(node.inputs.flatMap(index => local.get(index)?.nodes ?? []))
+    const nodes = [...behind, at].sort((a, b) => a - b)
+    const work = nodes.reduce((sum, index) => sum + cost[index]!, 0)
+    local.set(output, { ...followed.local, nodes, own: followed.cost, work })
   }
-  return found
+  return local
+}
+
+/** Those of them that have a name. */
+export function localValues(
+  graph: GraphDescription,
+  input: number,
+  shape: readonly [number, number, number],
+): LocalValue[] {
+  return [...localReaches(graph, input, shape)].flatMap(
+    ([index, { channels, reach, work }]): LocalValue[] => {
+      const value = graph.values[index]
+      const isNamed = value?.kind === 'result' && value.name !== undefined
+      return isNamed ? [{ name: value.name!, index, channels, reach, work }] : []
+    },
+  )
 }
 
 /** Whether every way from an input to the outputs leads through a value. */

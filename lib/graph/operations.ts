@@ -119,6 +119,7 @@ type WithAttributes = {
   cumProd: { axis?: number; exclusive?: number; reverse?: number }
   unique: { sorted?: number }
   nonMaxSuppression: { centred?: number }
+  window: { height: number; width: number; fill?: number }
   roiAlign: {
     height?: number
     width?: number

@@ -2,75 +2,10 @@ import test from 'ava'
 import { coalitionOf } from '#lib/games/coalition.js'
 import type { Request } from '#lib/games/coalitionGame.js'
 import { type MaskedModelOptions, maskedModel, type Readout } from '#lib/games/maskedModel.js'
-import { RandomStream } from '#lib/games/randomStream.js'
 import { chooseStem } from '#lib/games/stem.js'
 import { isPassage, localValues } from '#lib/graph/localValues.js'
-import { gridRegions, loadModel, type Regions, regionsFromLabels } from '#lib/index.js'
-import { type NodeGiven, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
-
-const side = 40
-const numbers = (count: number, seed: number) => {
-  const stream = new RandomStream(seed, 0, 0)
-  return Float32Array.from({ length: count }, () => 2 * stream.uniform() - 1)
-}
-const weights = (name: string, shape: number[], seed: number) =>
-  tensor(
-    name,
-    shape,
-    numbers(
-      shape.reduce((a, b) => a * b, 1),
-      seed,
-    ).map(value => value / 3),
-  )
-
-/** Two branches that are joined and added to a third, a pooling that counts its padding, and a head over everything. */
-const nodes: NodeGiven[] = [
-  {
-    op: 'Conv',
-    inputs: ['x', 'w1', 'b1'],
-    outputs: ['c1'],
-    attributes: { strides: [2, 2], pads: [1, 2, 1, 0] },
-  },
-  { op: 'Relu', inputs: ['c1'], outputs: ['r1'] },
-  {
-    op: 'MaxPool',
-    inputs: ['r1'],
-    outputs: ['p1'],
-    attributes: { kernel_shape: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1] },
-  },
-  { op: 'Conv', inputs: ['p1', 'w2'], outputs: ['left'], attributes: { auto_pad: 'SAME_UPPER' } },
-  { op: 'Conv', inputs: ['p1', 'w3'], outputs: ['right'] },
-  { op: 'Concat', inputs: ['left', 'right'], outputs: ['both'], attributes: { axis: 1 } },
-  { op: 'Conv', inputs: ['p1', 'w4'], outputs: ['wide'] },
-  { op: 'Add', inputs: ['both', 'wide'], outputs: ['sum'] },
-  { op: 'Conv', inputs: ['sum', 'w6'], outputs: ['few'] },
-  { op: 'Sigmoid', inputs: ['few'], outputs: ['end'] },
-  {
-    op: 'Conv',
-    inputs: ['end', 'w5'],
-    outputs: ['far'],
-    attributes: { dilations: [4, 4], pads: [4, 4, 4, 4] },
-  },
-  { op: 'GlobalAveragePool', inputs: ['far'], outputs: ['pooled'] },
-  { op: 'Flatten', inputs: ['pooled'], outputs: ['logits'], attributes: { axis: 1 } },
-]
-const net = () =>
-  loadModel(
-    writeModel({
-      nodes,
-      tensors: [
-        weights('w1', [32, 2, 3, 3], 1),
-        weights('b1', [32], 2),
-        weights('w2', [16, 32, 3, 3], 3),
-        weights('w3', [16, 32, 1, 1], 4),
-        weights('w4', [32, 32, 1, 1], 5),
-        weights('w5', [5, 8, 3, 3], 6),
-        weights('w6', [8, 32, 1, 1], 7),
-      ],
-      inputs: [valueInfo('x', ['N', 2, side, side])],
-      outputs: [valueInfo('logits', ['N', 5])],
-    }),
-  )
+import { gridRegions, type Regions, regionsFromLabels } from '#lib/index.js'
+import { localNet as net, numbers, side } from '../oracles/localNet.js'
 
 const readout: Readout = {
   key: 'logits',
@@ -152,8 +87,8 @@ for (const precision of ['f32', 'f64'] as const)
     }
     const plain = await maskedModel(shared)
     const behind = await maskedModel({ ...shared, evaluations: 512 })
-    t.is(plain.stem, undefined)
-    t.is(behind.stem, 'end')
+    t.is(plain.shortcut, undefined)
+    t.is(behind.shortcut?.value, 'end')
     // The reference kernels of double precision are slow.
     const asked = precision === 'f32' ? requests : requests.filter((_, at) => at % 32 < 2)
     const [wanted, found] = [await plain.evaluate(asked), await behind.evaluate(asked)]
@@ -181,7 +116,7 @@ test('a readout of a value inside the stem is left the whole net', async t => {
   }
   const shared = { model, items: items(), input: 'x', axes: [2, 3], readout: inside, chunk: 16 }
   const evaluator = await maskedModel({ ...shared, evaluations: 512 })
-  t.is(evaluator.stem, undefined)
+  t.is(evaluator.shortcut, undefined)
   const plain = await maskedModel(shared)
   t.deepEqual(await evaluator.evaluate(requests.slice(0, 16)), await plain.evaluate(requests.slice(0, 16)))
 })

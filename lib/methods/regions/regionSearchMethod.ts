@@ -381,7 +381,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
             }),
         ),
         device: native?.device ?? 'external',
-        chunk: classifier.batch,
+        chunk: native?.chunk ?? classifier.batch,
         peakBytes: Math.max(native?.peakBytes ?? 0, evidential?.peakBytes ?? 0),
         milliseconds: performance.now() - started,
         warnings: [

@@ -96,6 +96,7 @@ class Assignment {
     if (isAnchor(node)) return proposeAnchor(node);
     if (node.op->view) return proposeView(node);
     if (isReduction(node)) return proposeReduction(node);
+    if (node.op->name == "window") return proposeWindow(node);
     return isCarrier(node) ? proposeCarrier(node) : std::nullopt;
   }
 
@@ -150,6 +151,14 @@ class Assignment {
       if (axis < 1 || graph_.value(node.inputs[1]).runLength) return std::nullopt;
       p.inputs[1] = blockedType(node.inputs[1], g.layout, axis);
     }
+    return taken(node, p) ? std::optional(p) : std::nullopt;
+  }
+
+  /// The result lies as the patch does; the pictures around it are plain.
+  std::optional<Proposal> proposeWindow(const Node& node) const {
+    Proposal p = asItLies(node);
+    if (p.inputs.size() < 3 || node.inputs[2] == kNone || p.inputs[2].layout == Layout::Plain || p.inputs[2].channelAxis != 1) return std::nullopt;
+    p.outputs[0] = blockedType(node.outputs[0], p.inputs[2].layout, 1);
     return taken(node, p) ? std::optional(p) : std::nullopt;
   }
 

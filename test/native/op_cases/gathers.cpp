@@ -44,6 +44,13 @@ std::vector<OpCase> gatherCases() {
     cases.push_back({"scatterElements", note, {data, distinct, whole(dtype, {3, 2}, 0, 1)}, second});
     cases.push_back({"scatterNd", note, {data, tuples, whole(dtype, {2, 4}, 0, 1)}});
   }
+  // Windows that reach over the picture's edges, patches that reach over the window's, and no patch at all.
+  const Operand places = given(DType::I64, {3, 5}, {1, 0, 0, 1, 1, 0, -1, 2, 0, 3, 1, 2, -2, 1, -3}), pictures = real({2, 4, 5, 3});
+  const Attributes size{{"height", int64_t{4}}, {"width", int64_t{5}}};
+  cases.push_back(valuesOnly({"window", "", {pictures, places, real({3, 3, 2, 3})}, size}));
+  cases.push_back(valuesOnly({"window", "patch larger than the window", {pictures, places, real({3, 3, 7, 9})}, size}));
+  cases.push_back(valuesOnly({"window", "no patch, filled", {pictures, places}, {{"height", int64_t{6}}, {"width", int64_t{7}}, {"fill", -2.5}}}));
+  cases.push_back(valuesOnly({"window", "i32", {whole(DType::I32, {2, 4, 5, 1}, 0, 9), places}, size}));
   cases.push_back(valuesOnly({"gather", "odd", {real({37, 19}), whole(DType::I64, {5, 7}, -37, 36)}}));
   cases.push_back(valuesOnly({"gatherGrad", "odd", {real({3, 5, 7, 19}), whole(DType::I64, {5, 7}, -37, 36), real({37, 19})}, {{"axis", int64_t{0}}}}));
   cases.push_back(timed({"gather", "timed, embedding", {real({30522, 128}), whole(DType::I64, {8, 128}, 0, 30521)}}));
