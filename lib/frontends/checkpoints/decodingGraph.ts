@@ -3,7 +3,7 @@ import type { Value } from '../../graph/builder.js'
 import { CachedSequence } from './cachedSequence.js'
 import { type CausalDecoder, type Source, sourceOf } from './family.js'
 import { Network } from './network.js'
-import { ObservedRow } from './observedRow.js'
+import { ObservedRows } from './observedRows.js'
 import { WholeSequence } from './sequence.js'
 import type { CheckpointWeights } from './weights.js'
 
@@ -16,7 +16,7 @@ const i64 = (net: Network, name: string, shape: (number | string)[]): Value =>
  * it has read.
  *
  * @param observed Whether there is a second output, where that token looks: with `weights` [W] of all heads of all layers,
- *   the weighted sum of their probabilities, [B, C].
+ *   the weighted sum of their probabilities, [B, 1, C].
  */
 export function decodingGraph(
   decoder: CausalDecoder,
@@ -27,7 +27,7 @@ export function decodingGraph(
   const ids = i64(net, 'input_ids', ['B', 'T'])
   const slots = i64(net, 'slots', ['T'])
   const row = i64(net, 'row', [])
-  const observer = observed ? new ObservedRow(net, row, slots) : undefined
+  const observer = observed ? new ObservedRows(net, net.unsqueeze(row, 0), slots, true) : undefined
   const sequence = new CachedSequence(
     net,
     {

@@ -8,7 +8,7 @@ namespace ascribe {
 namespace {
 using namespace calculus;
 
-/// softmax(scale · q kᵀ + mask), query i reading keys 0 … i where causal.
+/// softmax(scale · q kᵀ + mask); where causal a query reads the keys up to its own, the sequences aligned at their ends.
 Term probabilities(Term q, Term k, ValueId mask, const Attributes& attributes) {
   Builder& b = *q.builder;
   Term scores = product(q, k, false, true) * attributes.real("scale");
@@ -17,7 +17,7 @@ Term probabilities(Term q, Term k, ValueId mask, const Attributes& attributes) {
     const int64_t queries = b.shape(scores).at(-2), keys = b.shape(scores).at(-1);
     HostTensor seen(DType::Bool, Shape{queries, keys});
     for (int64_t i = 0; i < queries; ++i)
-      for (int64_t j = 0; j < keys; ++j) static_cast<uint8_t*>(seen.mutableData())[i * keys + j] = j <= i;
+      for (int64_t j = 0; j < keys; ++j) static_cast<uint8_t*>(seen.mutableData())[i * keys + j] = j - keys <= i - queries;
     scores = where({&b, b.constant(std::move(seen))}, scores, number(scores, -1e30));
   }
   return apply("softmax", scores, {{"axis", int64_t{-1}}});

@@ -1,5 +1,6 @@
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/gemm.h"
@@ -10,14 +11,26 @@
 namespace ascribe::cpu {
 namespace {
 
-/// Queries that are worked on together: their scores against all keys are what a thread holds. Keys and values are packed
-/// anew for each block, so that long sequences take larger ones.
+/// Queries that are worked on together: their scores against all keys are what a thread holds. Keys and
+/// values are packed anew for each block, so that long sequences take larger ones.
 constexpr int64_t kBlock = 32, kLongBlock = 128, kLong = 512;
+
+/// Keys are left out by so many together.
+constexpr int64_t kTile = 64;
+/// What a mask adds where nothing may be read, and at most where something plainly may: between the two lies
+/// more than any score, so that behind a softmax the former is exactly 0 in a row that has the latter.
+constexpr float kHidden = -1e29F, kShown = -1e20F;
+
+/// Keys [first, first + count).
+struct KeyRun {
+  int64_t first, count;
+};
 
 /// Shapes and operands of one attention; `first` is the operand index of the queries.
 class AttentionKernel : public CpuKernel {
  public:
-  AttentionKernel(std::string_view name, const NodeSignature& s, size_t first) : CpuKernel(name), first_(first) {
+  AttentionKernel(std::string_view name, const NodeSignature& s, size_t first)
+      : CpuKernel(name), first_(first) {
     const Shape &q = s.inputs[first].shape, &k = s.inputs[first + 1].shape, &v = s.inputs[first + 2].shape;
     queries_ = q.at(-2);
     keys_ = k.at(-2);
@@ -34,10 +47,12 @@ class AttentionKernel : public CpuKernel {
       maskStrides_ = broadcastStrides(mask, scores);
     }
     scoresBytes_ = alignedBytes(static_cast<size_t>(block_ * keys_) * sizeof(float));
+    runsBytes_ = alignedBytes(static_cast<size_t>(keys_ / kTile + 2) * sizeof(KeyRun));
     // Packed panels are shared out among the products of one thread, which follow each other.
     productBytes_ = 0;
-    for (const GemmShape& shape : {GemmShape{block_, keys_, depth_}, GemmShape{block_, width_, keys_}, GemmShape{block_, keys_, width_},
-                                   GemmShape{block_, depth_, keys_}, GemmShape{keys_, depth_, block_}, GemmShape{keys_, width_, block_}})
+    for (const GemmShape& shape : {GemmShape{block_, keys_, depth_}, GemmShape{block_, width_, keys_},
+                                   GemmShape{block_, keys_, width_}, GemmShape{block_, depth_, keys_},
+                                   GemmShape{keys_, depth_, block_}, GemmShape{keys_, width_, block_}})
       productBytes_ = std::max(productBytes_, alignedBytes(gemmScratch(isa(), shape, 1)));
   }
 
@@ -53,29 +68,70 @@ class AttentionKernel : public CpuKernel {
     }
     return k.inputs[first_ + 3].as<float>() + offset;
   }
-  /// Keys that queries up to `end` see, all in front. A causal row sees the keys up to its own, the sequences aligned at
-  /// their ends; where the first rows see none, nothing is left out.
-  int64_t seen(int64_t end) const {
-    return causal_ && queries_ <= keys_ ? end - queries_ + keys_ : keys_;
+  /// Keys that queries up to `end` see, all in front. A causal row sees the keys up to its own, the sequences
+  /// aligned at their ends; where the first rows see none, nothing is left out.
+  int64_t seen(int64_t end) const { return causal_ && queries_ <= keys_ ? end - queries_ + keys_ : keys_; }
+  /// What queries [row, row + count) of a head read, in runs of keys: whole tiles that the mask hides from
+  /// all of them are left out (what lies behind a cache's end, before a window, or between texts that are
+  /// packed together).
+  std::span<const KeyRun> runsOf(const KernelArguments& k, int64_t head, int64_t row, int64_t count,
+                                 KeyRun* runs) const {
+    const int64_t keys = seen(row + count);
+    runs[0] = {0, keys};
+    const float* mask = maskOf(k, head);
+    if (mask == nullptr || keys <= kTile) return {runs, 1};
+    const int64_t rowStep = maskStrides_[static_cast<size_t>(heads_.rank())],
+                  keyStep = maskStrides_[static_cast<size_t>(heads_.rank()) + 1];
+    // One row of a mask for all queries; the first of them sees the fewest keys.
+    const int64_t rows = rowStep == 0 ? 1 : count;
+    mask += row * rowStep;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t own = causal_ ? std::min(keys, row + i - queries_ + keys_ + 1) : keys;
+      int64_t j = 0;
+      while (j < own && !(mask[i * rowStep + j * keyStep] > kShown)) ++j;
+      if (j >= own) return {runs, 1};
+    }
+    size_t found = 0;
+    for (int64_t first = 0; first < keys; first += kTile) {
+      const int64_t last = std::min(keys, first + kTile);
+      bool isRead = false;
+      for (int64_t i = 0; i < rows && !isRead; ++i)
+        for (int64_t j = first; j < last; ++j) isRead |= !(mask[i * rowStep + j * keyStep] <= kHidden);
+      if (!isRead) continue;
+      if (found > 0 && runs[found - 1].first + runs[found - 1].count == first)
+        runs[found - 1].count += last - first;
+      else
+        runs[found++] = {first, last - first};
+    }
+    return {runs, found};
   }
-  /// Probabilities of queries [row, row + count) of a head: the first seen(row + count) of keys_ columns.
-  void probabilities(const KernelArguments& k, int64_t head, int64_t row, int64_t count, float* p, std::byte* scratch) const {
+  /// Probabilities of queries [row, row + count) of a head: the keys of the runs, one behind the other, in
+  /// rows of keys_.
+  void probabilities(const KernelArguments& k, int64_t head, int64_t row, int64_t count,
+                     std::span<const KeyRun> runs, float* p, std::byte* scratch) const {
     const float* q = k.inputs[first_].as<float>() + (head * queries_ + row) * depth_;
     const float* key = k.inputs[first_ + 1].as<float>() + head * keys_ * depth_;
     GemmOptions options;
     options.alpha = scale_;
-    const int64_t keys = seen(row + count);
-    gemm(isa(), {count, keys, depth_}, {q, depth_, false, DType::F32}, {key, depth_, true, DType::F32}, p, keys_, options, 1, scratch);
     const float* mask = maskOf(k, head);
-    const int64_t rowStep = maskStrides_[static_cast<size_t>(heads_.rank())], keyStep = maskStrides_[static_cast<size_t>(heads_.rank()) + 1];
-    for (int64_t i = 0; i < count; ++i) {
-      float* scores = p + i * keys_;
-      if (mask)
-        for (int64_t j = 0; j < keys; ++j) scores[j] += mask[(row + i) * rowStep + j * keyStep];
-      if (causal_)
-        for (int64_t j = std::max<int64_t>(0, row + i - queries_ + keys_ + 1); j < keys; ++j) scores[j] = -std::numeric_limits<float>::infinity();
-      isa().rows->softmax(scores, scores, keys);
+    const int64_t rowStep = maskStrides_[static_cast<size_t>(heads_.rank())],
+                  keyStep = maskStrides_[static_cast<size_t>(heads_.rank()) + 1];
+    int64_t width = 0;
+    for (const auto [first, keys] : runs) {
+      float* part = p + width;
+      gemm(isa(), {count, keys, depth_}, {q, depth_, false, DType::F32},
+           {key + first * depth_, depth_, true, DType::F32}, part, keys_, options, 1, scratch);
+      for (int64_t i = 0; i < count; ++i) {
+        float* scores = part + i * keys_;
+        if (mask)
+          for (int64_t j = 0; j < keys; ++j) scores[j] += mask[(row + i) * rowStep + (first + j) * keyStep];
+        if (causal_)
+          for (int64_t j = std::max<int64_t>(0, row + i - queries_ + keys_ + 1 - first); j < keys; ++j)
+            scores[j] = -std::numeric_limits<float>::infinity();
+      }
+      width += keys;
     }
+    for (int64_t i = 0; i < count; ++i) isa().rows->softmax(p + i * keys_, p + i * keys_, width);
   }
 
   size_t first_;
@@ -84,36 +140,55 @@ class AttentionKernel : public CpuKernel {
   bool causal_ = false;
   Shape heads_;
   Strides maskStrides_{};
-  size_t scoresBytes_ = 0, productBytes_ = 0;
+  size_t scoresBytes_ = 0, runsBytes_ = 0, productBytes_ = 0;
 };
 
 class Forward final : public AttentionKernel {
  public:
   explicit Forward(const NodeSignature& s) : AttentionKernel("cpu-attention", s, 0) {}
-  size_t scratchBytes() const override { return static_cast<size_t>(mostThreads()) * (scoresBytes_ + productBytes_); }
-  double flops() const override { return 2.0 * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(depth_ + width_); }
+  size_t scratchBytes() const override {
+    return static_cast<size_t>(mostThreads()) * (scoresBytes_ + runsBytes_ + productBytes_);
+  }
+  double flops() const override {
+    return 2.0 * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(depth_ + width_);
+  }
   void run(const KernelArguments& k) const override {
     if (k.outputs[0].count() == 0) return;
     const int64_t blocks = (queries_ + block_ - 1) / block_;
-    overSlots(headCount() * blocks, threads(), scoresBytes_ + productBytes_, k.scratch, [&](int64_t item, std::byte* slot) {
-      const int64_t head = item / blocks, row = item % blocks * block_, count = std::min(block_, queries_ - row);
-      float* p = reinterpret_cast<float*>(slot);
-      probabilities(k, head, row, count, p, slot + scoresBytes_);
-      const float* v = k.inputs[2].as<float>() + head * keys_ * width_;
-      gemm(isa(), {count, width_, seen(row + count)}, {p, keys_, false, DType::F32}, {v, width_, false, DType::F32},
-           k.outputs[0].as<float>() + (head * queries_ + row) * width_, width_, {}, 1, slot + scoresBytes_);
-    });
+    overSlots(headCount() * blocks, threads(), scoresBytes_ + runsBytes_ + productBytes_, k.scratch,
+              [&](int64_t item, std::byte* slot) {
+                const int64_t head = item / blocks, row = item % blocks * block_,
+                              count = std::min(block_, queries_ - row);
+                float* p = reinterpret_cast<float*>(slot);
+                std::byte* scratch = slot + scoresBytes_ + runsBytes_;
+                const auto runs = runsOf(k, head, row, count, reinterpret_cast<KeyRun*>(slot + scoresBytes_));
+                probabilities(k, head, row, count, runs, p, scratch);
+                const float* v = k.inputs[2].as<float>() + head * keys_ * width_;
+                GemmOptions options;
+                for (const auto [first, keys] : runs) {
+                  gemm(isa(), {count, width_, keys}, {p, keys_, false, DType::F32},
+                       {v + first * width_, width_, false, DType::F32},
+                       k.outputs[0].as<float>() + (head * queries_ + row) * width_, width_, options, 1,
+                       scratch);
+                  options.beta = 1;
+                  p += keys;
+                }
+              });
   }
 };
 
-/// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g. A head's
-/// keys and values belong to one thread, so that sums have one order.
+/// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g.
+/// A head's keys and values belong to one thread, so that sums have one order.
 class Gradient final : public AttentionKernel {
  public:
-  explicit Gradient(const NodeSignature& s) : AttentionKernel("cpu-attention-gradient", s, 1), cotangents_(s.inputs[0].shape[0]) {}
-  size_t scratchBytes() const override { return static_cast<size_t>(mostThreads()) * (2 * scoresBytes_ + productBytes_); }
+  explicit Gradient(const NodeSignature& s)
+      : AttentionKernel("cpu-attention-gradient", s, 1), cotangents_(s.inputs[0].shape[0]) {}
+  size_t scratchBytes() const override {
+    return static_cast<size_t>(mostThreads()) * (2 * scoresBytes_ + productBytes_);
+  }
   double flops() const override {
-    return static_cast<double>(cotangents_) * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(6 * depth_ + 4 * width_);
+    return static_cast<double>(cotangents_) * static_cast<double>(headCount() * queries_ * keys_) *
+           static_cast<double>(6 * depth_ + 4 * width_);
   }
   void run(const KernelArguments& k) const override {
     const int64_t heads = headCount();
@@ -126,9 +201,12 @@ class Gradient final : public AttentionKernel {
     const int64_t at = cotangent * headCount() + head;
     float *p = reinterpret_cast<float*>(slot), *s = reinterpret_cast<float*>(slot + scoresBytes_);
     std::byte* scratch = slot + 2 * scoresBytes_;
-    const float *g = k.inputs[0].as<float>() + at * queries_ * width_, *q = k.inputs[1].as<float>() + head * queries_ * depth_;
-    const float *key = k.inputs[2].as<float>() + head * keys_ * depth_, *v = k.inputs[3].as<float>() + head * keys_ * width_;
-    float *dq = k.outputs[0].as<float>() + at * queries_ * depth_, *dk = k.outputs[1].as<float>() + at * keys_ * depth_;
+    const float *g = k.inputs[0].as<float>() + at * queries_ * width_,
+                *q = k.inputs[1].as<float>() + head * queries_ * depth_;
+    const float *key = k.inputs[2].as<float>() + head * keys_ * depth_,
+                *v = k.inputs[3].as<float>() + head * keys_ * width_;
+    float *dq = k.outputs[0].as<float>() + at * queries_ * depth_,
+          *dk = k.outputs[1].as<float>() + at * keys_ * depth_;
     float* dv = k.outputs[2].as<float>() + at * keys_ * width_;
     std::fill_n(dk, keys_ * depth_, 0.0f);
     std::fill_n(dv, keys_ * width_, 0.0f);
@@ -139,11 +217,15 @@ class Gradient final : public AttentionKernel {
     for (int64_t row = 0; row < queries_; row += block_) {
       const int64_t count = std::min(block_, queries_ - row), keys = seen(row + count);
       const MatrixSource gRows{g + row * width_, width_, false, DType::F32};
-      probabilities(k, head, row, count, p, scratch);
+      const KeyRun all{0, keys};
+      probabilities(k, head, row, count, {&all, 1}, p, scratch);
       gemm(isa(), {count, keys, width_}, gRows, {v, width_, true, DType::F32}, s, keys_, {}, 1, scratch);
-      for (int64_t i = 0; i < count; ++i) isa().rows->softmaxGrad(s + i * keys_, p + i * keys_, s + i * keys_, keys, false);
-      gemm(isa(), {count, depth_, keys}, {s, keys_, false, DType::F32}, {key, depth_, false, DType::F32}, dq + row * depth_, depth_, scaled, 1, scratch);
-      gemm(isa(), {keys, depth_, count}, {s, keys_, true, DType::F32}, {q + row * depth_, depth_, false, DType::F32}, dk, depth_, moreScaled, 1, scratch);
+      for (int64_t i = 0; i < count; ++i)
+        isa().rows->softmaxGrad(s + i * keys_, p + i * keys_, s + i * keys_, keys, false);
+      gemm(isa(), {count, depth_, keys}, {s, keys_, false, DType::F32}, {key, depth_, false, DType::F32},
+           dq + row * depth_, depth_, scaled, 1, scratch);
+      gemm(isa(), {keys, depth_, count}, {s, keys_, true, DType::F32},
+           {q + row * depth_, depth_, false, DType::F32}, dk, depth_, moreScaled, 1, scratch);
       gemm(isa(), {keys, width_, count}, {p, keys_, true, DType::F32}, gRows, dv, width_, more, 1, scratch);
     }
   }
