@@ -1,22 +1,15 @@
-import { createTensor, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { responseGraph } from '../frontends/checkpoints/decodingGraph.js'
 import { type Coalition, coalitionOf, membersOf } from '../games/coalition.js'
 import { type CoalitionEvaluator, CoalitionGame, type Request } from '../games/coalitionGame.js'
-import { generating, padded, roundedLength } from '../language/decoding.js'
+import { generating } from '../language/decoding.js'
+import { textStates } from '../language/textRows/textStates.js'
+import { tokenValues } from '../language/textRows/tokenValues.js'
 import type { Model } from '../model/model.js'
 import type { ContextPrompt } from './contextPrompt.js'
 
-/** Tokens that go through the model at once, filled up ones too. */
-const tokensTogether = 4096
-const greatestBatch = 32
-/** Logits that are there at once: rows of the response times the vocabulary. */
-const logitsTogether = 1 << 25
+const greatestBatch = 64
 /** What a probability of 0 counts in a sum of logarithms, as TracLLM has it. */
 const impossible = -1000
-
-const integers = (values: readonly number[]): Tensor =>
-  createTensor('i64', [values.length], BigInt64Array.from(values, BigInt))
 
 /** log σ(x), the logarithm of a probability from its log-odds. */
 export function logSigmoid(x: number): number {
@@ -32,7 +25,8 @@ export function logProbabilityOf(logOdds: ArrayLike<number>): number {
 
 /**
  * How likely a response is under a prompt that keeps only some texts of its context: one teacher-forced pass for each
- * set, in which only the rows that predict the response go through the product with the vocabulary. A value is the
+ * set, in which only the rows that predict the response go through the product with the vocabulary. Sets that are asked for
+ * together share what their prompts begin with: it is read once. A value is the
  * response's tokens' log-odds, log(p / (1 - p)), one for each token: the logit less the logarithm of the sum of all
  * others', exact where p is near 1 and a logarithm of p would not be. Sets that were asked for are remembered, whatever
  * is read of them.
@@ -60,7 +54,7 @@ export class ResponseScores {
     return this.#known.cost.evaluations
   }
 
-  /** Tokens of those passes, the response's among them, without what rows are filled up with. */
+  /** Tokens that went through the model for them; beginnings that sets share count once. */
   get tokens(): number {
     return this.#tokens
   }
@@ -116,70 +110,36 @@ export class ResponseScores {
           `A prompt and the response are ${row.length} tokens, and model ${prompt.model.name} reads ${decoder.contextLength} in all`,
         )
       rows.push(row)
-      this.#tokens += row.length
     }
-    const found: Float64Array[] = []
-    const lengths = rows.map(row => row.length)
-    for (const places of rowGroups(lengths, response.length, decoder.vocabulary)) {
-      const group = places.map(at => rows[at]!)
-      const odds = await logOddsOf(prompt.model, group, response, signal)
-      for (const [k, at] of places.entries()) found[at] = odds[k]!
-    }
-    return found
+    const { odds, tokens } = await logOddsOf(prompt.model, rows, response, signal)
+    this.#tokens += tokens
+    return odds
   }
-}
-
-/** Rows that go through the model side by side, by their places: those of like length, so that little is filled up. */
-export function rowGroups(lengths: readonly number[], response: number, vocabulary: number): number[][] {
-  const groups: number[][] = []
-  for (const at of lengths.map((_, place) => place).toSorted((a, b) => lengths[a]! - lengths[b]! || a - b)) {
-    const group = groups.at(-1)
-    const count = (group?.length ?? 0) + 1
-    const fits = count * lengths[at]! <= tokensTogether && count * response * vocabulary <= logitsTogether
-    if (group !== undefined && fits) group.push(at)
-    else groups.push([at])
-  }
-  return groups
 }
 
 /**
- * Log-odds of the tokens that each row ends with.
+ * Log-odds of the tokens that each row ends with, and how many tokens went through the model for them.
  *
  * @param masks Of each row's tokens, 1 for those that may be read. Default: all may.
  */
 export async function logOddsOf(
   model: Model,
-  group: readonly (readonly number[])[],
+  rows: readonly (readonly number[])[],
   response: readonly number[],
   signal?: AbortSignal,
   masks?: readonly (readonly number[])[],
-): Promise<Float64Array[]> {
-  const { decoder, checkpoint } = generating(model)
-  const longest = Math.max(...group.map(ids => ids.length))
-  const length = Math.min(roundedLength(longest), decoder.contextLength)
-  const rows = group.flatMap((ids, at) =>
-    response.map((_, k) => at * length + ids.length - response.length + k - 1),
-  )
-  const targets = group.flatMap(() => response)
-  const count = 2 ** Math.ceil(Math.log2(Math.max(8, rows.length)))
-  const filled = (list: readonly number[]) =>
-    integers([...list, ...new Array<number>(count - list.length).fill(0)])
-  const sizes = { B: group.length, T: length, R: count }
-  const [odds] = await model.runPlan(
-    `respond ${masks === undefined ? '' : 'masked '}${JSON.stringify(sizes)}`,
-    () => responseGraph(decoder, checkpoint.weights, masks !== undefined),
-    // Filled up behind their ends, where causal attention does not look.
-    {
-      input_ids: padded(group, 0, true, length),
-      rows: filled(rows),
-      targets: filled(targets),
-      ...(masks === undefined ? {} : { attention_mask: padded(masks, 1, true, length) }),
-    },
-    { sizes },
-    signal,
-  )
-  const values = odds!.data as Float32Array
-  return group.map((_, at) =>
-    Float64Array.from(values.subarray(at * response.length, (at + 1) * response.length)),
-  )
+): Promise<{ odds: Float64Array[]; tokens: number }> {
+  const texts = rows.map(ids => ({
+    ids,
+    firstRow: ids.length - response.length - 1,
+    endRow: ids.length - 1,
+  }))
+  const { states, tokens } = await textStates(model, texts, { signal, ...(masks ? { masks } : {}) })
+  const targets = rows.flatMap(() => response)
+  const { values } = await tokenValues(model, states, targets, 'logOdds', signal)
+  const count = response.length
+  return {
+    odds: rows.map((_, at) => Float64Array.from(values.subarray(at * count, (at + 1) * count))),
+    tokens,
+  }
 }

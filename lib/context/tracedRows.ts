@@ -2,15 +2,10 @@ import { createTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { generating, padded } from '../language/decoding.js'
 import { tracingGraphOf } from '../language/headWeights.js'
+import type { TextRows } from '../language/textRows/planPacked.js'
+import { runPacked, type TakeRow } from '../language/textRows/runPacked.js'
+import { keepsCaches } from '../language/textRows/textStates.js'
 import type { Model } from '../model/model.js'
-
-/** A prompt and a response as tokens, and the rows whose attention is wanted. */
-export interface TracedText {
-  readonly ids: readonly number[]
-  /** Positions of the first and behind the last query. */
-  readonly firstRow: number
-  readonly endRow: number
-}
 
 /** Tokens that go through the model at once, filled up ones too. */
 const tokensTogether = 4096
@@ -44,14 +39,15 @@ export function groupsByLength(lengths: readonly number[]): number[][] {
  *
  * @param weights One for each head of each layer, in order.
  * @param take Is given the rows of each text as they come, [rows, length of the text].
+ * @returns tokens that went through the model; a beginning that texts share counts once.
  */
 export async function traceRows(
   model: Model,
-  texts: readonly TracedText[],
+  texts: readonly TextRows[],
   weights: Float32Array,
   take: (at: number, rows: Float32Array, stride: number) => void,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { decoder } = generating(model)
   for (const { ids } of texts)
     if (ids.length > decoder.contextLength)
@@ -59,6 +55,18 @@ export async function traceRows(
         'INPUT_SHAPE',
         `The prompt and the response are ${ids.length} tokens, and model ${model.name} reads ${decoder.contextLength} in all`,
       )
+  return (keepsCaches(model) ? packedRows : wholeRows)(model, texts, weights, take, signal)
+}
+
+/** The same of texts that are each read by themselves. */
+export async function wholeRows(
+  model: Model,
+  texts: readonly TextRows[],
+  weights: Float32Array,
+  take: (at: number, rows: Float32Array, stride: number) => void,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { decoder } = generating(model)
   const graph = tracingGraphOf(model)
   for (const group of groupsByLength(texts.map(({ ids }) => ids.length))) {
     const rows = group.map(at => texts[at]!)
@@ -90,6 +98,33 @@ export async function traceRows(
     for (const [k, at] of group.entries())
       take(at, all.subarray(k * count * length, (k + 1) * count * length), length)
   }
+  return texts.reduce((sum, { ids }) => sum + ids.length, 0)
+}
+
+/** Rows of texts that are read together, each given once its last row is there. */
+function packedRows(
+  model: Model,
+  texts: readonly TextRows[],
+  weights: Float32Array,
+  take: (at: number, rows: Float32Array, stride: number) => void,
+  signal?: AbortSignal,
+): Promise<number> {
+  const open = new Map<number, { rows: Float32Array; left: number }>()
+  const collect: TakeRow = ({ text, position }, values, slots) => {
+    const { ids, firstRow, endRow } = texts[text]!
+    const count = endRow - firstRow
+    const own = open.get(text) ?? { rows: new Float32Array(count * ids.length), left: count }
+    open.set(text, own)
+    let at = (position - firstRow) * ids.length
+    for (const { start, end } of slots) {
+      own.rows.set(values.subarray(start, end), at)
+      at += end - start
+    }
+    if (--own.left > 0) return
+    open.delete(text)
+    take(text, own.rows, ids.length)
+  }
+  return runPacked(model, texts, weights, collect, signal)
 }
 
 /**
@@ -98,7 +133,7 @@ export async function traceRows(
  */
 export async function headRows(
   model: Model,
-  { ids, firstRow, endRow }: TracedText,
+  { ids, firstRow, endRow }: TextRows,
   signal?: AbortSignal,
 ): Promise<{ layers: Float32Array[]; stride: number }> {
   const { decoder } = generating(model)

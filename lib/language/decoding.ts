@@ -1,4 +1,4 @@
-import type { NativeSession } from '#typings/addon.js'
+import type { GraphDescription, NativeSession } from '#typings/addon.js'
 import { createTensor, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { decodingGraph, encodingGraph } from '../frontends/checkpoints/decodingGraph.js'
@@ -23,7 +23,8 @@ export function generating(model: Model): { checkpoint: Checkpoint; decoder: Cau
   return { checkpoint, decoder: checkpoint.decoder }
 }
 
-const integers = (shape: number[], values: readonly number[]): Tensor =>
+/** Whole numbers as a tensor. */
+export const integers = (shape: number[], values: readonly number[]): Tensor =>
   createTensor('i64', shape, BigInt64Array.from(values, BigInt))
 
 /** Lengths are rounded up so that few plans serve all texts. */
@@ -56,6 +57,39 @@ export interface DecodingOptions {
   /** Weights of all heads of all layers, where it is wanted what the last token of each step looks at. */
   readonly observed?: Float32Array | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Caches of keys and values for the plans of a graph.
+ *
+ * @param sizes Of the symbols in the shapes of its states.
+ * @throws AscribeError OUT_OF_MEMORY_BUDGET where they alone pass the model's bound.
+ */
+export function openCaches(
+  model: Model,
+  graph: GraphDescription,
+  sizes: Readonly<Record<string, number>>,
+  what: string,
+): NativeSession {
+  const sizeOf = (dim: number | string) => (typeof dim === 'number' ? dim : sizes[dim]!)
+  const bytes = graph.values.reduce(
+    (sum, value) =>
+      value.kind === 'state'
+        ? sum + 4 * value.shape.reduce<number>((product, dim) => product * sizeOf(dim), 1)
+        : sum,
+    0,
+  )
+  const limit = model.memoryLimitBytes
+  if (limit !== undefined && bytes > limit)
+    throw new AscribeError(
+      'OUT_OF_MEMORY_BUDGET',
+      `The caches of ${what} take ${bytes} bytes, and ${limit} are allowed`,
+    )
+  return call(() =>
+    native()
+      .createGraph(graph)
+      .session({ ...sizes }, { device: model.device }),
+  )
 }
 
 /** Sequences that go on together, with their caches. One call at a time. */
@@ -96,25 +130,8 @@ export class Decoding {
     const capacity = capacityFor(tokens)
     const graph = decodingGraph(decoder, checkpoint.weights, observed !== undefined)
     const sizes = { B: lengths.length, C: capacity }
-    const bytes = graph.values.reduce((sum, value) => {
-      if (value.kind !== 'state') return sum
-      return (
-        sum +
-        4 *
-          value.shape.reduce<number>(
-            (product, dim) => product * (typeof dim === 'number' ? dim : sizes[dim as 'B' | 'C']),
-            1,
-          )
-      )
-    }, 0)
-    const limit = model.memoryLimitBytes
-    if (limit !== undefined && bytes > limit)
-      throw new AscribeError(
-        'OUT_OF_MEMORY_BUDGET',
-        `The caches of ${lengths.length} sequences of ${capacity} tokens take ${bytes} bytes, and ${limit} are allowed`,
-      )
     const source = sources === undefined ? {} : await encoded(model, sources, signal)
-    const session = call(() => native().createGraph(graph).session(sizes, { device: model.device }))
+    const session = openCaches(model, graph, sizes, `${lengths.length} sequences of ${capacity} tokens`)
     const longest = Math.max(...lengths)
     return new Decoding(
       model,

@@ -1,10 +1,10 @@
-import { createTensor, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { scoringGraph } from '../frontends/checkpoints/decodingGraph.js'
 import type { Model } from '../model/model.js'
 import { expectKnownKeys, expectObject, typeError } from '../validate.js'
-import { generating, padded, paddedSources, roundedLength } from './decoding.js'
+import { generating } from './decoding.js'
 import { type Prompt, promptTokens } from './generator.js'
+import { textStates } from './textRows/textStates.js'
+import { tokenValues } from './textRows/tokenValues.js'
 
 /** A text whose probability is wanted. */
 export interface ScoreRequest {
@@ -31,8 +31,8 @@ export interface ScoreOptions {
   onProgress?: (done: number, total: number) => void
 }
 
-/** Tokens that go through a model at once, filled up ones too. */
-const tokensTogether = 4096
+/** Texts that are read together at most, for what they share. */
+const textsTogether = 64
 
 /** What a request comes to: ids of which all from `first` on are scored. */
 interface Row {
@@ -40,9 +40,6 @@ interface Row {
   readonly first: number
   readonly source?: readonly number[]
 }
-
-const integers = (values: readonly number[]): Tensor =>
-  createTensor('i64', [values.length], BigInt64Array.from(values, BigInt))
 
 /**
  * Log-probabilities of given texts: one pass over a text and what stands before it, in which only the states that
@@ -73,23 +70,11 @@ export class Scorer {
     for (const request of requests) rows.push(await this.#row(request, options.signal))
     const found: TextScore[] = []
     while (found.length < rows.length) {
-      const group = this.#group(rows, found.length)
+      const group = rows.slice(found.length, found.length + textsTogether)
       found.push(...(await this.#scoreGroup(group, options.signal)))
       options.onProgress?.(found.length, rows.length)
     }
     return found
-  }
-
-  /** As many rows from one on as go through at once. */
-  #group(rows: readonly Row[], from: number): Row[] {
-    const group: Row[] = []
-    let longest = 0
-    for (const row of rows.slice(from)) {
-      longest = Math.max(longest, row.ids.length, row.source?.length ?? 0)
-      if (group.length > 0 && (group.length + 1) * longest > tokensTogether) break
-      group.push(row)
-    }
-    return group
   }
 
   async #row(request: ScoreRequest, signal?: AbortSignal): Promise<Row> {
@@ -120,54 +105,25 @@ export class Scorer {
   }
 
   async #scoreGroup(group: readonly Row[], signal?: AbortSignal): Promise<TextScore[]> {
-    const { decoder, checkpoint } = generating(this.model)
-    const longest = Math.max(...group.map(({ ids }) => ids.length))
-    const length = Math.min(roundedLength(longest), decoder.contextLength)
-    // Filled up behind their ends, where causal attention does not look.
-    const given = group.map(row => row.ids)
-    const ids = padded(given, 0, true, length)
-    const rows = group.flatMap(({ ids, first }, at) =>
-      ids.slice(first).map((_, k) => at * length + first + k - 1),
-    )
+    const { model } = this
+    const texts = group.map(({ ids, first }) => ({ ids, firstRow: first - 1, endRow: ids.length - 1 }))
+    const isEncoded = generating(model).decoder.encode !== undefined
+    const sources = isEncoded ? { sources: group.map(({ source }) => source!) } : {}
+    const { states } = await textStates(model, texts, { signal, ...sources })
     const targets = group.flatMap(({ ids, first }) => ids.slice(first))
-    const count = 2 ** Math.ceil(Math.log2(Math.max(8, rows.length)))
-    const filled = (list: readonly number[]) =>
-      integers([...list, ...new Array<number>(count - list.length).fill(0)])
-    const sources = decoder.encode === undefined ? undefined : group.map(({ source }) => source!)
-    const filledUp = sources && paddedSources(sources)
-    const source: Record<string, Tensor> = filledUp
-      ? { source_ids: filledUp.ids, attention_mask: filledUp.kept }
-      : {}
-    const sizes = {
-      B: group.length,
-      T: length,
-      R: count,
-      ...(sources ? { S: source.source_ids!.shape[1]! } : {}),
-    }
-    const [logarithms, best] = await this.model.runPlan(
-      `score ${JSON.stringify(sizes)}`,
-      () => scoringGraph(decoder, checkpoint.weights),
-      {
-        input_ids: ids,
-        rows: filled(rows),
-        targets: filled(targets),
-        ...source,
-      },
-      { sizes },
-      signal,
-    )
+    const { values, mostLikely } = await tokenValues(model, states, targets, 'logProbability', signal)
     let from = 0
     return group.map(({ ids, first }) => {
       const own = ids.slice(first)
       const to = from + own.length
-      const logProbabilities = Array.from((logarithms!.data as Float32Array).subarray(from, to))
-      const mostLikely = Array.from((best!.data as BigInt64Array).subarray(from, to), Number)
+      const logProbabilities = Array.from(values.subarray(from, to))
+      const best = Array.from(mostLikely!.subarray(from, to), Number)
       from = to
       return {
         logProbability: logProbabilities.reduce((sum, each) => sum + each, 0),
         ids: own,
         logProbabilities,
-        mostLikely,
+        mostLikely: best,
       }
     })
   }

@@ -1,8 +1,7 @@
 import test from 'ava'
-import { rowGroups } from '#lib/context/responseScores.js'
 import { coalitionOf, emptyCoalition, fullCoalition } from '#lib/games/coalition.js'
 import { ContextPrompt, loadModel, ResponseScores, Scorer } from '#lib/index.js'
-import { checkpointFolder } from '../oracles/recordedCheckpoints.js'
+import { checkpointFolder, relativeError } from '../oracles/recordedCheckpoints.js'
 
 const ids = [1, 5, 6, 7, 8, 9, 10, 11, 12]
 const spans = [
@@ -48,14 +47,29 @@ test('values do not depend on their batch', async t => {
   }
 })
 
-test('rows side by side are few enough that their logits fit', t => {
-  const lengths = [40, 10, 20, 30]
-  t.deepEqual(rowGroups(lengths, 5, 100), [[1, 2, 3, 0]])
-  // 2^25 logits: two rows of 100 tokens and a vocabulary of 128 K.
-  t.deepEqual(rowGroups(lengths, 100, 1 << 17), [
-    [1, 2],
-    [3, 0],
-  ])
-  t.deepEqual(rowGroups([3000, 1200, 1300, 1400], 5, 100), [[1, 2], [3], [0]])
-  t.deepEqual(rowGroups([9000], 8000, 1 << 18), [[0]])
+test('leaving texts out one by one reads each beginning once', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const long = [1, ...Array.from({ length: 80 }, (_, at) => 3 + ((at * 7) % 30)), 4]
+  const texts = Array.from({ length: 8 }, (_, at) => ({ start: 1 + 10 * at, end: 11 + 10 * at }))
+  const response = [13, 14, 3]
+  const prompt = await ContextPrompt.fromTokens(model, { ids: long, spans: texts, response })
+  const sets = [-1, ...texts.keys()].map(left =>
+    coalitionOf(
+      8,
+      [...texts.keys()].filter(text => text !== left),
+    ),
+  )
+  const scores = new ResponseScores(prompt)
+  const together = await scores.logOdds(sets)
+  // All of it once (the last token of the response predicts nothing), then behind each text what follows it.
+  t.is(scores.tokens, 84 + [...texts.keys()].reduce((sum, text) => sum + 10 * (7 - text) + 3, 0))
+  // Each alone reads all of its own prompt: 828 tokens instead of 388.
+  let alone = 0
+  for (const [at, set] of sets.entries()) {
+    const own = new ResponseScores(prompt)
+    const [odds] = await own.logOdds([set])
+    alone += own.tokens
+    t.true(relativeError(Float64Array.from(together[at]!), Array.from(odds!)) < 1e-5)
+  }
+  t.is(alone, 84 + 8 * 74)
 })

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { RandomStream } from '#lib/games/randomStream.js'
-import { type PackedPlan, planPacked, type TextRows } from '#lib/language/packed/planPacked.js'
+import { type PackedPlan, planPacked, type TextRows } from '#lib/language/textRows/planPacked.js'
 
 const text = (ids: number[], firstRow = ids.length - 1): TextRows => ({ ids, firstRow, endRow: ids.length })
 
@@ -17,7 +17,14 @@ function played(plan: PackedPlan, chunk: number): Map<string, string> {
       if (before.length !== segment.position) throw new Error('a token stands elsewhere than it says')
       let all = before.at(-1) ?? ''
       for (const [k, own] of before.entries())
-        if (own !== all.split(' ').slice(0, k + 1).join(' ')) throw new Error('a slot holds another text')
+        if (
+          own !==
+          all
+            .split(' ')
+            .slice(0, k + 1)
+            .join(' ')
+        )
+          throw new Error('a slot holds another text')
       for (const id of segment.ids) {
         all = all === '' ? `${id}` : `${all} ${id}`
         written.push(all)

@@ -49,6 +49,12 @@ const part = await new ContextCite(model).attribute(scores, { span: { start: 0, 
 const other = await new TracLLM(model).attribute(scores)
 \`\`\`
 
+Prompts that are asked about together (all sets of a round, all subsets of AttnTrace) share what they begin with: it is
+read once, its keys and values are gone on from, and their ends lie side by side in one run, in which nothing is filled up
+between texts of unlike length. Attention is causal and positions agree, so that numbers are those of each prompt by
+itself, within rounding; \`cost.tokens\` counts what was read. \`bench/shared-prefixes.bench.ts\` measures it. On a GPU each
+prompt is read by itself.
+
 ## Results
 
 A \`ContextAttribution\` has a score for each text, where they are known standard errors, how often each was drawn and

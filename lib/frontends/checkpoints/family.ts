@@ -48,6 +48,8 @@ export interface CausalDecoder {
   /** The longest sequence that the model has positions for. */
   readonly contextLength: number
   readonly features: number
+  /** Where positions turn by how long a text is: texts of which this is equal turn alike. */
+  turning?(length: number): number
   /** Ids [B, T] -> states [B, T, features], before the product with the vocabulary. */
   hidden(net: Network, ids: Value, sequence: Sequence, source?: Source): Value
   /** States [..., features] -> logits [..., vocabulary] */

@@ -3,7 +3,7 @@ import { bodyPrefix, causalModel, generatingDecoder, tableName } from './causal.
 import type { Config } from './config.js'
 import type { CausalDecoder, Family } from './family.js'
 import type { Network } from './network.js'
-import { Rotary, rotarySpec } from './rotary.js'
+import { Rotary, type RotarySpec, rotarySpec, turningOf } from './rotary.js'
 import type { Sequence } from './sequence.js'
 
 /** GPT-NeoX and Pythia: part of each head turns, attention and feed-forward stand side by side. */
@@ -14,6 +14,7 @@ class GptNeoxDecoder implements CausalDecoder {
   readonly #heads: number
   readonly #middle: number
   readonly #epsilon: number
+  readonly #rotary: RotarySpec
 
   constructor(private readonly config: Config) {
     this.vocabulary = config.integer('vocab_size')
@@ -24,20 +25,24 @@ class GptNeoxDecoder implements CausalDecoder {
       throw config.invalid('num_attention_heads', `a divisor of hidden_size (${this.features})`)
     this.#middle = config.integer('intermediate_size')
     this.#epsilon = config.epsilon('layer_norm_eps', 1e-5)
+    const given = config.optionalPart('rope_parameters') ?? config.optionalPart('rope_scaling')
+    this.#rotary = rotarySpec(config, given, {
+      size: this.features / this.#heads,
+      theta: config.real('rotary_emb_base', 10_000, 1 + 1e-6, 1e12),
+      share: config.real('rotary_pct', 0.25, 0, 1),
+      positions: this.contextLength,
+    })
+  }
+
+  turning(length: number): number {
+    return turningOf([this.#rotary], length)
   }
 
   hidden(net: Network, ids: Value, sequence: Sequence): Value {
     const { config, features } = this
     const body = net.within(bodyPrefix(net, 'gpt_neox.', 'embed_in.weight'))
     let x = body.lookup(body.weight('embed_in.weight', [this.vocabulary, features]), ids, 'embed_in')
-    const given = config.optionalPart('rope_parameters') ?? config.optionalPart('rope_scaling')
-    const spec = rotarySpec(config, given, {
-      size: features / this.#heads,
-      theta: config.real('rotary_emb_base', 10_000, 1 + 1e-6, 1e12),
-      share: config.real('rotary_pct', 0.25, 0, 1),
-      positions: this.contextLength,
-    })
-    const rotary = new Rotary(net, sequence, spec)
+    const rotary = new Rotary(net, sequence, this.#rotary)
     for (let at = 0; at < config.layers(); at++)
       x = body.named(this.#layer(body.within(`layers.${at}.`), x, rotary, sequence), `layers.${at}`)
     return body.named(body.layerNorm(x, 'final_layer_norm', features, this.#epsilon), 'final_layer_norm')

@@ -4,7 +4,7 @@ import type { Config } from './config.js'
 import type { CausalDecoder, Family } from './family.js'
 import { type LlamaLayer, llamaLayers } from './llamaConfig.js'
 import type { Network } from './network.js'
-import { Rotary, type RotarySpec } from './rotary.js'
+import { Rotary, type RotarySpec, turningOf } from './rotary.js'
 import type { Sequence } from './sequence.js'
 
 /** The decoder of the llama family: root mean square norms, rotary positions, gated layers. */
@@ -24,6 +24,13 @@ export class LlamaDecoder implements CausalDecoder {
     this.#layers = llamaLayers(config)
     const grows = this.#layers.some(({ rotary }) => rotary?.dynamic !== undefined)
     this.contextLength = grows ? Number.POSITIVE_INFINITY : config.integer('max_position_embeddings', 2048)
+  }
+
+  turning(length: number): number {
+    return turningOf(
+      this.#layers.flatMap(({ rotary }) => rotary ?? []),
+      length,
+    )
   }
 
   hidden(net: Network, ids: Value, sequence: Sequence): Value {

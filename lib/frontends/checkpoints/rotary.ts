@@ -164,6 +164,16 @@ export function rotarySpec(
   }
 }
 
+/** Whether sequences turn alike: those of which this is equal do. Dynamic scaling and LongRoPE go by their length. */
+export function turningOf(specs: Iterable<RotarySpec>, length: number): number {
+  let kind = 0
+  for (const { long, dynamic } of specs) {
+    if (long !== undefined && length > long.above) kind = Math.max(kind, long.above + 1)
+    if (dynamic !== undefined && length > dynamic.above) kind = Math.max(kind, length)
+  }
+  return kind
+}
+
 /** Sines and cosines of one sequence's positions, made once for all layers. */
 export class Rotary {
   readonly #cosine: Value

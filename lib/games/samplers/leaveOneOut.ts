@@ -15,7 +15,6 @@ export class LeaveOneOutPlayer implements CoalitionPlayer<SamplerResult> {
   readonly #scores: Float64Array
   #full: number | undefined
   #done = 0
-  #asked = 0
 
   constructor(players: number, count: number, groupAt: (index: number) => Coalition) {
     this.#players = players
@@ -24,19 +23,19 @@ export class LeaveOneOutPlayer implements CoalitionPlayer<SamplerResult> {
     this.#scores = new Float64Array(count)
   }
   next(room: number): readonly Coalition[] {
-    if (this.#full === undefined) return [fullCoalition(this.#players)]
-    this.#asked = Math.max(0, Math.min(samplesPerRound, room, this.#count - this.#done))
-    return Array.from({ length: this.#asked }, (_, at) =>
+    // All players are asked about beside the first groups: what evaluates them may share work among them.
+    const all = this.#full === undefined ? [fullCoalition(this.#players)] : []
+    const count = Math.max(0, Math.min(samplesPerRound, room - all.length, this.#count - this.#done))
+    const without = Array.from({ length: count }, (_, at) =>
       complementOf(this.#groupAt(this.#done + at), this.#players),
     )
+    return [...all, ...without]
   }
   report(values: readonly Float64Array[]): void {
-    if (this.#full === undefined) {
-      this.#full = values[0]![0]!
-      return
-    }
-    for (const [at, value] of values.entries()) this.#scores[this.#done + at] = this.#full - value[0]!
-    this.#done += values.length
+    const without = this.#full === undefined ? values.slice(1) : values
+    this.#full ??= values[0]![0]!
+    for (const [at, value] of without.entries()) this.#scores[this.#done + at] = this.#full - value[0]!
+    this.#done += without.length
   }
   result(): SamplerResult {
     return { scores: this.#scores.slice(), full: this.#full!, samples: this.#done, warnings: [] }

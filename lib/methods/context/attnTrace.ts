@@ -1,7 +1,8 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
 import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
-import { type TracedText, traceRows } from '../../context/tracedRows.js'
+import { traceRows } from '../../context/tracedRows.js'
 import { headWeightsOf } from '../../language/headWeights.js'
+import type { TextRows } from '../../language/textRows/planPacked.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
 import { expectInteger, expectObject } from '../../validate.js'
@@ -171,7 +172,7 @@ export class AttnTrace {
     subsets: readonly (readonly number[])[],
     signal?: AbortSignal,
   ): Promise<{ samples: TraceSample[]; tokens: number }> {
-    const texts: TracedText[] = []
+    const texts: TextRows[] = []
     const spans: (readonly Span[])[] = []
     for (const kept of subsets) {
       const tokens = await prompt.tokens(kept, signal)
@@ -182,7 +183,7 @@ export class AttnTrace {
       spans.push(tokens.spans)
     }
     const samples: TraceSample[] = []
-    await traceRows(
+    const read = await traceRows(
       this.model,
       texts,
       this.#weights,
@@ -194,7 +195,7 @@ export class AttnTrace {
       },
       signal,
     )
-    return { samples, tokens: texts.reduce((sum, { ids }) => sum + ids.length, 0) }
+    return { samples, tokens: read }
   }
 
   async #result(

@@ -67,7 +67,7 @@ export async function headFeatures(
       return mask
     })
     const rows = part.map(() => all)
-    odds.push(...(await logOddsOf(model, rows, response, signal, shown)))
+    odds.push(...(await logOddsOf(model, rows, response, signal, shown)).odds)
   }
   const firstRow = ids.length - 1
   const endRow = firstRow + response.length
