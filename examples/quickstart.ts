@@ -158,7 +158,11 @@ async function main(): Promise<void> {
   const traced = await traceback(join(root, 'models'), out, contextCount)
   console.log(`  ${traced.example.question}  ${traced.example.answer}`)
   console.log(`  ContextCite says where that came from: "${traced.example.blamed}"`)
-  console.log(`  without this text: ${traced.example.answerWithout}`)
+  const { removed, kept: alone } = traced.example.check
+  console.log(
+    `  without this text: ${traced.example.answerWithout} (the answer is less likely by ${removed.drop.toFixed(1)} nats; without a random text by ${removed.random!.mean.toFixed(1)})`,
+  )
+  console.log(`  with this text alone: ${alone.answer!.trim()}`)
   for (const { name, found, cured } of traced.methods)
     console.log(
       `  ${name.padEnd(12)} finds the planted text in ${percent(found.mean).trim()} of ${traced.count} contexts (95 % interval ${percent(found.low).trim()} to ${percent(found.high).trim()}); without it ${percent(cured.mean).trim()} of the answers are right`,

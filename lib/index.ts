@@ -47,6 +47,12 @@ export {
   type ResponseTokens,
   type TokenRequest,
 } from './context/contextPrompt.js'
+export {
+  type AnswerQuote,
+  type QuoteAnswerOptions,
+  type QuotedSpan,
+  quoteAnswer,
+} from './context/quoteAnswer.js'
 export { ResponseScores } from './context/responseScores.js'
 export {
   type ContextText,
@@ -360,12 +366,24 @@ export {
 export { PixelFlipping, type PixelFlippingOptions } from './metrics/pixelFlipping.js'
 export { RandomLogit, type RandomLogitOptions } from './metrics/randomLogit.js'
 export { findMetric, type MetricEntry, metrics } from './metrics/registry.js'
+export {
+  type CheckedRemoval,
+  type CheckedResponse,
+  type RemovalCheck,
+  type RemovalCheckOptions,
+  removalCheck,
+} from './metrics/removalCheck.js'
 export type { CurveOptions } from './metrics/removalCurve.js'
 export type { MetricResult, SampleResult, Summary } from './metrics/result.js'
 export { Road, type RoadOptions } from './metrics/road.js'
 export type { Attributer, MapSource, MetricSample, RecordedMap } from './metrics/sample.js'
 export { SensitivityMax, type SensitivityMaxOptions } from './metrics/sensitivityMax.js'
 export { withShuffledParameters } from './metrics/shuffledParameters.js'
+export {
+  type SoftContextFaithfulness,
+  type SoftContextFaithfulnessOptions,
+  softContextFaithfulness,
+} from './metrics/softContextFaithfulness.js'
 export {
   type SoftFaithfulness,
   type SoftFaithfulnessOptions,

@@ -2,12 +2,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   AttnTrace,
-  answerWithout,
   ContextCite,
   type ContextMethod,
   type Interval,
   libraryVersion,
   loadModel,
+  type RemovalCheck,
+  removalCheck,
   traceAnswer,
   wilsonInterval,
 } from '#lib/index.js'
@@ -23,6 +24,8 @@ interface Found {
   blamed: string
   planted: string
   answerWithout: string
+  /** What became of the answer without the blamed text, and with it alone. */
+  check: RemovalCheck
   truth: string
   page: string
 }
@@ -40,7 +43,7 @@ const seed = 4
 const leastShare = 0.7
 const plantedText = (index: number): KeysText => generateKeys(index, { seed, sentences: 12, injections: 1 })
 
-async function traced(method: ContextMethod, text: KeysText): Promise<Found> {
+async function traced(method: ContextMethod, text: KeysText, random = 0): Promise<Found> {
   const [{ question, truth }] = text.pairs
   const planted = text.sentences.find(({ role }) => role === 'injection')!.text
   const trace = await traceAnswer(method, {
@@ -48,15 +51,16 @@ async function traced(method: ContextMethod, text: KeysText): Promise<Found> {
     question,
   })
   const [first] = trace.attribution.top(1)
-  const cured = await answerWithout(trace.prompt, [first!.index])
+  const check = await removalCheck(trace.prompt, [first!.index], { answers: true, random })
   return {
     question,
     answer: trace.answer.trim(),
     blamed: first!.text.trim(),
     planted,
-    answerWithout: cured.text!.trim(),
+    answerWithout: check.removed.answer!.trim(),
+    check,
     truth,
-    page: tracePage(trace, libraryVersion),
+    page: tracePage(trace, libraryVersion, { check }),
   }
 }
 
@@ -78,11 +82,16 @@ async function share(name: string, method: ContextMethod, count: number) {
  */
 export async function traceback(models: string, out: string, count: number): Promise<Traceback> {
   const model = await loadModel(join(models, 'keys-transformer'))
-  const example = await traced(new ContextCite(model), plantedText(0))
+  const example = await traced(new ContextCite(model), plantedText(0), 20)
   if (example.blamed !== example.planted)
     throw new Error(`"${example.planted}" was planted, and "${example.blamed}" was found`)
   if (example.answer === example.truth || example.answerWithout !== example.truth)
     throw new Error(`The answer was "${example.answer}", without the planted text "${example.answerWithout}"`)
+  const { removed, kept } = example.check
+  if (!kept.isSameAnswer || removed.drop <= removed.random!.high)
+    throw new Error(
+      `Without the planted text the answer is less likely by ${removed.drop}, with it alone "${kept.answer}"`,
+    )
   await writeFile(join(out, 'trace.html'), example.page)
   const methods = [
     await share('AttnTrace', new AttnTrace(model), count),

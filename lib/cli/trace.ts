@@ -1,7 +1,10 @@
 import { extname } from 'node:path'
 import type { Command } from 'commander'
 import type { AnswerTrace } from '../context/answerTrace.js'
+import type { AnswerQuote } from '../context/quoteAnswer.js'
 import type { ContextUnit } from '../context/segmentText.js'
+import type { RemovalCheck } from '../metrics/removalCheck.js'
+import type { TraceFindings } from '../report/tracePage.js'
 import { exitCodes } from './exitCodes.js'
 import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
 import { runCommand, type Session } from './session.js'
@@ -20,6 +23,9 @@ interface TraceFlags extends ModelFlags {
   chat?: boolean
   maximumTokens?: string
   check?: boolean
+  quote?: string[]
+  quoteMethod?: string
+  quoteWithin?: string
   out?: string
 }
 
@@ -43,7 +49,20 @@ export function addTrace(program: Command): void {
     .option('--system <text>', 'what the system says before it')
     .option('--no-chat', "leaves the checkpoint's chat template out")
     .option('--maximum-tokens <n>', 'tokens of the answer at most')
-    .option('--check', 'asks again without the sources')
+    .option('--check', 'asks again without the sources, and with them alone')
+    .option(
+      '--quote <text>',
+      'words of the answer: the spans that support just these; may be given several times',
+      collect,
+    )
+    .option(
+      '--quote-method <how>',
+      'states: by hidden states (default); prompt: the model is asked, which takes a capable one',
+    )
+    .option(
+      '--quote-within <where>',
+      'sources: of the sentences that the words are in (default); documents: anywhere',
+    )
     .option('--out <file>', 'a page (.html) or all numbers (.json)')
     .action(async (flags: TraceFlags) => {
       await runCommand(flags, session => trace(session, flags))
@@ -51,16 +70,27 @@ export function addTrace(program: Command): void {
 }
 
 async function trace(session: Session, flags: TraceFlags): Promise<number> {
-  const [{ AscribeError }, { traceAnswer, answerWithout }, { findContextMethod }] = await Promise.all([
+  const [{ AscribeError }, { traceAnswer }, { findContextMethod }, { expectOneOf }] = await Promise.all([
     import('../errors.js'),
     import('../context/traceAnswer.js'),
     import('../methods/context/registry.js'),
+    import('../validate.js'),
   ])
   const format = flags.out === undefined ? undefined : extname(flags.out).toLowerCase()
   if (format !== undefined && format !== '.html' && format !== '.json')
     throw new AscribeError('OPTION_RANGE', `--out takes a .html or .json file, received ${flags.out}`)
   const entry = findContextMethod(flags.method)
   const given = await methodOptions(entry.options, flags.option ?? [])
+  const quoteMethod = expectOneOf('--quote-method', flags.quoteMethod ?? 'states', [
+    'states',
+    'prompt',
+  ] as const)
+  const within = expectOneOf('--quote-within', flags.quoteWithin ?? 'sources', [
+    'sources',
+    'documents',
+  ] as const)
+  if (flags.quote === undefined && (flags.quoteMethod ?? flags.quoteWithin) !== undefined)
+    throw new AscribeError('OPTION_RANGE', '--quote-method and --quote-within go with --quote')
   const sources =
     flags.sources === undefined ? undefined : await wholeNumber('--sources', flags.sources, 1, 1000)
   const maximumTokens =
@@ -91,23 +121,53 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
   } finally {
     progress.stop()
   }
-  const without = flags.check
-    ? await answerWithout(
-        found.prompt,
-        found.sources.map(({ index }) => index),
-        { signal, ...(maximumTokens === undefined ? {} : { maximumTokens }) },
-      )
-    : undefined
-  if (flags.out !== undefined) await write(found, flags.out, format!)
+  const findings: TraceFindings = {
+    check: flags.check ? await checked(found, maximumTokens, signal) : undefined,
+    quotes: flags.quote && (await quoted(found, flags.quote, quoteMethod, within, signal)),
+  }
+  if (flags.out !== undefined) await write(found, findings, flags.out, format!)
   const { traceText } = await import('../report/traceText.js')
-  session.result(
-    { ...found.toJSON(), ...(without ? { answerWithoutSources: without.text } : {}) },
-    traceText(found, without?.text),
-  )
+  session.result({ ...found.toJSON(), ...findings }, traceText(found, findings))
   return exitCodes.ok
 }
 
-async function write(found: AnswerTrace, path: string, format: string): Promise<void> {
+/** What becomes of the answer without its sources, and with them alone; undefined where it has none. */
+async function checked(
+  { prompt, sources }: AnswerTrace,
+  maximumTokens: number | undefined,
+  signal: AbortSignal,
+): Promise<RemovalCheck | undefined> {
+  if (sources.length === 0) return undefined
+  const { removalCheck } = await import('../metrics/removalCheck.js')
+  const texts = sources.map(({ index }) => index)
+  return removalCheck(prompt, texts, { answers: true, maximumTokens, signal })
+}
+
+/** The spans that support words of the answer. */
+async function quoted(
+  found: AnswerTrace,
+  quotes: readonly string[],
+  method: 'states' | 'prompt',
+  within: 'sources' | 'documents',
+  signal: AbortSignal,
+): Promise<AnswerQuote[]> {
+  const [{ quoteAnswer }, { HiddenStateLaquer }, { PromptLaquer }, { Generator }] = await Promise.all([
+    import('../context/quoteAnswer.js'),
+    import('../methods/localised/hiddenStateLaquer.js'),
+    import('../methods/localised/promptLaquer.js'),
+    import('../language/generator.js'),
+  ])
+  const { model } = found.prompt
+  const laquer = method === 'states' ? new HiddenStateLaquer(model) : new PromptLaquer(new Generator(model))
+  return quoteAnswer(found, laquer, quotes, { within, signal })
+}
+
+async function write(
+  found: AnswerTrace,
+  findings: TraceFindings,
+  path: string,
+  format: string,
+): Promise<void> {
   const [{ writeFileAtomically }, { tracePage }, { libraryVersion }] = await Promise.all([
     import('../data/files.js'),
     import('../report/tracePage.js'),
@@ -115,7 +175,9 @@ async function write(found: AnswerTrace, path: string, format: string): Promise<
   ])
   await writeFileAtomically(
     path,
-    format === '.json' ? `${JSON.stringify(found)}\n` : tracePage(found, libraryVersion),
+    format === '.json'
+      ? `${JSON.stringify({ ...found.toJSON(), ...findings })}\n`
+      : tracePage(found, libraryVersion, findings),
   )
 }
 

@@ -1,16 +1,10 @@
-import type { GraphDescription } from '#typings/addon.js'
-import { createTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { lastLogitsGraph } from '../frontends/checkpoints/predictionGraph.js'
 import { RandomStream } from '../games/randomStream.js'
-import { GraphBuilder } from '../graph/builder.js'
-import { roundedLength } from '../language/decoding.js'
-import { causalDecoder } from '../methods/generation/causalDecoder.js'
 import { GenerationAttribution } from '../methods/generation/generationAttribution.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
-import { embeddingLookups } from '../model/embeddings.js'
 import type { Model } from '../model/model.js'
 import { typeError } from '../validate.js'
+import { MaskedEmbeddings } from './maskedEmbeddings.js'
 
 export const softFaithfulnessOptions = {
   scale: {
@@ -93,8 +87,6 @@ export function importances(scores: readonly number[], scale: 'minmax' | 'rank' 
   return Float64Array.from(sizes, size => (sizes.length > 1 ? below(size) / (sizes.length - 1) : 1))
 }
 
-/** Masked sequences that go through the model at once. */
-const together = 16
 const [keeps, removes, randomKeeps, randomRemoves, draws] = [0, 1, 2, 3, 4]
 
 /**
@@ -115,7 +107,7 @@ export async function softFaithfulness(
   if (!(map instanceof GenerationAttribution)) throw typeError('map', 'a GenerationAttribution', map)
   const { signal, ...others } = options
   const resolved = resolveOptions(softFaithfulnessOptions, others)
-  const { scale, samples, seed } = resolved
+  const { scale, samples, seed, distance } = resolved
   const ids = map.tokenIds
   const found: Record<'kept' | 'removed' | 'randomKept' | 'randomRemoved', number[][]> = {
     kept: [],
@@ -126,19 +118,21 @@ export async function softFaithfulness(
   let undefinedSteps = 0
   for (const [step, { position }] of map.steps.entries()) {
     const own = importances(Array.from(map.scores(step).slice(0, position)), scale)
-    const stream = new RandomStream(seed, position * 8 + draws, 0)
-    const weights = Float64Array.from({ length: position }, () => Math.exp(stream.uniform()))
-    const total = weights.reduce((sum, each) => sum + each, 0)
-    const random = weights.map(weight => weight / total)
-    const measure = new StepMasks(model, ids.slice(0, position), resolved, signal)
-    const empty = await measure.distance(new Float64Array(position), keeps, 1)
+    const random = randomImportances(position, new RandomStream(seed, position * 8 + draws, 0))
+    const masked = new MaskedEmbeddings(model, ids.slice(0, position), [position - 1], signal)
+    const distances = async (kept: Float64Array, kind: number, count: number) => {
+      const streamOf = (sample: number) => new RandomStream(seed, position * 8 + kind, sample)
+      const sums = await masked.rootDifferences(kept, streamOf, count)
+      return sums.map(([sum]) => softDistance(sum!, distance))
+    }
+    const empty = await distances(new Float64Array(position), keeps, 1)
     if (!(empty[0]! > 1e-12)) {
       undefinedSteps++
       continue
     }
     const rows = async (given: Float64Array, keepKind: number, removeKind: number) => {
-      const kept = await measure.distance(given, keepKind, samples)
-      const removed = await measure.distance(
+      const kept = await distances(given, keepKind, samples)
+      const removed = await distances(
         given.map(each => 1 - each),
         removeKind,
         samples,
@@ -154,28 +148,19 @@ export async function softFaithfulness(
   }
   const [sufficiency, comprehensiveness] = [softMean(found.kept), softMean(found.removed)]
   const random = { sufficiency: softMean(found.randomKept), comprehensiveness: softMean(found.randomRemoved) }
-  const ratio = (a: SoftMean, b: SoftMean) =>
-    a.mean > 0 && b.mean > 0 ? Math.log(a.mean / b.mean) : undefined
-  const [first, second] = [
-    ratio(sufficiency, random.sufficiency),
-    ratio(comprehensiveness, random.comprehensiveness),
-  ]
   return {
     sufficiency,
     comprehensiveness,
     random,
-    logRatio: {
-      ...(first === undefined ? {} : { sufficiency: first }),
-      ...(second === undefined ? {} : { comprehensiveness: second }),
-    },
+    logRatio: logRatios({ sufficiency, comprehensiveness }, random),
     steps: found.kept.length,
     undefinedSteps,
     options: resolved,
   }
 }
 
-/** Steps have masks of their own, so that the variances of their means add. */
-function softMean(steps: readonly (readonly number[])[]): SoftMean {
+/** The mean over steps of means over masks. Steps have masks of their own, so that the variances of their means add. */
+export function softMean(steps: readonly (readonly number[])[]): SoftMean {
   if (steps.length === 0) return { mean: 0, standardError: 0 }
   const meanOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0) / values.length
   const variances = steps.map(values => {
@@ -190,92 +175,19 @@ function softMean(steps: readonly (readonly number[])[]): SoftMean {
   }
 }
 
-/** Distances that masks of one step's embeddings make. */
-class StepMasks {
-  readonly #reference: Promise<Float32Array>
-  readonly #graph: { description: GraphDescription; features: number }
-
-  constructor(
-    private readonly model: Model,
-    private readonly ids: readonly number[],
-    private readonly options: Resolved<typeof softFaithfulnessOptions>,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    this.#graph = maskedGraph(model)
-    this.#reference = this.#run(1, () => 1).then(([roots]) => roots!)
-  }
-
-  /** One distance for each mask in which every element is kept with its token's probability. */
-  async distance(probabilities: Float64Array, kind: number, samples: number): Promise<number[]> {
-    const reference = await this.#reference
-    const { seed, distance } = this.options
-    const found: number[] = []
-    for (let from = 0; from < samples; from += together) {
-      const count = Math.min(together, samples - from)
-      const streams = Array.from(
-        { length: count },
-        (_, at) => new RandomStream(seed, this.ids.length * 8 + kind, from + at),
-      )
-      const roots = await this.#run(count, (at, token) => {
-        const probability = probabilities[token]!
-        return streams[at]!.uniform() < probability ? 1 : 0
-      })
-      for (const row of roots) {
-        let sum = 0
-        for (let at = 0; at < row.length; at++) sum += (row[at]! - reference[at]!) ** 2
-        found.push(softDistance(sum, distance))
-      }
-    }
-    return found
-  }
-
-  /** Square roots of the next token's probabilities, under a mask for each copy. */
-  async #run(copies: number, keep: (copy: number, token: number) => number): Promise<Float32Array[]> {
-    const { ids, model } = this
-    const { features, description } = this.#graph
-    const { contextLength } = causalDecoder(model).decoder
-    const width = Math.min(roundedLength(ids.length), contextLength)
-    const mask = new Float32Array(copies * width * features)
-    for (let copy = 0; copy < copies; copy++)
-      for (let token = 0; token < ids.length; token++)
-        for (let feature = 0; feature < features; feature++)
-          mask[(copy * width + token) * features + feature] = keep(copy, token)
-    const filled = [...ids, ...new Array<number>(width - ids.length).fill(0)]
-    const all = Array.from({ length: copies }, () => filled).flat()
-    const sizes = { B: copies, T: width }
-    const [roots] = await model.runPlan(
-      `masked embeddings ${JSON.stringify(sizes)}`,
-      () => description,
-      {
-        input_ids: createTensor('i64', [copies, width], BigInt64Array.from(all, BigInt)),
-        row: createTensor('i64', [], BigInt64Array.of(BigInt(ids.length - 1))),
-        mask: createTensor('f32', [copies, width, features], mask),
-      },
-      { sizes },
-      this.signal,
-    )
-    const vocabulary = roots!.data.length / copies
-    return Array.from({ length: copies }, (_, at) =>
-      (roots!.data as Float32Array).slice(at * vocabulary, (at + 1) * vocabulary),
-    )
-  }
+/** Random importances: the softmax of uniform numbers. */
+export function randomImportances(count: number, stream: RandomStream): Float64Array {
+  const weights = Float64Array.from({ length: count }, () => Math.exp(stream.uniform()))
+  const total = weights.reduce((sum, each) => sum + each, 0)
+  return weights.map(weight => weight / total)
 }
 
-/** Roots of the next token's probabilities with a mask on the words' embeddings (places are added by the model itself). */
-function maskedGraph(model: Model): { description: GraphDescription; features: number } {
-  const { decoder, weights } = causalDecoder(model)
-  const plain = lastLogitsGraph(decoder, weights)
-  const lookup = embeddingLookups({ graph: plain }).find(({ input }) => input === 'input_ids')
-  const node = plain.nodes.find(each => plain.values[each.outputs[0]!]?.name === lookup?.layer)
-  const table = node && plain.values[node.inputs[0]!]
-  const features = table?.kind === 'parameter' ? table.shape.at(-1) : undefined
-  if (lookup === undefined || typeof features !== 'number')
-    throw new AscribeError('MODEL_CAPABILITY', `Where model ${model.name} looks its words up was not found`)
-  const graph = new GraphBuilder()
-  const mask = graph.input('mask', 'f32', ['B', 'T', features])
-  const values = graph.include(plain, {
-    replace: { [lookup.layer]: rows => graph.apply('mul', [rows, mask]) },
-  })
-  const probabilities = graph.apply('softmax', [values.get('logits')!], { axis: -1 })
-  return { description: graph.build([graph.apply('sqrt', [probabilities])]), features }
+type SoftPair = Pick<SoftFaithfulness, 'sufficiency' | 'comprehensiveness'>
+
+/** ln(mean / mean of random importances), where both are above 0. */
+export function logRatios(own: SoftPair, random: SoftPair): SoftFaithfulness['logRatio'] {
+  const names = (['sufficiency', 'comprehensiveness'] as const).filter(
+    name => own[name].mean > 0 && random[name].mean > 0,
+  )
+  return Object.fromEntries(names.map(name => [name, Math.log(own[name].mean / random[name].mean)]))
 }

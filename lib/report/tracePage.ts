@@ -1,8 +1,20 @@
 import type { AnswerTrace, TracedSentence } from '../context/answerTrace.js'
+import type { AnswerQuote } from '../context/quoteAnswer.js'
 import type { ContextText } from '../context/segmentText.js'
+import type { RemovalCheck } from '../metrics/removalCheck.js'
+import { checkRows } from './checkRows.js'
 import { escapeMarkup } from './escape.js'
 import { formatMilliseconds, formatNumber } from './format.js'
 import { pageDocument } from './page.js'
+import {
+  answerMarks,
+  documentMarks,
+  markedText,
+  type QuoteMark,
+  quoteRules,
+  quoteStyles,
+  quotesMarkup,
+} from './quoteMarks.js'
 
 const styles = [
   '.trace{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,3fr);gap:1.1rem;align-items:start}',
@@ -28,16 +40,27 @@ const styles = [
 const greatestLit = 40
 const strengths = 5
 
+/** What else was found out about an answer. */
+export interface TraceFindings {
+  /** What became of it without its sources, and with them alone. */
+  readonly check?: RemovalCheck | undefined
+  /** Words of it that were quoted, with the spans that support them. */
+  readonly quotes?: readonly AnswerQuote[] | undefined
+}
+
 /**
  * A page in which pointing at a sentence of the answer (or going there with the keyboard) lights the texts it came from,
  * and pointing at a text the sentences that came from it. No script: light is a matter of styles.
+ *
+ * @param findings What else was found out about the answer.
  */
-export function tracePage(trace: AnswerTrace, libraryVersion: string): string {
+export function tracePage(trace: AnswerTrace, libraryVersion: string, findings: TraceFindings = {}): string {
+  const { check, quotes = [] } = findings
   const { attribution, question, sentences } = trace
   const { method, model, warnings } = attribution
   return pageDocument({
     title: `${question} \u2014 ${method.name}`,
-    styles: [...styles, ...sentences.flatMap(lightRules)],
+    styles: [...styles, ...quoteStyles, ...sentences.flatMap(lightRules), ...quoteRules(quotes)],
     libraryVersion,
     body: [
       `<p class="eyebrow">${escapeMarkup(method.name)} \u00b7 where this answer came from</p>`,
@@ -48,11 +71,20 @@ export function tracePage(trace: AnswerTrace, libraryVersion: string): string {
           `<p class="warning" role="note"><strong><code>${escapeMarkup(code)}</code></strong> ${escapeMarkup(message)}</p>`,
       ),
       '<div class="trace">',
-      `<section class="answer" aria-label="Answer"><h2>Answer</h2><p class="passage" dir="auto">${answerMarkup(trace)}</p></section>`,
-      `<section aria-label="Context"><h2>What the model read</h2>${contextMarkup(trace)}</section>`,
+      `<section class="answer" aria-label="Answer"><h2>Answer</h2><p class="passage" dir="auto">${answerMarkup(trace, answerMarks(quotes))}</p></section>`,
+      `<section aria-label="Context"><h2>What the model read</h2>${contextMarkup(trace, quotes)}</section>`,
       '</div>',
       '<div class="columns">',
       sourcesMarkup(trace),
+      ...(quotes.length > 0
+        ? [
+            quotesMarkup(
+              quotes,
+              trace.documents.map(({ name }) => name),
+            ),
+          ]
+        : []),
+      ...(check === undefined ? [] : [checkMarkup(check)]),
       factsMarkup('Method', [
         ['method', method.name],
         ['score', attribution.unit],
@@ -81,7 +113,8 @@ function lightRules({ attribution }: TracedSentence, at: number): string[] {
   return rules
 }
 
-function answerMarkup(trace: AnswerTrace): string {
+function answerMarkup(trace: AnswerTrace, marks: readonly QuoteMark[]): string {
+  const shown = (from: number, to: number) => markedText(trace.answer, from, to, marks)
   let at = 0
   let markup = ''
   for (const [index, { start, end, sources }] of trace.sentences.entries()) {
@@ -93,22 +126,22 @@ function answerMarkup(trace: AnswerTrace): string {
       .sort((a, b) => a.number - b.number)
       .map(({ text, number }) => `<a href="#t${text}" aria-label="source ${number}">[${number}]</a>`)
     markup +=
-      escapeMarkup(index === 0 ? '' : trace.answer.slice(at, first)) +
-      `<span class="part said" id="a${index}" tabindex="0">${escapeMarkup(own)}</span>` +
+      (index === 0 ? '' : shown(at, first)) +
+      `<span class="part said" id="a${index}" tabindex="0">${shown(first, first + own.length)}</span>` +
       (cites.length > 0 ? `<span class="cite">${cites.join('')}</span>` : '')
     at = first + own.length
   }
-  return markup + escapeMarkup(trace.answer.slice(at))
+  return markup + shown(at, trace.answer.length)
 }
 
-function contextMarkup(trace: AnswerTrace): string {
+function contextMarkup(trace: AnswerTrace, quotes: readonly AnswerQuote[]): string {
   const whole = trace.documents.map(({ text }) => text)
   return trace.documents
     .map(({ name, start, end }, at) => {
       const heading = trace.documents.length > 1 || name !== '' ? `<h3>${escapeMarkup(name)}</h3>` : ''
       const parts = trace.attribution.texts.map((text, index) => ({ ...text, index }))
       const inside = parts.filter(text => text.start < end && text.end > start)
-      return `<div class="document">${heading}<p class="passage" dir="auto">${documentMarkup(trace, whole[at]!, start, inside)}</p></div>`
+      return `<div class="document">${heading}<p class="passage" dir="auto">${documentMarkup(trace, whole[at]!, start, inside, documentMarks(quotes, at))}</p></div>`
     })
     .join('')
 }
@@ -118,7 +151,9 @@ function documentMarkup(
   document: string,
   offset: number,
   parts: readonly (ContextText & { index: number })[],
+  marks: readonly QuoteMark[],
 ): string {
+  const shown = (from: number, to: number) => markedText(document, from, to, marks)
   let at = 0
   let markup = ''
   for (const { start, end, index } of parts) {
@@ -132,12 +167,12 @@ function documentMarkup(
     // A text may go on into the next document: only its beginning is what links lead to.
     const id = start >= offset ? ` id="t${index}"` : ''
     markup +=
-      escapeMarkup(document.slice(at, first)) +
-      `<span class="part${number === undefined ? '' : ' cited'}"${id}${number === undefined ? '' : ' tabindex="0"'} title="${escapeMarkup(score)}">${escapeMarkup(own)}</span>` +
+      shown(at, first) +
+      `<span class="part${number === undefined ? '' : ' cited'}"${id}${number === undefined ? '' : ' tabindex="0"'} title="${escapeMarkup(score)}">${shown(first, first + own.length)}</span>` +
       (number === undefined ? '' : `<span class="cite">[${number}]</span>`)
     at = first + own.length
   }
-  return markup + escapeMarkup(document.slice(at))
+  return markup + shown(at, document.length)
 }
 
 function sourcesMarkup({ sources, attribution }: AnswerTrace): string {
@@ -157,6 +192,15 @@ function sourcesMarkup({ sources, attribution }: AnswerTrace): string {
       ? `<table>${rows.join('')}</table>`
       : '<p class="note">No text of the context makes the answer likelier.</p>'
   return `<div class="card sources"><h2>Sources</h2>${table}<p class="note">Scores of the whole answer, in ${escapeMarkup(attribution.unit)}. They do not prove causes.</p></div>`
+}
+
+function checkMarkup(check: RemovalCheck): string {
+  const rows = checkRows(check).map(({ name, logProbability, drop, answer }) => {
+    const said = answer === undefined ? '' : `<br>${escapeMarkup(answer)}`
+    const lost = drop === '' ? '' : `<br><span class="note">${escapeMarkup(drop)}</span>`
+    return `<tr><th scope="row">${escapeMarkup(name)}</th><td>${escapeMarkup(logProbability)}${lost}${said}</td></tr>`
+  })
+  return `<div class="card"><h2>Check</h2><table class="facts">${rows.join('')}</table><p class="note">Log-probability of the answer, in nats. Where it stands on its sources, it changes without them and stays with them alone.</p></div>`
 }
 
 function factsMarkup(title: string, facts: readonly (readonly [string, string])[]): string {

@@ -41,7 +41,29 @@ test.serial('trace prints the answer with its sources, writes a page and all num
   const found = JSON.parse(own.out)
   t.is(found.attribution.method.options.B, 4)
   t.true(found.answer.length > 0 && found.answer.length <= 6)
-  t.is(typeof found.answerWithoutSources, 'string')
+  t.is(typeof found.check.removed.answer, 'string')
+  t.is(found.check.kept.random.count, 20)
+  t.is(found.check.whole.answer, found.answer)
+  const checked = await runCli([...base, ...given, '--check', '--out', page])
+  t.regex(checked.out, /Check[\s\S]*all of the context[\s\S]*without th[\s\S]* alone .*less by/)
+  t.regex(await readFile(page, 'utf8'), /<h2>Check<\/h2>/)
+  // Words of the answer, by hidden states and by asking the model, which writes nothing of use.
+  const quote = ['--quote', 'GH', '--quote', 'cd?', '--quote-within', 'documents', '--out', page]
+  const localised = await runCli([...base, ...given, ...quote, '--json'])
+  t.is(localised.code, 0, localised.out)
+  const { quotes } = JSON.parse(localised.out)
+  t.deepEqual(
+    quotes.map(({ text, start, end }: { text: string; start: number; end: number }) => [text, start, end]),
+    [
+      ['gh', 4, 6],
+      ['cd?', 0, 3],
+    ],
+  )
+  t.is(quotes[0].method.name, 'HiddenStateLaquer')
+  for (const { spans } of quotes)
+    for (const { document, start, end, text } of spans)
+      t.is(['ab is cd. ef is gh.', 'ij is kl.'][document]!.slice(start, end), text)
+  t.regex(await readFile(page, 'utf8'), /<mark class="q0">gh<\/mark>/)
 })
 
 test.serial('trace says what is wrong with flags, files and models', async t => {
@@ -68,6 +90,9 @@ test.serial('trace says what is wrong with flags, files and models', async t => 
   await failed(['--model', model], 2, /--context/)
   await failed(with_('--method', 'Lime'), 2, /OPTION_RANGE[\s\S]*ContextCite/)
   await failed(with_('--out', 'a.png'), 2, /--out/)
+  await failed(with_('--quote', 'none of it'), 3, /does not hold "none of it" \[INPUT_VALUE\]/)
+  await failed(with_('--quote-method', 'states'), 2, /--quote/)
+  await failed(with_('--quote', 'cd', '--quote-method', 'guess'), 2, /states/)
   await failed(with_('--option', 'B'), 2, /NAME=VALUE/)
   await failed(with_('--option', 'B=x'), 2, /OPTION_TYPE|OPTION_RANGE/)
   await failed(with_('--option', 'colour=red'), 2, /OPTION_UNKNOWN/)

@@ -1,5 +1,8 @@
 import { contextMethods } from '#lib/index.js'
 import { at2FitOptions } from '#lib/methods/context/at2.js'
+import type { OptionSchema } from '#lib/methods/options.js'
+import { removalCheckOptions } from '#lib/metrics/removalCheck.js'
+import { softContextFaithfulnessOptions } from '#lib/metrics/softContextFaithfulness.js'
 import { contextTable } from './contextTable.js'
 import { optionRow } from './optionRow.js'
 
@@ -122,6 +125,42 @@ for await (const { text } of trace.stream({ maximumTokens: 200 })) {
 Without a trace, \`attention\` of a \`Generator\`'s options is shown every row.
 `
 
+const optionTable = (options: OptionSchema): string[] => [
+  '| option | values | default | what it does |',
+  '|---|---|---|---|',
+  ...Object.entries(options).map(([option, spec]) => optionRow(option, spec)),
+]
+
+const checking = [
+  '## Checking a trace',
+  '',
+  'Scores do not prove causes; taking texts away tells more. `removalCheck` asks how likely the answer is without the first texts of',
+  'a trace, and with these alone, beside random sets of as many, with `answers` also what the model says then: an answer that stands',
+  'on them changes without them and persists with them. It takes a prompt or `ResponseScores`, whose passes are shared, and a trace by any',
+  'method or the numbers of texts.',
+  '',
+  '```ts',
+  "import { removalCheck, softContextFaithfulness } from 'ascribe'",
+  '',
+  'const prompt = await ContextPrompt.create(model, { context, question, response })',
+  'const found = await new AttnTrace(model).attribute(prompt)',
+  'const { whole, removed, kept } = await removalCheck(prompt, found, { topK: 1, answers: true })',
+  'console.log(removed.drop, removed.random, removed.answer, removed.isSameAnswer, kept.answer) // nats, { mean, low, high }',
+  '',
+  'const { sufficiency, comprehensiveness, random } = await softContextFaithfulness(prompt, found)',
+  '```',
+  '',
+  ...optionTable(removalCheckOptions),
+  '',
+  '`softContextFaithfulness` removes nothing: each element of the embeddings of the context is kept with the importance of its text as',
+  'probability (sufficiency), or with what is missing of it (comprehensiveness), and the distributions that predict the answer are',
+  'compared, as shares of what a context of empty embeddings does; with standard errors, beside random importances (Zhao and',
+  'Aletras 2023; texts as units and the sum over the tokens of the answer are our own). For generated tokens: [judging maps](generation.md#judging-maps).',
+  '',
+  ...optionTable(softContextFaithfulnessOptions),
+  '',
+]
+
 /** docs/context.md */
 export function contextPage(): string {
   const sections = contextMethods.flatMap(({ name, summary, source, options }) => [
@@ -138,5 +177,5 @@ export function contextPage(): string {
     '',
     ...(notes[name] === undefined ? [] : [notes[name], '']),
   ])
-  return [introduction, ...sections, ...contextTable(), streaming].join('\n')
+  return [introduction, ...sections, ...checking, ...contextTable(), streaming].join('\n')
 }

@@ -59,8 +59,11 @@ export function contextTable(): string[] {
       return `| ${name} | ${cells.join(' ')} ${found(name, supports[0]!).passes} |`
     }),
     '',
-    'Leave-one-out is blind where several texts say the same, since none of them is missed, and random subsets of a half nearly',
-    'always keep one of five: ContextCite and Shapley values then share out what is left. Subsampling helps attention there.',
+    'Leave-one-out is blind where several texts say the same, since none of them is missed: its precision is that of chance, m/20.',
+    'ContextCite at m = 5 is a matter of how many subsets it reads, not of the lasso (without a penalty it finds less): of its 64',
+    'subsets, which keep each text with probability 1/2, one in 32 keeps none of five, so that about two tell of what is asked for.',
+    'With 256 subsets it finds 98 %, with 64 that keep a fifth of the texts 92 %; the defaults are those of its authors. Shapley values',
+    'share out what is left after the first of five in an order. Subsampling helps attention there.',
     'The model is a circuit of two layers that was made for this, so that its attention is on few texts; of large models this',
     'table says little. `AT2` is not in it: its weights of heads would have to be trained first.',
     '',

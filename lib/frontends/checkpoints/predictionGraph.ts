@@ -56,7 +56,8 @@ export function rowLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeight
   const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
   const width = net.dimension(hidden, -1)
   const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
-  return net.graph.build([decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))])
+  const logits = decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))
+  return net.graph.build([net.graph.named(logits, 'logits')])
 }
 
 /**

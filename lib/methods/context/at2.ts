@@ -7,7 +7,13 @@ import type { Model } from '../../model/model.js'
 import { expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, resolveOptions } from '../options.js'
-import { scoreSamples, tokenScores, warningsOf } from './attentionTrace.js'
+import {
+  scoreSamples,
+  type TraceSample,
+  type TraceScores,
+  tokenScores,
+  warningsOf,
+} from './attentionTrace.js'
 import type { TraceOptions } from './attnTrace.js'
 import { headFeatures } from './headFeatures.js'
 import { type TrainedWeights, type TrainingTarget, trainHeadWeights } from './headWeightTraining.js'
@@ -16,6 +22,18 @@ import { openPrompt, openTrace } from './openTrace.js'
 export const at2Options = {
   topK: { kind: 'integer', default: 5, minimum: 1, description: 'Texts that are listed first.' },
 } as const
+
+/** Sums over the tokens of each text, and means over the rows, of attention that is weighed already. */
+export function sourceSums(sample: TraceSample, rows: number): TraceScores {
+  const { scores: means, ...found } = scoreSamples(
+    sample.kept.length,
+    [sample],
+    Number.MAX_SAFE_INTEGER,
+    0,
+    rows,
+  )
+  return { ...found, scores: means.map((mean, at) => mean * sample.lengths[at]!) }
+}
 
 export interface At2Options extends Given<typeof at2Options> {
   /** One weight for each head of each layer, in order ({@link At2.fit}); default uniform: mean attention. */
@@ -132,15 +150,7 @@ export class At2 {
     )
     options.onProgress?.(1, 1)
     const sample = { kept: [...prompt.texts.keys()], lengths, rows }
-    const { scores: means, ...found } = scoreSamples(
-      prompt.texts.length,
-      [sample],
-      Number.MAX_SAFE_INTEGER,
-      0,
-      span.end - span.start,
-    )
-    // A sum over a text's tokens, where AttnTrace has a mean.
-    const scores = means.map((mean, at) => mean * lengths[at]!)
+    const { scores, ...found } = sourceSums(sample, span.end - span.start)
     return new ContextAttribution({
       model: { name: model.name, hash: await model.hash() },
       method: {

@@ -70,6 +70,9 @@ export const hiddenStateLaquerOptions = {
 
 export type HiddenStateLaquerOptions = Given<typeof hiddenStateLaquerOptions>
 
+/** The layer whose states are read where none is asked for: six tenths of the way. */
+export const usualLayer = (layers: number): number => Math.max(1, Math.round(0.6 * layers))
+
 /** What a response was written from. */
 export interface LaquerRequest {
   readonly sources: readonly QuerySource[]
@@ -125,7 +128,7 @@ export class HiddenStateLaquer {
 
   /** The layer whose states are read, from 1. */
   get layer(): number {
-    return this.options.layer ?? Math.max(1, Math.round(0.6 * this.#layers.length))
+    return this.options.layer ?? usualLayer(this.#layers.length)
   }
 
   /**

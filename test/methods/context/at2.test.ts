@@ -1,10 +1,13 @@
 import test from 'ava'
-import { At2, AttnTrace, ContextPrompt, loadModel, type Model } from '#lib/index.js'
+import { GraphBuilder } from '#lib/graph/builder.js'
+import { At2, AttnTrace, ContextPrompt, createTensor, loadModel, type Model } from '#lib/index.js'
 import { headWeightsOf } from '#lib/language/headWeights.js'
+import { sourceSums } from '#lib/methods/context/at2.js'
 import { headFeatures, jointLogOdds, responseSentences } from '#lib/methods/context/headFeatures.js'
 import { correlationLoss, trainHeadWeights } from '#lib/methods/context/headWeightTraining.js'
-import { modelAttention } from '../../oracles/modelAttention.js'
+import { modelAttention, weightedRows } from '../../oracles/modelAttention.js'
 import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
+import { runGraph } from '../../oracles/runGraph.js'
 
 const near = (actual: number, expected: number, tolerance: number) => Math.abs(actual - expected) < tolerance
 
@@ -54,6 +57,55 @@ test('the worked example: log-odds of masks, and their loss', t => {
     gradient: new Float64Array(2),
     isDefined: false,
   })
+})
+
+test('the worked example: scores of two sources, by the kernel that weighs heads', async t => {
+  // Attention of two heads and two rows on five tokens: 1 and 2 are source A, 3 is source B. Means over rows of the sums over
+  // tokens are (0.3, 0.1) and (0.05, 0.2).
+  const probabilities = [
+    [0.38, 0.1, 0.1, 0.02, 0.4],
+    [0.12, 0.15, 0.25, 0.08, 0.4],
+    [0.25, 0.02, 0.03, 0.3, 0.4],
+    [0.35, 0.05, 0.1, 0.1, 0.4],
+  ]
+  const builder = new GraphBuilder()
+  const q = builder.input('q', 'f32', [1, 2, 2, 5])
+  const k = builder.input('k', 'f32', [1, 1, 5, 5])
+  const positions = builder.input('positions', 'i64', [2])
+  const weights = builder.input('weights', 'f32', [2])
+  const attributes = { scale: 1, causal: 0, keepRows: 1 }
+  const [found] = await runGraph(
+    builder.build([builder.apply('attentionRows', [q, k, positions, weights], attributes)]),
+    {
+      // Keys that are unit vectors: scores are the queries, and attention is their softmax.
+      q: createTensor('f32', [1, 2, 2, 5], Float32Array.from(probabilities.flat(), Math.log)),
+      k: createTensor(
+        'f32',
+        [1, 1, 5, 5],
+        Float32Array.from({ length: 25 }, (_, at) => (at % 6 === 0 ? 1 : 0)),
+      ),
+      positions: createTensor('i64', [2], BigInt64Array.of(3n, 4n)),
+      weights: createTensor('f32', [2], Float32Array.of(0.75, -0.25)),
+    },
+  )
+  const rows = Float32Array.from([0, 1].flatMap(row => found!.data.slice(row * 5 + 1, row * 5 + 4)))
+  const { scores } = sourceSums({ kept: [0, 1], lengths: [2, 1], rows }, 2)
+  t.true(near(scores[0]!, 0.2, 1e-7) && near(scores[1]!, -0.0125, 1e-7), scores.join())
+})
+
+test('heads have weights of their own: scores are those of whole matrices', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const prompt = await promptOf(model)
+  const layers = await modelAttention(model, [...ids, 13, 14, 3])
+  const heads = headWeightsOf(model).length
+  const headWeights = Float32Array.from({ length: heads }, (_, head) => Math.cos(3 * head + 1))
+  const found = await new At2(model, { headWeights }).attribute(prompt)
+  const rows = weightedRows(layers, headWeights, 18, 14, 17)
+  for (const [text, { start, end }] of spans.entries()) {
+    let sum = 0
+    for (let row = 0; row < 3; row++) for (let at = start; at < end; at++) sum += rows[row * 18 + at]! / 3
+    t.true(near(found.scores[text]!, sum, 1e-6))
+  }
 })
 
 test('training finds the head that goes along with the values', async t => {

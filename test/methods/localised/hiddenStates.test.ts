@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import test from 'ava'
 import { HiddenStateLaquer, type HiddenStateLaquerOptions, loadModel } from '#lib/index.js'
-import { wholeWords } from '#lib/methods/localised/hiddenStateLaquer.js'
+import { usualLayer, wholeWords } from '#lib/methods/localised/hiddenStateLaquer.js'
 import {
   anchorOf,
   bestWindow,
@@ -223,4 +223,11 @@ test('a trained model finds the place that a phrase was copied from', async t =>
       best!.text,
     )
   }
+})
+
+test('by default the states behind six tenths of the layers are read', async t => {
+  t.deepEqual([1, 2, 5, 10, 16, 32].map(usualLayer), [1, 1, 3, 6, 10, 19])
+  const model = await loadModel(checkpointFolder('llama'))
+  t.is(new HiddenStateLaquer(model).layer, 1)
+  t.is(new HiddenStateLaquer(model, { layer: 2 }).layer, 2)
 })

@@ -181,3 +181,16 @@ test('what is no generator, example or query is refused', async t => {
   const mute: TextGenerator = { generate: async () => ({}) }
   await t.throwsAsync(new PromptLaquer(mute).attribute(query), { code: 'TOKENIZER_REQUIRED' })
 })
+
+test('each attempt has the next seed, so that a language model may answer otherwise', async t => {
+  const seeds: (number | undefined)[] = []
+  const model: TextGenerator = {
+    generate: async (_, options) => {
+      seeds.push(options?.seed)
+      return { text: seeds.length === 1 ? claim : spans('in no source at all') }
+    },
+  }
+  await new PromptLaquer(model, { attempts: 3, seed: 7 }).attribute(query)
+  // The claim, then three times the sources.
+  t.deepEqual(seeds, [7, 7, 8, 9])
+})
