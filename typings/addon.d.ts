@@ -161,6 +161,30 @@ export interface RunResult {
 }
 
 /**
+ * More rows than a plan takes at once, pass after pass in one job. Rows that fill the last pass up repeat its first.
+ */
+export interface RowsRequest {
+  /** What every pass reads as it is, in the plan's shapes. */
+  tables: Record<string, NativeTensor>
+  /** What differs by row, [count, ...]; the plan's inputs are [chunk, ...]. */
+  rows: Record<string, NativeTensor>
+  /**
+   * Inputs of bool [chunk, ...] that are set at some places of a row: those of row r are places[ends[r - 1]] …
+   * places[ends[r] - 1]. Both i32.
+   */
+  marks?: Record<string, { ends: NativeTensor; places: NativeTensor }>
+  count: number
+  chunk: number
+}
+
+export interface RowsResult {
+  /** [count, ...] each. */
+  outputs: NativeTensor[]
+  milliseconds: number
+  peakBytes: number
+}
+
+/**
  * Path, noise and accumulation loop of the gradient family in one job. The plan takes `input` tensors of shape
  * [chunk, ...item] and gives, in the order of its inputs, for each explained one its gradient [1, chunk, ...item], then
  * the objective [chunk].
@@ -240,6 +264,7 @@ export interface NativePlan {
   /** One line a node. */
   dump(): string
   run(inputs: Record<string, NativeTensor>, options: RunOptions): NativeJob<RunResult>
+  rows(request: RowsRequest, options: RunOptions): NativeJob<RowsResult>
   ensemble(request: EnsembleRequest, options: RunOptions): NativeJob<EnsembleResult>
   walk(request: WalkRequest, options: RunOptions): NativeJob<EnsembleResult>
   dispose(): void
@@ -334,6 +359,29 @@ export interface ImputationRequest {
   item: bigint
 }
 
+/**
+ * Noisy copies of one example, one for each key: every number plus `scale` times what is drawn, uniformly from -1 to 1 or
+ * of the standard normal distribution. A copy's numbers are drawn from the stream of its key, tensor after tensor, as
+ * `randomStream` of lib/metrics draws them.
+ */
+export interface NoiseRequest {
+  /** f32 or f64, [1, ...item] each. */
+  tensors: NativeTensor[]
+  /** i32: of each copy the 32 bits that `streamKey` gives. */
+  keys: NativeTensor
+  distribution: 'uniform' | 'normal'
+  scale: number
+  /** One for each number of all tensors: what is added is then summed up, weighted by them. */
+  weights?: Float64Array
+}
+
+export interface NoiseResult {
+  /** [keys, ...item] each. */
+  copies: NativeTensor[]
+  /** One for each key, with `weights`. */
+  sums?: Float64Array
+}
+
 export interface NativeAddon {
   openStorage(path: string, options: { weights: 'map' | 'copy' }): NativeStorage
   /** Wraps the user's bytes without a copy; they must not change afterwards. */
@@ -351,6 +399,7 @@ export interface NativeAddon {
   createGraph(description: GraphDescription): NativeGraph
   /** One picture a count, stacked. */
   imputePixels(request: ImputationRequest): NativeJob<NativeTensor>
+  addNoise(request: NoiseRequest): NativeJob<NoiseResult>
   operations(): OperationInfo[]
   /** Lanes × threads; only before the first job. */
   configure(options: { lanes?: number; threadsPerLane?: number }): void

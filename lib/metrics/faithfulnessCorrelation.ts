@@ -3,15 +3,15 @@ import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
 import { rangeError } from '../validate.js'
-import { removedScores } from './correlation.js'
 import {
   type BaselineOption,
   FaithfulnessMetric,
   featuresOption,
   withoutBaseline,
 } from './faithfulnessMetric.js'
-import type { CopyScores, Masked } from './perturbedRuns.js'
-import { drawSubset, randomStream } from './randomStream.js'
+import type { Masked } from './perturbation.js'
+import type { CopyScores } from './perturbedRuns.js'
+import { randomStream, subsetsOf } from './randomStream.js'
 import { overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
 import { seedOption } from './seedOption.js'
@@ -62,24 +62,30 @@ export class FaithfulnessCorrelation extends FaithfulnessMetric<Masked> {
     const { seed, ...options } = this.options
     return { name: 'FaithfulnessCorrelation', options, seed }
   }
-  protected override perturb({ count, id }: Subject): Masked {
+  protected override perturb({ count, id, scores }: Subject): Masked {
     const { runs, subsetSize, seed } = this.options
     if (subsetSize >= count)
       throw rangeError('subsetSize', `less than ${count}, the number of features`, subsetSize)
-    const removed = (at: number) => drawSubset(randomStream(seed, id, at), count, subsetSize)
-    return { kind: 'masked', players: count, count: runs, removed }
+    const draw = subsetsOf(count, subsetSize)
+    return {
+      kind: 'masked',
+      players: count,
+      count: runs,
+      removed: at => draw(randomStream(seed, id, at)),
+      weights: scores,
+      said: new Float64Array(runs),
+    }
   }
   protected override reduce(
-    subject: Subject,
+    _: Subject,
     scores: CopyScores,
-    perturbation: Masked,
+    { said }: Masked,
   ): Omit<SampleResult, 'index' | 'id'> {
-    const sums = removedScores(subject, perturbation)
     // What is lost is the score of the whole input, a constant, less the copy's.
     return {
       values: overScores(scores, left =>
         pearsonCorrelation(
-          sums,
+          said,
           left.map(score => -score),
         ),
       ),

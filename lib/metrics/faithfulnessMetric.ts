@@ -1,7 +1,8 @@
 import type { Model } from '../model/model.js'
 import type { FeatureKind } from './features.js'
 import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
-import { type CopyScores, copiesOf, type Perturbation, PerturbedRuns } from './perturbedRuns.js'
+import { copiesOf, type Perturbation } from './perturbation.js'
+import { type CopyScores, PerturbedRuns } from './perturbedRuns.js'
 import type { SampleResult } from './result.js'
 import { kindOf, type MetricBaseline, prepareSubject, type Subject } from './subject.js'
 

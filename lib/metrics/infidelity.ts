@@ -3,8 +3,9 @@ import { type Given, type Resolved, resolveOptions } from '../methods/options.js
 import type { Model } from '../model/model.js'
 import { type BaselineOption, FaithfulnessMetric, withoutBaseline } from './faithfulnessMetric.js'
 import type { FeatureKind } from './features.js'
-import { infidelityPerturbations, type LinearCopies, linearCopies } from './infidelityPerturbations.js'
-import type { CopyScores, GivenCopies, Masked } from './perturbedRuns.js'
+import { infidelityPerturbations, linearCopies } from './infidelityPerturbations.js'
+import type { Perturbation } from './perturbation.js'
+import type { CopyScores } from './perturbedRuns.js'
 import { overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
 import { seedOption } from './seedOption.js'
@@ -78,9 +79,8 @@ export type InfidelityOptions = Given<typeof infidelityOptions> & BaselineOption
  * Source: Yeh et al., "On the (in)fidelity and sensitivity of explanations" (NeurIPS 2019), definition 2.1; conventions
  * as Captum has them.
  */
-export class Infidelity extends FaithfulnessMetric<Masked | GivenCopies> {
+export class Infidelity extends FaithfulnessMetric<Perturbation> {
   readonly options: Resolved<typeof infidelityOptions>
-  readonly #copies = new WeakMap<Subject, LinearCopies>()
 
   constructor(model: Model, options: InfidelityOptions = {}) {
     super(model, options.baseline ?? 0)
@@ -95,16 +95,18 @@ export class Infidelity extends FaithfulnessMetric<Masked | GivenCopies> {
     const { seed, ...options } = this.options
     return { name: 'Infidelity', options, seed }
   }
-  protected override perturb(subject: Subject): Masked | GivenCopies {
-    const copies = linearCopies(subject, this.options)
-    this.#copies.set(subject, copies)
-    return copies.perturbation
+  protected override perturb(subject: Subject): Perturbation {
+    return linearCopies(subject, this.options)
   }
-  protected override reduce(subject: Subject, scores: CopyScores): Omit<SampleResult, 'index' | 'id'> {
-    const said = this.#copies.get(subject)!.said()
+  protected override reduce(
+    _: Subject,
+    scores: CopyScores,
+    perturbation: Perturbation,
+  ): Omit<SampleResult, 'index' | 'id'> {
+    // The first copy is the input itself.
+    const said = perturbation.said!.subarray(1)
     return {
       values: overScores(scores, values => {
-        // The first copy is the input itself.
         const found = Float64Array.from(values.subarray(1), left => values[0]! - left)
         const [products, squares] = [dot(said, found), dot(said, said)]
         const factor = this.options.normalise && squares > 0 ? products / squares : 1

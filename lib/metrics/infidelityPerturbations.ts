@@ -1,9 +1,17 @@
+import type { NativeTensor } from '#typings/addon.js'
+import { elementCount } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
+import { native, settle } from '../native.js'
 import { rangeError } from '../validate.js'
-import { removedScores } from './correlation.js'
 import { featuresOf } from './features.js'
-import type { GivenCopies, Masked } from './perturbedRuns.js'
-import { drawEach, randomStream } from './randomStream.js'
+import {
+  type GivenCopies,
+  type Masked,
+  type Perturbation,
+  playerScores,
+  type Ranked,
+} from './perturbation.js'
+import { drawEach, drawKeys, randomStream } from './randomStream.js'
 import type { Subject } from './subject.js'
 
 export const infidelityPerturbations = [
@@ -25,13 +33,6 @@ interface PerturbationOptions {
   seed: number
 }
 
-/** Copies of a sample, the first of them unchanged, and what a map says of each of the others. */
-export interface LinearCopies {
-  readonly perturbation: Masked | GivenCopies
-  /** sum I * phi, one for each changed copy. */
-  said(): Float64Array
-}
-
 /** More subsets than this are sampled, not listed. */
 const mostListed = 16
 
@@ -47,40 +48,39 @@ function differences({ explained, baselines }: Subject): Float64Array {
   return all
 }
 
-/** Which pixels each square covers, by player: places along rows and columns of a picture. */
-function squares(
-  subject: Subject,
-  { perturbation, size, samples, seed }: PerturbationOptions,
-): Pick<Masked, 'count' | 'removed'> {
-  const { explained } = subject
+/** The picture that squares lie on. */
+function pictureOf({ explained }: Subject, { perturbation, size }: PerturbationOptions) {
   const units = explained.names.length === 1 ? explained.units[explained.names[0]!] : undefined
   if (units?.kind !== 'grid')
     throw new AscribeError('INPUT_SHAPE', `${perturbation} needs one picture, and this input is none`)
   const { width, height } = units
   if (size > Math.min(width, height))
     throw rangeError('size', `at most the picture's ${Math.min(width, height)} pixels`, size)
-  const cover = (removed: number[], left: number, top: number) => {
+  return {
+    width,
+    height,
+    across: Math.ceil(width / size),
+    patches: Math.ceil(width / size) * Math.ceil(height / size),
+  }
+}
+
+/** Which pixels each square covers, by player: places along rows and columns of a picture. */
+function squares(subject: Subject, options: PerturbationOptions): Pick<Masked, 'count' | 'removed'> {
+  const { perturbation, size, samples, seed } = options
+  const { width, height, across, patches } = pictureOf(subject, options)
+  const cover = (left: number, top: number) => {
+    const removed: number[] = []
     for (let y = top; y < Math.min(top + size, height); y++)
       for (let x = left; x < Math.min(left + size, width); x++) removed.push(y * width + x)
     return removed
   }
-  if (perturbation === 'square')
-    return {
-      count: samples,
-      removed: at => {
-        const stream = randomStream(seed, subject.id, at)
-        return cover([], stream.below(width - size + 1), stream.below(height - size + 1))
-      },
-    }
-  const across = Math.ceil(width / size)
+  if (perturbation === 'patches')
+    return { count: patches, removed: at => cover((at % across) * size, Math.floor(at / across) * size) }
   return {
-    count: across * Math.ceil(height / size),
+    count: samples,
     removed: at => {
-      const removed: number[] = []
-      const first = perturbation === 'cumulativePatches' ? 0 : at
-      for (let patch = first; patch <= at; patch++)
-        cover(removed, (patch % across) * size, Math.floor(patch / across) * size)
-      return removed
+      const stream = randomStream(seed, subject.id, at)
+      return cover(stream.below(width - size + 1), stream.below(height - size + 1))
     },
   }
 }
@@ -99,7 +99,30 @@ function unitPlayers({ explained, features, count }: Subject): { players: number
   return { players, playerOf }
 }
 
-function removals(subject: Subject, options: PerturbationOptions): LinearCopies {
+/** What the map says that each feature's removal changes. */
+function contributions(subject: Subject, { multiplyByInputs }: PerturbationOptions): Float64Array {
+  if (multiplyByInputs) return subject.scores
+  const change = differences(subject)
+  return subject.scores.map((slope, at) => slope * change[at]!)
+}
+
+/** Patches that go one after the other and stay away. */
+function cumulativePatches(subject: Subject, options: PerturbationOptions): Ranked {
+  const { width, across, patches } = pictureOf(subject, options)
+  const { playerOf } = unitPlayers(subject)
+  const ranks = new Float32Array(playerOf.length)
+  for (const [feature, pixel] of playerOf.entries())
+    ranks[feature] =
+      Math.floor(Math.floor(pixel / width) / options.size) * across +
+      Math.floor((pixel % width) / options.size)
+  const said = new Float64Array(patches + 1)
+  for (const [feature, score] of contributions(subject, options).entries())
+    said[ranks[feature]! + 1]! += score
+  for (let patch = 1; patch <= patches; patch++) said[patch]! += said[patch - 1]!
+  return { kind: 'ranked', ranks, thresholds: Array.from(said.keys()), said }
+}
+
+function removals(subject: Subject, options: PerturbationOptions): Masked {
   const { players, playerOf } = unitPlayers(subject)
   const { perturbation, samples, removed, seed } = options
   if (perturbation === 'everyMask' && players > mostListed)
@@ -120,61 +143,61 @@ function removals(subject: Subject, options: PerturbationOptions): LinearCopies 
               Array.from({ length: players }, (_, bit) => bit).filter(bit => ((at >> bit) & 1) === 1),
           }
         : squares(subject, options)
-  const copies: Masked = {
+  return {
     kind: 'masked',
     players,
     playerOf,
     areUnits: true,
     count: count + 1,
     removed: at => (at === 0 ? [] : changed(at - 1)),
-  }
-  return {
-    perturbation: copies,
-    said: () => {
-      const { multiplyByInputs } = options
-      const change = multiplyByInputs ? undefined : differences(subject)
-      const scores =
-        change === undefined ? subject.scores : subject.scores.map((slope, at) => slope * change[at]!)
-      return removedScores({ ...subject, scores }, copies).subarray(1)
-    },
+    weights: playerScores(contributions(subject, options), players, playerOf),
+    said: new Float64Array(count + 1),
   }
 }
 
 /** x - I for Gaussian I. */
-function noised(
-  subject: Subject,
-  { samples, sigma, seed, multiplyByInputs }: PerturbationOptions,
-): LinearCopies {
-  const { explained, scores } = subject
-  const noise = (copy: number): Float64Array => {
-    const stream = randomStream(seed, subject.id, copy)
-    return Float64Array.from(scores, () => sigma * stream.normal())
-  }
-  const row = (copy: number) => {
-    const drawn = copy === 0 ? undefined : noise(copy - 1)
-    let offset = 0
-    return explained.names.map(name => {
-      const data = explained.tensors[name]!.data as Float32Array
-      const start = offset
-      offset += data.length
-      return drawn === undefined ? data : data.map((value, at) => value - drawn[start + at]!)
+function noised(subject: Subject, options: PerturbationOptions): GivenCopies {
+  const { samples, sigma, seed, multiplyByInputs } = options
+  const { explained, scores, id } = subject
+  const tensors = explained.names.map(name => explained.tensors[name]! as NativeTensor)
+  const change = multiplyByInputs ? differences(subject) : undefined
+  // Where the input is its baseline a contribution says nothing of a slope.
+  const weights =
+    change === undefined ? scores : scores.map((score, at) => (change[at] === 0 ? 0 : score / change[at]!))
+  const said = new Float64Array(samples + 1)
+  const rows = async (first: number, count: number) => {
+    const whole = first === 0 ? 1 : 0
+    const drawn = count - whole
+    const { copies, sums = [] } =
+      drawn === 0
+        ? { copies: [] }
+        : await settle(() =>
+            native().addNoise({
+              tensors,
+              keys: drawKeys(seed, id, first + whole - 1, drawn),
+              distribution: 'normal',
+              scale: -sigma,
+              weights,
+            }),
+          )
+    for (let at = 0; at < drawn; at++) said[first + whole + at] = -sums[at]!
+    return tensors.map(({ shape, data }, value) => {
+      const noisy = copies[value]?.data as Float32Array | undefined
+      if (whole === 0) return noisy!
+      const size = elementCount(shape)
+      const all = new (data.constructor as Float32ArrayConstructor)(count * size)
+      all.set(data as Float32Array)
+      if (noisy !== undefined) all.set(noisy, size)
+      return all
     })
   }
-  return {
-    perturbation: { kind: 'given', count: samples + 1, row },
-    said: () => {
-      const change = multiplyByInputs ? differences(subject) : undefined
-      return Float64Array.from({ length: samples }, (_, copy) =>
-        noise(copy).reduce((sum, step, at) => {
-          // Where the input is its baseline a contribution says nothing of a slope.
-          const scale = change === undefined ? 1 : change[at] === 0 ? 0 : 1 / change[at]!
-          return sum + step * scale * scores[at]!
-        }, 0),
-      )
-    },
-  }
+  return { kind: 'given', count: samples + 1, rows, said }
 }
 
-/** The copies that infidelity looks at. */
-export const linearCopies = (subject: Subject, options: PerturbationOptions): LinearCopies =>
-  options.perturbation === 'gaussian' ? noised(subject, options) : removals(subject, options)
+/** The copies that infidelity looks at, the first of them unchanged, and what the map says of each. */
+export function linearCopies(subject: Subject, options: PerturbationOptions): Perturbation {
+  if (options.perturbation === 'gaussian') return noised(subject, options)
+  return options.perturbation === 'cumulativePatches'
+    ? cumulativePatches(subject, options)
+    : removals(subject, options)
+}

@@ -3,9 +3,9 @@ import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
 import { rangeError } from '../validate.js'
-import { removedScores } from './correlation.js'
 import { type BaselineOption, FaithfulnessMetric, withoutBaseline } from './faithfulnessMetric.js'
-import type { CopyScores, Masked } from './perturbedRuns.js'
+import { type Masked, playerScores } from './perturbation.js'
+import type { CopyScores } from './perturbedRuns.js'
 import { drawEach, randomStream } from './randomStream.js'
 import { overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
@@ -69,7 +69,7 @@ export class MuFidelity extends FaithfulnessMetric<Masked> {
     const { seed, ...options } = this.options
     return { name: 'MuFidelity', options, seed }
   }
-  protected override perturb({ features, count, id }: Subject): Masked {
+  protected override perturb({ features, count, id, scores }: Subject): Masked {
     const { samples, gridSize, dropped, seed } = this.options
     const grid = features.length === 1 ? features[0]!.grid : undefined
     if (grid !== undefined && gridSize > Math.min(grid.height, grid.width))
@@ -80,24 +80,25 @@ export class MuFidelity extends FaithfulnessMetric<Masked> {
       )
     const players = grid === undefined ? count : gridSize * gridSize
     const removed = (at: number) => drawEach(randomStream(seed, id, at), players, dropped)
-    if (grid === undefined) return { kind: 'masked', players, count: samples, removed }
+    const said = new Float64Array(samples)
+    if (grid === undefined) return { kind: 'masked', players, count: samples, removed, weights: scores, said }
     const playerOf = Int32Array.from({ length: count }, (_, pixel) => {
       const [y, x] = [Math.floor(pixel / grid.width), pixel % grid.width]
       return Math.floor((y * gridSize) / grid.height) * gridSize + Math.floor((x * gridSize) / grid.width)
     })
-    return { kind: 'masked', players, playerOf, count: samples, removed }
+    const weights = playerScores(scores, players, playerOf)
+    return { kind: 'masked', players, playerOf, count: samples, removed, weights, said }
   }
   protected override reduce(
-    subject: Subject,
+    _: Subject,
     scores: CopyScores,
-    perturbation: Masked,
+    { said }: Masked,
   ): Omit<SampleResult, 'index' | 'id'> {
-    const sums = removedScores(subject, perturbation)
     const isZero = this.options.undefinedAs === 'zero'
     return {
       values: overScores(scores, left => {
         const correlation = spearmanCorrelation(
-          sums,
+          said,
           left.map(score => -score),
         )
         return Number.isNaN(correlation) && isZero ? 0 : correlation

@@ -1,53 +1,14 @@
-import type { NativePlan, NativeTensor } from '#typings/addon.js'
-import { elementCount, type Tensor } from '../data/tensor.js'
+import type { NativePlan, NativeTensor, RowsRequest } from '#typings/addon.js'
+import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { classInput } from '../graph/compileTarget.js'
 import { type Batching, batchingOf } from '../model/batching.js'
 import type { Model } from '../model/model.js'
 import { concatenate } from '../model/stack.js'
 import { settle } from '../native.js'
+import { copyRows } from './copyRows.js'
+import { copiesOf, type Perturbation, type Ranked } from './perturbation.js'
 import { othersOf, type PerturbationKind, type Players, perturbedPlan, planInputs } from './perturbedPlan.js'
 import type { Subject } from './subject.js'
-
-/** Copies in which features are removed in an order. */
-export interface Ranked {
-  readonly kind: 'ranked'
-  /** The place of each feature in the order of removal, from 0. */
-  readonly ranks: Float32Array
-  /** One copy for each: features with a rank below it are removed. */
-  readonly thresholds: readonly number[]
-  /** Starts without anything, and thresholds say what comes back. */
-  readonly inserts?: boolean
-}
-
-/** Copies in which groups of features are removed. */
-export interface Masked {
-  readonly kind: 'masked'
-  readonly players: number
-  /** The player of each feature; absent where every feature is its own. */
-  readonly playerOf?: Int32Array
-  /** Players are the units (pixels, tokens) of the explained values, one value after the other, whatever features are. */
-  readonly areUnits?: boolean
-  readonly count: number
-  /** The players that are removed, of one copy. */
-  readonly removed: (at: number) => ArrayLike<number>
-}
-
-export type CopyContents = readonly (Float32Array | Float64Array)[]
-
-/** Copies that are made elsewhere. */
-export interface GivenCopies {
-  readonly kind: 'given'
-  readonly count: number
-  /** Contents of each explained value, in their order, of one copy. */
-  readonly row: (at: number) => CopyContents | Promise<CopyContents>
-}
-
-/** Perturbed copies of one sample. */
-export type Perturbation = Ranked | Masked | GivenCopies
-
-export const copiesOf = (perturbation: Perturbation): number =>
-  perturbation.kind === 'ranked' ? perturbation.thresholds.length : perturbation.count
 
 /** What the model says of each copy: numbers by name, copy after copy. */
 export type CopyScores = Readonly<Record<string, Float64Array>>
@@ -118,33 +79,23 @@ export class PerturbedRuns {
     const results = counts.map(count =>
       Object.fromEntries(scores.map(name => [name, new Float64Array(count)])),
     )
-    const places = counts.flatMap((count, item) =>
-      Array.from({ length: count }, (_, copy) => [item, copy] as const),
-    )
-    for (let start = 0; start < places.length; start += rows) {
-      const part = places.slice(start, start + rows)
-      const inputs = { ...tables, ...(await rowInputs(subjects, perturbations, part, rows)) }
-      if (readsClass)
-        inputs[classInput] = {
-          dtype: 'i64',
-          shape: [rows, 1],
-          data: BigInt64Array.from({ length: rows }, (_, at) =>
-            BigInt(subjects[(part[at] ?? part[0]!)[0]]!.class!),
-          ),
-        }
-      const outputs = await this.#pass(plan, inputs)
-      this.passes += part.length
-      for (const [at, [item, copy]] of part.entries())
-        for (const [place, name] of scores.entries())
-          results[item]![name]![copy] = Number(outputs[place]!.data[at])
+    for await (const { parts, ...copies } of copyRows(subjects, perturbations, rows, readsClass)) {
+      const outputs = await this.#passes(plan, { ...copies, tables, chunk: rows })
+      this.passes += copies.count
+      for (const [place, name] of scores.entries()) {
+        let row = 0
+        for (const { item, first, count } of parts)
+          for (let copy = first; copy < first + count; copy++)
+            results[item]![name]![copy] = Number(outputs[place]!.data[row++])
+      }
     }
     return results
   }
 
-  async #pass(plan: NativePlan, inputs: Record<string, NativeTensor>): Promise<NativeTensor[]> {
+  async #passes(plan: NativePlan, request: RowsRequest): Promise<NativeTensor[]> {
     const limit = this.model.memoryLimitBytes
     const { outputs } = await settle(
-      () => plan.run(inputs, { guard: true, ...(limit === undefined ? {} : { memoryLimitBytes: limit }) }),
+      () => plan.rows(request, { guard: true, ...(limit === undefined ? {} : { memoryLimitBytes: limit }) }),
       this.options.signal,
     )
     return outputs
@@ -231,60 +182,4 @@ export class PerturbedRuns {
     }
     return tables
   }
-}
-
-/** What each row of one pass is made by. Rows that fill the pass up repeat the first. */
-async function rowInputs(
-  subjects: readonly Subject[],
-  perturbations: readonly Perturbation[],
-  part: readonly (readonly [item: number, copy: number])[],
-  rows: number,
-): Promise<Record<string, NativeTensor>> {
-  const at = (row: number) => part[row] ?? part[0]!
-  const inputs: Record<string, NativeTensor> = {
-    [planInputs.row]: {
-      dtype: 'i64',
-      shape: [rows],
-      data: BigInt64Array.from({ length: rows }, (_, row) => BigInt(at(row)[0])),
-    },
-  }
-  const [first] = perturbations as [Perturbation]
-  if (first.kind === 'ranked')
-    inputs[planInputs.threshold] = {
-      dtype: 'f32',
-      shape: [rows],
-      data: Float32Array.from({ length: rows }, (_, row) => {
-        const [item, copy] = at(row)
-        return (perturbations[item] as Ranked).thresholds[copy]!
-      }),
-    }
-  if (first.kind === 'masked') {
-    const data = new Uint8Array(rows * first.players)
-    for (let row = 0; row < rows; row++) {
-      const [item, copy] = at(row)
-      const removed = (perturbations[item] as Masked).removed(copy)
-      for (let each = 0; each < removed.length; each++) data[row * first.players + removed[each]!] = 1
-    }
-    inputs[planInputs.mask] = { dtype: 'bool', shape: [rows, first.players], data }
-  }
-  if (first.kind === 'given') {
-    const { names, tensors } = subjects[0]!.explained
-    const given = names.map(name => {
-      const { dtype, shape, data } = tensors[name]!
-      const size = elementCount(shape)
-      const Data = data.constructor as Float32ArrayConstructor
-      return { dtype, shape: [rows, ...shape.slice(1)], data: new Data(rows * size), size }
-    })
-    for (let row = 0; row < part.length; row++) {
-      const [item, copy] = part[row]!
-      const contents = await (perturbations[item] as GivenCopies).row(copy)
-      for (const [value, content] of contents.entries())
-        given[value]!.data.set(content, row * given[value]!.size)
-    }
-    for (const [value, name] of names.entries()) {
-      const { size: _, ...tensor } = given[value]!
-      inputs[planInputs.given(name)] = tensor as NativeTensor
-    }
-  }
-  return inputs
 }

@@ -8,7 +8,8 @@ import {
   featuresOption,
   withoutBaseline,
 } from './faithfulnessMetric.js'
-import type { CopyScores, Ranked } from './perturbedRuns.js'
+import type { Ranked } from './perturbation.js'
+import type { CopyScores } from './perturbedRuns.js'
 import { areaUnder, asCurves, overScores, ranksOf } from './ranking.js'
 import type { SampleResult } from './result.js'
 import type { Subject } from './subject.js'

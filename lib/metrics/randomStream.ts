@@ -1,6 +1,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+import type { NativeTensor } from '#typings/addon.js'
 
 /** Random numbers of one draw of one sample. */
 export interface RandomStream {
@@ -21,12 +22,28 @@ export function streamKey(text: string): number {
   return (state ^ (state >>> 16)) >>> 0
 }
 
+/** The key of one draw of a sample; see {@link randomStream}. */
+export const drawKey = (seed: number, id: string | undefined, draw: number | string): number =>
+  streamKey(`${seed}/${draw}/${id ?? ''}`)
+
+/** Keys of several draws, as the native side takes them. */
+export const drawKeys = (
+  seed: number,
+  id: string | undefined,
+  first: number,
+  count: number,
+): NativeTensor => ({
+  dtype: 'i32',
+  shape: [count],
+  data: Int32Array.from({ length: count }, (_, at) => drawKey(seed, id, first + at)),
+})
+
 /**
  * A stream keyed by the seed, the sample's own name and the draw: what a sample draws depends on neither its place in
  * the data nor its batch mates.
  */
 export function randomStream(seed: number, id: string | undefined, draw: number | string): RandomStream {
-  const generator = xoroshiro128plus(streamKey(`${seed}/${draw}/${id ?? ''}`))
+  const generator = xoroshiro128plus(drawKey(seed, id, draw))
   return {
     uniform: () => uniformFloat64(generator),
     normal: () => {
@@ -37,24 +54,27 @@ export function randomStream(seed: number, id: string | undefined, draw: number 
   }
 }
 
-/** `size` of `count` places, each subset equally likely. */
-export function drawSubset(stream: RandomStream, count: number, size: number): Uint32Array {
+/**
+ * Draws `size` of `count` places, each subset equally likely, again and again. What is given holds until the next draw.
+ */
+export function subsetsOf(count: number, size: number): (stream: RandomStream) => Uint32Array {
   // Few places are drawn until they differ; of many, those that stay out are drawn.
   const isFew = 2 * size <= count
-  const wanted = isFew ? size : count - size
   const isDrawn = new Uint8Array(count)
-  const drawn = new Uint32Array(wanted)
-  for (let found = 0; found < wanted; ) {
-    const place = stream.below(count)
-    if (isDrawn[place] === 1) continue
-    isDrawn[place] = 1
-    drawn[found++] = place
+  const drawn = new Uint32Array(isFew ? size : count - size)
+  const rest = new Uint32Array(isFew ? 0 : size)
+  return stream => {
+    for (let found = 0; found < drawn.length; ) {
+      const place = stream.below(count)
+      if (isDrawn[place] === 1) continue
+      isDrawn[place] = 1
+      drawn[found++] = place
+    }
+    let left = 0
+    if (!isFew) for (let place = 0; place < count; place++) if (isDrawn[place] === 0) rest[left++] = place
+    for (let at = 0; at < drawn.length; at++) isDrawn[drawn[at]!] = 0
+    return isFew ? drawn : rest
   }
-  if (isFew) return drawn
-  const rest = new Uint32Array(size)
-  let left = 0
-  for (let place = 0; place < count; place++) if (isDrawn[place] === 0) rest[left++] = place
-  return rest
 }
 
 /** Some of `count` places, each by itself with a probability. */

@@ -6,7 +6,8 @@ import type { Model } from '../model/model.js'
 import { native, settle } from '../native.js'
 import { expectNumber, rangeError } from '../validate.js'
 import { FaithfulnessMetric } from './faithfulnessMetric.js'
-import type { CopyScores, GivenCopies } from './perturbedRuns.js'
+import type { GivenCopies } from './perturbation.js'
+import type { CopyScores } from './perturbedRuns.js'
 import { streamKey } from './randomStream.js'
 import { asCurves, ranksOf } from './ranking.js'
 import type { SampleResult } from './result.js'
@@ -36,9 +37,6 @@ export type RoadOptions = Given<typeof roadOptions> & {
 }
 
 const defaultPercentages = Array.from({ length: 50 }, (_, at) => 2 * at + 1)
-
-/** Filled pictures that are held at once. */
-const heldBytes = 64 << 20
 
 function checkPercentages(given: readonly number[]): readonly number[] {
   if (!Array.isArray(given) || given.length === 0)
@@ -96,32 +94,21 @@ export class Road extends FaithfulnessMetric<GivenCopies> {
     const { order, noise, seed } = this.options
     const ranks = ranksOf(order === 'strongestFirst' ? scores : scores.map(score => -score))
     const counts = this.percentages.map(percentage => Math.floor((count * percentage) / 100))
-    const size = picture.data.length
-    const held = Math.max(1, Math.floor(heldBytes / (4 * size)))
-    let pictures: { first: number; data: Float32Array } | undefined
-    const row = async (at: number): Promise<readonly [Float32Array]> => {
-      if (
-        pictures === undefined ||
-        at < pictures.first ||
-        (at - pictures.first) * size >= pictures.data.length
-      ) {
-        const { data } = await settle(() =>
-          native().imputePixels({
-            picture: picture as NativeTensor,
-            channelsLast: units.layout.endsWith('C'),
-            ranks: { dtype: 'f32', shape: [count], data: ranks },
-            counts: counts.slice(at, at + held),
-            noise,
-            seed: BigInt(seed),
-            item: BigInt(streamKey(id ?? '')),
-          }),
-        )
-        pictures = { first: at, data: data as Float32Array }
-      }
-      const start = (at - pictures.first) * size
-      return [pictures.data.subarray(start, start + size)]
+    const rows = async (first: number, wanted: number): Promise<readonly [Float32Array]> => {
+      const { data } = await settle(() =>
+        native().imputePixels({
+          picture: picture as NativeTensor,
+          channelsLast: units.layout.endsWith('C'),
+          ranks: { dtype: 'f32', shape: [count], data: ranks },
+          counts: counts.slice(first, first + wanted),
+          noise,
+          seed: BigInt(seed),
+          item: BigInt(streamKey(id ?? '')),
+        }),
+      )
+      return [data as Float32Array]
     }
-    return { kind: 'given', count: counts.length, row }
+    return { kind: 'given', count: counts.length, rows }
   }
 
   protected override reduce(_: Subject, scores: CopyScores): Omit<SampleResult, 'index' | 'id'> {

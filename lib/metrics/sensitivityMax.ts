@@ -1,3 +1,4 @@
+import type { NativeTensor } from '#typings/addon.js'
 import type { Attribution } from '../attribution/attribution.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
@@ -6,9 +7,11 @@ import type { AttributeOptions, MethodIdentity } from '../methods/inputs/gradien
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
 import { prepareInput } from '../model/prepareInput.js'
+import { rowsOf } from '../model/stack.js'
+import { native, settle } from '../native.js'
 import { typeError } from '../validate.js'
 import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
-import { randomStream } from './randomStream.js'
+import { drawKeys } from './randomStream.js'
 import type { SampleResult } from './result.js'
 import type { Attributer, MetricSample } from './sample.js'
 import { seedOption } from './seedOption.js'
@@ -90,17 +93,32 @@ export class SensitivityMax extends Metric {
   }
 
   /** Inputs near one. */
-  protected neighbours(
+  protected async neighbours(
     tensors: Readonly<Record<string, Tensor>>,
     id: string | undefined,
-  ): Record<string, Tensor>[] {
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>[]> {
     const { samples, radius, seed } = this.options
-    return Array.from({ length: samples }, (_, draw) => {
-      const stream = randomStream(seed, id, draw)
-      return Object.fromEntries(
-        Object.entries(tensors).map(([name, tensor]) => [name, shaken(tensor, radius, stream.uniform)]),
+    const moving = Object.entries(tensors).filter(([, { dtype }]) => dtype === 'f32' || dtype === 'f64')
+    if (moving.length === 0)
+      throw new AscribeError(
+        'MODEL_CAPABILITY',
+        'Tokens have no neighbours: no input holds floating-point numbers',
       )
-    })
+    const { copies } = await settle(
+      () =>
+        native().addNoise({
+          tensors: moving.map(([, tensor]) => tensor as NativeTensor),
+          keys: drawKeys(seed, id, 0, samples),
+          distribution: 'uniform',
+          scale: radius,
+        }),
+      signal,
+    )
+    return Array.from({ length: samples }, (_, draw) => ({
+      ...tensors,
+      ...Object.fromEntries(moving.map(([name], at) => [name, rowsOf(copies[at] as Tensor, draw, 1)])),
+    }))
   }
 
   async #sensitivity(
@@ -112,12 +130,7 @@ export class SensitivityMax extends Metric {
     const { zeroNorm } = this.options
     const own = map as Attribution
     const { tensors } = await prepareInput(method.model, sample.input)
-    const moved = this.neighbours(tensors, sample.id)
-    if (Object.entries(moved[0]!).every(([name, tensor]) => tensor === tensors[name]))
-      throw new AscribeError(
-        'MODEL_CAPABILITY',
-        'Tokens have no neighbours: no input holds floating-point numbers',
-      )
+    const moved = await this.neighbours(tensors, sample.id, signal)
     const { index } = own.targets[0]!
     const given = Target.from(sample.target)
     const isTop = given.description.kind === 'top'
@@ -141,15 +154,15 @@ export class SensitivityMax extends Metric {
 function squares(map: Attribution, less?: Attribution): number {
   let sum = 0
   for (const [input, { scores }] of map.inputs.entries()) {
-    const other = less?.inputs[input]?.scores.data
-    for (let at = 0; at < scores.data.length; at++) sum += (scores.data[at]! - (other?.[at] ?? 0)) ** 2
+    const own = scores.data as Float32Array
+    const other = less?.inputs[input]?.scores.data as Float32Array | undefined
+    // In loops of their own: a number that may be missing is boxed.
+    if (other === undefined) for (let at = 0; at < own.length; at++) sum += own[at]! * own[at]!
+    else
+      for (let at = 0; at < own.length; at++) {
+        const difference = own[at]! - other[at]!
+        sum += difference * difference
+      }
   }
   return sum
-}
-
-/** A neighbour: every number moved by at most the radius. */
-function shaken(tensor: Tensor, radius: number, uniform: () => number): Tensor {
-  if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64') return tensor
-  const data = (tensor.data as Float32Array).map(value => value + radius * (2 * uniform() - 1))
-  return { ...tensor, data } as Tensor
 }

@@ -4,6 +4,7 @@
 #include "addon/graph.h"
 #include "addon/imputation.h"
 #include "addon/job.h"
+#include "addon/noise.h"
 #include "addon/parameters.h"
 #include "addon/plan.h"
 #include "addon/services.h"
@@ -33,6 +34,7 @@ class AscribeAddon : public Napi::Addon<AscribeAddon> {
     add("createParameters", createParameters);
     add("createGraph", createGraph);
     add("imputePixels", imputePixels);
+    add("addNoise", addNoise);
     add("operations", operations);
     add("configure", configure);
     add("halt", halt);

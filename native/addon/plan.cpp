@@ -5,6 +5,7 @@
 #include "addon/requests.h"
 #include "methods/gradient_ensemble.h"
 #include "methods/path_walk.h"
+#include "methods/rows_job.h"
 #include "methods/run_job.h"
 
 namespace ascribe::addon {
@@ -12,8 +13,8 @@ namespace ascribe::addon {
 Napi::Function PlanObject::define(Napi::Env env) {
   return DefineClass(env, kName,
                      {InstanceMethod("describe", &PlanObject::describe), InstanceMethod("dump", &PlanObject::dump),
-                      InstanceMethod("run", &PlanObject::run), InstanceMethod("ensemble", &PlanObject::ensemble),
-                      InstanceMethod("walk", &PlanObject::walk),
+                      InstanceMethod("run", &PlanObject::run), InstanceMethod("rows", &PlanObject::rows),
+                      InstanceMethod("ensemble", &PlanObject::ensemble), InstanceMethod("walk", &PlanObject::walk),
                       InstanceMethod("dispose", &PlanObject::dispose)});
 }
 
@@ -43,6 +44,16 @@ Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
     auto job = std::make_shared<RunJob>(readRun(plan(), info[0], info[1], request));
     request.job = job;
     request.result = [job](Napi::Env env) { return makeRunResult(env, *job); };
+    return Environment::of(info.Env()).submit(std::move(request));
+  });
+}
+
+Napi::Value PlanObject::rows(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    JobRequest request;
+    auto job = std::make_shared<RowsJob>(readRows(plan(), info[0], info[1], request));
+    request.job = job;
+    request.result = [job](Napi::Env env) { return makeRowsResult(env, *job); };
     return Environment::of(info.Env()).submit(std::move(request));
   });
 }

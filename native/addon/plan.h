@@ -22,6 +22,7 @@ class PlanObject : public Handle<PlanObject, std::shared_ptr<const Plan>> {
   Napi::Value describe(const Napi::CallbackInfo& info);
   Napi::Value dump(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value rows(const Napi::CallbackInfo& info);
   Napi::Value ensemble(const Napi::CallbackInfo& info);
   Napi::Value walk(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);

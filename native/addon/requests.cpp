@@ -85,6 +85,50 @@ Napi::Object makeRunResult(Napi::Env env, RunJob& job) {
 
 namespace {
 
+RowsRequest::Marks readMarks(Napi::Value value, const std::string& name, References& keep) {
+  const Reader marks(value, name);
+  RowsRequest::Marks out;
+  const HostTensor ends = copyTensor(marks.value("ends"), marks.path("ends"));
+  if (ends.dtype() != DType::I32) throw Error("INPUT_DTYPE", marks.path("ends") + " must be i32");
+  out.ends.assign(ends.as<int32_t>(), ends.as<int32_t>() + ends.shape().count());
+  out.places = borrowTensor(marks.value("places"), marks.path("places"), keep);
+  return out;
+}
+
+}  // namespace
+
+RowsRequest readRows(std::shared_ptr<const Plan> plan, Napi::Value value, Napi::Value optionsValue, JobRequest& job) {
+  const Reader request(value, "request"), options(optionsValue, "options");
+  RowsRequest out;
+  out.tables = readInputs(*plan, request.value("tables"), request.path("tables"), job.keep);
+  out.rows = readInputs(*plan, request.value("rows"), request.path("rows"), job.keep);
+  out.marks.resize(out.rows.size());
+  if (request.has("marks"))
+    for (const auto& [name, marks] : entries(request.value("marks"), request.path("marks")))
+      out.marks[inputIndex(*plan, name)] = readMarks(marks, request.path("marks") + "." + name, job.keep);
+  out.count = request.integer("count", 1, int64_t{1} << 31);
+  out.chunk = request.integer("chunk", 1, int64_t{1} << 31);
+  out.guard = options.boolean("guard", true);
+  out.budget = readBudget(options);
+  out.plan = std::move(plan);
+  out.check();
+  readJob(options, job);
+  return out;
+}
+
+Napi::Object makeRowsResult(Napi::Env env, RowsJob& job) {
+  std::vector<HostTensor> tensors = job.takeOutputs();
+  Napi::Array outputs = Napi::Array::New(env, tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i) outputs.Set(i, makeTensor(env, std::move(tensors[i])));
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("outputs", outputs);
+  out.Set("milliseconds", job.milliseconds());
+  out.Set("peakBytes", static_cast<double>(job.peakBytes()));
+  return out;
+}
+
+namespace {
+
 /// Float64Array per explained input.
 std::vector<std::vector<double>> readSigma(const Plan& plan, const Reader& request) {
   std::vector<std::vector<double>> out(plan.graph().inputs.size());

@@ -166,7 +166,9 @@ void GradientEnsemble::load(const std::vector<std::optional<HostTensor>>& from, 
     const HostTensor& tensor = *from[e.input];
     const int64_t row = tensor.shape()[0] == 1 ? 0 : item;
     const auto* bytes = static_cast<const std::byte*>(tensor.data()) + static_cast<size_t>(row * e.elements) * sizeOf(tensor.dtype());
-    convertElements(bytes, tensor.dtype(), out.data() + e.offset, DType::F64, e.elements);
+    parallelFor(e.elements, kGrain, [&](int64_t begin, int64_t end) {
+      convertElements(bytes + static_cast<size_t>(begin) * sizeOf(tensor.dtype()), tensor.dtype(), out.data() + e.offset + begin, DType::F64, end - begin);
+    });
   }
 }
 
@@ -361,12 +363,21 @@ void GradientEnsemble::finishItem(int64_t item) {
   double sum = 0;
   for (const Summed& s : summed_) {
     auto* out = static_cast<float*>(result_.attributions[s.output].second.mutableData()) + item * s.elements;
-    for (int64_t i = 0; i < s.elements; ++i) {
-      const auto at = static_cast<size_t>(s.offset + i);
-      const double value = moment_.empty() ? mean_[at] : moment_[at] * scale;
-      out[i] = static_cast<float>(value);
-      sum += value;
-    }
+    // Sums of blocks, so that the order of addition does not depend on the number of threads.
+    std::vector<double> blocks(static_cast<size_t>((s.elements + kGrain - 1) / kGrain));
+    parallelFor(static_cast<int64_t>(blocks.size()), 1, [&](int64_t first, int64_t last) {
+      for (int64_t block = first; block < last; ++block) {
+        double own = 0;
+        for (int64_t i = block * kGrain; i < std::min(s.elements, (block + 1) * kGrain); ++i) {
+          const auto at = static_cast<size_t>(s.offset + i);
+          const double value = moment_.empty() ? mean_[at] : moment_[at] * scale;
+          out[i] = static_cast<float>(value);
+          own += value;
+        }
+        blocks[static_cast<size_t>(block)] = own;
+      }
+    });
+    for (const double block : blocks) sum += block;
   }
   result_.sums[static_cast<size_t>(item)] = sum;
   std::fill(mean_.begin(), mean_.end(), 0.0);

@@ -16,7 +16,7 @@ import {
   Sparseness,
   type Tensor,
 } from '#lib/index.js'
-import type { Masked } from '#lib/metrics/perturbedRuns.js'
+import type { Masked } from '#lib/metrics/perturbation.js'
 import type { Subject } from '#lib/metrics/subject.js'
 import { native, settle } from '#lib/native.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
@@ -129,7 +129,7 @@ for (const [name, was] of Object.entries(recorded.models)) {
   test(`${name}: max-sensitivity over the neighbours that were drawn`, async t => {
     const { noise, values: expected } = was.maxSensitivity
     class OverRecordedNoise extends SensitivityMax {
-      protected override neighbours(tensors: Readonly<Record<string, Tensor>>, id: string) {
+      protected override async neighbours(tensors: Readonly<Record<string, Tensor>>, id: string) {
         const [[input, tensor]] = Object.entries(tensors) as [[string, Tensor]]
         const size = tensor.data.length
         return noise.map(draw => {

@@ -7,7 +7,7 @@ import { type Batching, runExample } from '../../model/batching.js'
 import { topClasses } from '../../model/classify.js'
 import type { Explainable } from '../../model/explainable.js'
 import type { Model } from '../../model/model.js'
-import { concatenate, stack } from '../../model/stack.js'
+import { concatenate, rowsOf, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { AttributeOptions } from './gradientMethod.js'
@@ -80,10 +80,41 @@ export async function choose(
   target: Target,
   signal: AbortSignal | undefined,
 ): Promise<Choice> {
-  const { description, options } = target
-  const name = options.output ?? model.outputs[0]?.name
+  const name = target.options.output ?? model.outputs[0]?.name
   if (name === undefined) throw new AscribeError('TARGET_REQUIRED', 'The model has no output')
   const output = (await runExample(model, example.prepared.tensors, [name], signal))[name]!
+  return chosenFrom(output, name, model, target)
+}
+
+/** The same for examples that are alike, as many in one run as are told to be. */
+async function chooseTogether(
+  model: Explainable,
+  examples: readonly Example[],
+  target: Target,
+  together: number,
+  signal: AbortSignal | undefined,
+): Promise<Choice[]> {
+  const name = target.options.output ?? model.outputs[0]?.name
+  const choices: Choice[] = []
+  while (choices.length < examples.length) {
+    const part = examples.slice(choices.length, choices.length + together)
+    if (part.length > 1 && name !== undefined) {
+      const inputs = stack(part.map(({ prepared }) => prepared.tensors))
+      const { outputs } = await model.run(inputs, { outputs: [name], ...(signal ? { signal } : {}) })
+      const output = outputs[name]!
+      // An output without the batch in front has no rows.
+      if (output.shape[0] === part.length) {
+        for (const at of part.keys()) choices.push(chosenFrom(rowsOf(output, at, 1), name, model, target))
+        continue
+      }
+    }
+    for (const example of part) choices.push(await choose(model, example, target, signal))
+  }
+  return choices
+}
+
+function chosenFrom(output: Tensor, name: string, model: Explainable, target: Target): Choice {
+  const { description } = target
   const isFloating = output.data instanceof Float32Array || output.data instanceof Float64Array
   const isScores = isFloating && output.shape.slice(2).every(size => size === 1)
   const classes = isScores ? topClasses(output.data as Float32Array, model.labels) : []
@@ -113,12 +144,10 @@ function ensembleInputs(
   const [{ explained }] = examples as [Example]
   const nameOf = plannedName(explained)
   const contents = stack(examples.map(example => example.explained.tensors))
-  const given = stack(examples.map(example => example.prepared.tensors))
-  const extras: Record<string, NativeTensor> = Object.fromEntries(
-    Object.entries(given as Record<string, NativeTensor>).filter(
-      ([name]) => explained.areLayers || !explained.names.includes(name),
-    ),
-  )
+  const extras: Record<string, NativeTensor> = {}
+  for (const name of Object.keys(examples[0]!.prepared.tensors))
+    if (explained.areLayers || !explained.names.includes(name))
+      extras[name] = concatenate(examples.map(({ prepared }) => prepared.tensors[name]!)) as NativeTensor
   const own = passExtras(recipe, explained)
   for (const [name, tensor] of Object.entries(own)) extras[name] = tensor as NativeTensor
   if (readsClass)
@@ -322,13 +351,12 @@ export async function explainTogether(
   options: AttributeOptions,
 ): Promise<TargetRun> {
   const { signal } = options
-  const choices: Choice[] = []
-  for (const example of examples) choices.push(await choose(model, example, target, signal))
   const [first] = examples as [Example]
-  const course = { model, target, examples, choices, options, ensemble, recipe }
+  // Targets that do not fit are said before anything is compiled.
+  const alone = examples.length === 1 ? [await choose(model, first, target, signal)] : undefined
   const { walk } = recipe
   const evaluations = walk?.kind === 'pieces' ? walk.segments : evaluationsOf(recipe, examples.length)
-  let { chunk, batching } = await chooseChunk(
+  let { chunk, batching, isLight } = await chooseChunk(
     model,
     target,
     first.explained,
@@ -338,6 +366,9 @@ export async function explainTogether(
     recipe,
     signal,
   )
+  const isTogether = isLight && batching.size === 'any' && batching.graph === model.graph
+  const choices = alone ?? (await chooseTogether(model, examples, target, isTogether ? chunk : 1, signal))
+  const course = { model, target, examples, choices, options, ensemble, recipe }
   for (;;) {
     try {
       return await explainInChunks(course, chunk, batching)

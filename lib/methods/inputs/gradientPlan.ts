@@ -230,6 +230,9 @@ export async function gradientPlan(
   return { plan, target: compiled, chunk }
 }
 
+/** Models with more packed weights than this are not packed once more for outputs in batches. */
+const lightWeights = 96 << 20
+
 /**
  * The chunk that should fit the memory bound, judged by what one example takes, and how the model takes that many: of
  * `points` evaluations in all. A batch that cannot be freed dictates the chunk.
@@ -243,7 +246,7 @@ export async function chooseChunk(
   requested: number | undefined,
   planned: Planned = {},
   signal?: AbortSignal,
-): Promise<{ chunk: number; batching: Batching }> {
+): Promise<{ chunk: number; batching: Batching; isLight?: boolean }> {
   const { batchAxis, graph, inputs } = model
   const wanted = Math.min(requested ?? greatestChunk, Math.max(points, 1))
   const isOne = batchAxis.kind === 'symbolic' || (batchAxis.kind === 'fixed' && batchAxis.size === 1)
@@ -252,7 +255,7 @@ export async function chooseChunk(
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
   const { plan } = await gradientPlan(model, target, explained, example, 1, batching, planned, signal)
-  const { arenaBytes, scratchBytes } = plan.describe()
+  const { arenaBytes, scratchBytes, weightBytes } = plan.describe()
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the
   // path, over samples and the result do not grow with the chunk.
@@ -262,5 +265,5 @@ export async function chooseChunk(
   const most = Math.min(wanted, fitting)
   // Every pass costs the same however few of its rows are new, so the last one is to be as full as the others.
   const chunk = requested === undefined ? Math.ceil(points / Math.ceil(points / most)) : most
-  return { chunk, batching }
+  return { chunk, batching, isLight: weightBytes <= lightWeights }
 }

@@ -1,0 +1,139 @@
+import test from 'ava'
+import { GraphBuilder } from '#lib/graph/builder.js'
+import { drawKeys, randomStream, subsetsOf } from '#lib/metrics/randomStream.js'
+import { call, native, settle } from '#lib/native.js'
+import type { NativeTensor, RowsRequest } from '#typings/addon.js'
+
+/** The code of the error that a call throws. */
+function codeOf(work: () => unknown): string | undefined {
+  try {
+    work()
+  } catch (error) {
+    return (error as { code?: string }).code
+  }
+  return undefined
+}
+
+const f32 = (shape: number[], numbers: readonly number[]): NativeTensor => ({
+  dtype: 'f32',
+  shape,
+  data: Float32Array.from(numbers),
+})
+const i32 = (numbers: readonly number[]): NativeTensor => ({
+  dtype: 'i32',
+  shape: [numbers.length],
+  data: Int32Array.from(numbers),
+})
+const addNoise = (tensors: NativeTensor[], distribution: 'uniform' | 'normal', weights?: Float64Array) =>
+  native().addNoise({
+    tensors,
+    keys: drawKeys(7, 'dog', 3, 5),
+    distribution,
+    scale: 0.25,
+    ...(weights ? { weights } : {}),
+  })
+
+test('noise is drawn as a random stream draws it, number for number through all tensors', async t => {
+  const given = [f32([1, 3], [1, -2, 3]), { ...f32([1, 2], []), dtype: 'f64', data: Float64Array.of(0.5, 0) }]
+  const weights = Float64Array.of(1, 2, -1, 0.5, 4)
+  const numbers = [1, -2, 3, 0.5, 0]
+  const uniform = await settle(() => addNoise(given as NativeTensor[], 'uniform', weights))
+  const normal = await settle(() => addNoise(given as NativeTensor[], 'normal'))
+  t.deepEqual(
+    uniform.copies.map(({ dtype, shape }) => [dtype, shape]),
+    [
+      ['f32', [5, 3]],
+      ['f64', [5, 2]],
+    ],
+  )
+  t.is(normal.sums, undefined)
+  for (let copy = 0; copy < 5; copy++) {
+    const stream = randomStream(7, 'dog', 3 + copy)
+    const drawn = numbers.map(() => 0.25 * (2 * stream.uniform() - 1))
+    const moved = numbers.map((value, at) => value + drawn[at]!)
+    const [floats, doubles] = uniform.copies as [NativeTensor, NativeTensor]
+    t.deepEqual(
+      [...(floats.data as Float32Array).subarray(3 * copy, 3 * copy + 3)],
+      moved.slice(0, 3).map(Math.fround),
+    )
+    t.deepEqual([...(doubles.data as Float64Array).subarray(2 * copy, 2 * copy + 2)], moved.slice(3))
+    const sum = drawn.reduce((total, step, at) => total + step * weights[at]!, 0)
+    t.true(Math.abs(uniform.sums![copy]! - sum) < 1e-15)
+    const bell = randomStream(7, 'dog', 3 + copy)
+    const doublesOf = normal.copies[1]!.data as Float64Array
+    const expected = numbers.map(value => value + 0.25 * bell.normal())
+    for (const at of [0, 1]) t.true(Math.abs(doublesOf[2 * copy + at]! - expected[3 + at]!) < 1e-14)
+  }
+})
+
+test('noise refuses what it cannot be added to', t => {
+  const refused = (tensors: NativeTensor[], weights?: Float64Array) =>
+    codeOf(() => addNoise(tensors, 'uniform', weights))
+  t.is(refused([i32([1])]), 'INPUT_DTYPE')
+  t.is(refused([f32([2, 1], [1, 2])]), 'INPUT_SHAPE')
+  t.is(refused([f32([1, 1], [1])], new Float64Array(2)), 'INPUT_SHAPE')
+})
+
+/** Per row: the sum of a table where the row's mask is set, plus the row's own number. */
+async function maskedSums(chunk: number) {
+  const builder = new GraphBuilder()
+  const table = builder.input('table', 'f32', [1, 4])
+  const own = builder.input('own', 'f32', ['rows'])
+  const mask = builder.input('mask', 'bool', ['rows', 4])
+  const chosen = builder.apply('where', [mask, table, builder.scalar(0)])
+  const sums = builder.apply('sum', [chosen], { axes: [1], keepDims: 0 })
+  const graph = call(() => native().createGraph(builder.build([builder.apply('add', [sums, own])])))
+  const parameters = native().createParameters([])
+  return settle(() => graph.compile(parameters, { sizes: { rows: chunk } }))
+}
+
+const request = (chunk: number): RowsRequest => ({
+  tables: { table: f32([1, 4], [1, 10, 100, 1000]) },
+  rows: { own: f32([5], [0.5, 1.5, 2.5, 3.5, 4.5]) },
+  marks: { mask: { ends: i32([0, 2, 3, 3, 7]), places: i32([0, 3, 1, 3, 2, 1, 0]) } },
+  count: 5,
+  chunk,
+})
+const expected = [0.5, 1002.5, 12.5, 3.5, 1115.5]
+
+test('rows come out the same however many share a pass, and what one pass set is gone in the next', async t => {
+  for (const chunk of [1, 2, 3, 5, 8]) {
+    const plan = await maskedSums(chunk)
+    const { outputs } = await settle(() => plan.rows(request(chunk), {}))
+    t.deepEqual(outputs[0]!.shape, [5])
+    t.deepEqual([...(outputs[0]!.data as Float32Array)], expected, `chunk ${chunk}`)
+  }
+})
+
+test('rows that do not fit the plan are refused', async t => {
+  const plan = await maskedSums(2)
+  const refused = (change: Partial<RowsRequest>) => codeOf(() => plan.rows({ ...request(2), ...change }, {}))
+  const mask = (ends: number[], places: number[]) => ({
+    marks: { mask: { ends: i32(ends), places: i32(places) } },
+  })
+  t.is(refused({ chunk: 3 }), 'INPUT_SHAPE')
+  t.is(refused({ count: 4 }), 'INPUT_SHAPE')
+  t.is(refused({ rows: { own: i32([1, 2, 3, 4, 5]) } }), 'INPUT_DTYPE')
+  t.is(refused(mask([0, 2, 1, 3, 7], [0, 3, 1, 3, 2, 1, 0])), 'INPUT_SHAPE')
+  t.is(refused(mask([0, 2, 3, 3, 7], [0, 3, 1, 3, 2, 1, 4])), 'INPUT_VALUE')
+  t.is(refused(mask([0, 2, 3, 3, 7], [0, 3, 1, 3, 2, 1, -1])), 'INPUT_VALUE')
+  t.is(refused({ marks: { own: { ends: i32([0, 0, 0, 0, 0]), places: i32([]) } } }), 'INPUT_DTYPE')
+  const { rows: _, ...without } = request(2)
+  const error = await t.throwsAsync(settle(() => plan.rows({ ...without, rows: {} }, {})))
+  t.is((error as { code?: string }).code, 'INPUT_MISSING')
+})
+
+test('subsets are of their size, without repetition, and leave nothing behind', t => {
+  for (const [count, size] of [
+    [10, 3],
+    [10, 8],
+    [7, 7],
+  ] as const) {
+    const draw = subsetsOf(count, size)
+    for (let at = 0; at < 20; at++) {
+      const drawn = [...draw(randomStream(0, 'x', at))]
+      t.is(new Set(drawn).size, size)
+      t.deepEqual(drawn, [...subsetsOf(count, size)(randomStream(0, 'x', at))])
+    }
+  }
+})
