@@ -49,6 +49,7 @@ const methods: [string, (model: Model) => Attributer][] = [
   ['GuidedBackprop', model => new GuidedBackprop(model)],
   ['Deconvolution', model => new Deconvolution(model)],
   ['GradCam', model => new GradCam(model)],
+  ['GradCam, relu', model => new GradCam(model, { relu: true })],
   ['GradCamPlusPlus', model => new GradCamPlusPlus(model)],
   ['HiResCam', model => new HiResCam(model)],
   ['LayerCam', model => new LayerCam(model)],

@@ -263,7 +263,7 @@ export {
   LayerCam,
   XGradCam,
 } from './methods/layers/cam.js'
-export type { CamOptions } from './methods/layers/camMethod.js'
+export type { CamOptions } from './methods/layers/camOptions.js'
 export { EigenCam } from './methods/layers/eigenCam.js'
 export { InternalInfluence, type InternalInfluenceOptions } from './methods/layers/internalInfluence.js'
 export { LayerActivation } from './methods/layers/layerActivation.js'

@@ -255,7 +255,7 @@ export interface EnsembleResult {
  */
 export interface WalkRequest extends EnsembleRequest {
   walk:
-    | { kind: 'guided'; steps: number; fraction: number; maximumDistance: number }
+    | { kind: 'guided'; steps: number; fraction: number; maximumDistance: number; rule: 'trapezoid' | 'left' }
     | { kind: 'pieces'; segments: number; maximumPieces: number }
 }
 

@@ -1,7 +1,7 @@
 import { Attribution } from '../attribution/attribution.js'
 import type { GridUnits, Units } from '../attribution/units.js'
 import { AscribeError } from '../errors.js'
-import { placeOnPicture } from '../report/scoreMap.js'
+import { stretch } from '../report/scoreMap.js'
 import type { RecordedMap } from './sample.js'
 
 /** A coarse map (of a layer, of regions) laid over the pixels of the input that it belongs to. */
@@ -9,22 +9,7 @@ async function spread(map: Attribution, onto: GridUnits): Promise<ArrayLike<numb
   const [{ units, scores }] = map.aggregate().inputs as [Attribution['inputs'][number]]
   const { width, height } = units as GridUnits
   if (width === onto.width && height === onto.height) return scores.data
-  const whole = {
-    sourceWidth: onto.width,
-    sourceHeight: onto.height,
-    left: 0,
-    top: 0,
-    width: onto.width,
-    height: onto.height,
-  }
-  const placed = await placeOnPicture(
-    { width, height, values: scores.data },
-    whole,
-    onto.width,
-    onto.height,
-    'bilinear',
-  )
-  return placed.values
+  return (await stretch({ width, height, values: scores.data }, onto.width, onto.height)).values
 }
 
 /**

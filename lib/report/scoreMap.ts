@@ -64,6 +64,15 @@ export async function placeOnPicture(
   return { width, height, values }
 }
 
+/**
+ * A map at another size: bilinear between the centres of its cells where it grows, edges repeated (as a resize without
+ * aligned corners has it), the mean of cells where it shrinks.
+ */
+export function stretch(map: ScoreMap, width: number, height: number): Promise<ScoreMap> {
+  const whole = { sourceWidth: width, sourceHeight: height, left: 0, top: 0, width, height }
+  return placeOnPicture(map, whole, width, height, 'bilinear')
+}
+
 function mix(map: ScoreMap, rows: Cells, columns: Cells): number {
   let sum = 0
   for (let y = 0; y < rows.weights.length; y++) {

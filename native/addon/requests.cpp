@@ -207,6 +207,7 @@ WalkRequest readWalk(std::shared_ptr<const Plan> plan, Napi::Value value, Napi::
     out.steps = walk.integer("steps", 1, int64_t{1} << 31);
     out.fraction = walk.number("fraction", 0.25, 0, 1);
     out.maximumDistance = walk.number("maximumDistance", 0.02, 0, 1);
+    out.trapezoid = walk.choice("rule", {"trapezoid", "left"}) == 0;
   } else {
     out.segments = walk.integer("segments", 1, int64_t{1} << 31);
     out.maximumPieces = walk.integer("maximumPieces", 1, int64_t{1} << 40);

@@ -16,7 +16,7 @@ class GuidedWalk : public PathWalk {
   using PathWalk::PathWalk;
 
  protected:
-  size_t doubles() const override { return (3 * static_cast<size_t>(rows()) + 3) * static_cast<size_t>(elements_); }
+  size_t doubles() const override { return (4 * static_cast<size_t>(rows()) + 3) * static_cast<size_t>(elements_); }
   void prepare() override { takeUp(0); }
   bool fill() override {
     if (states_.empty()) return false;
@@ -28,12 +28,14 @@ class GuidedWalk : public PathWalk {
       State& state = states_[row];
       const double value = objective(static_cast<int64_t>(row));
       if (step_ == 0) result_.baselineObjective[static_cast<size_t>(state.item)] = value;
+      gradient(static_cast<int64_t>(row), gradient_);
+      if (request_.trapezoid && step_ > 0)
+        for (size_t i = 0; i < state.moved.size(); ++i) state.scores[i] += state.moved[i] * gradient_[i] / 2;
       if (step_ == request_.steps) {
         result_.objective[static_cast<size_t>(state.item)] = value;
         setAttribution(state.item, state.scores);
         continue;
       }
-      gradient(static_cast<int64_t>(row), gradient_);
       advanceState(state);
     }
     if (step_++ == request_.steps) takeUp(states_.back().item + 1);
@@ -46,7 +48,7 @@ class GuidedWalk : public PathWalk {
  private:
   struct State {
     int64_t item = 0;
-    std::vector<double> at, end, scores;
+    std::vector<double> at, end, scores, moved;
     double length = 0;
   };
   int64_t rows() const { return std::min(request_.base.chunk, items_); }
@@ -62,6 +64,7 @@ class GuidedWalk : public PathWalk {
       state.at = load(request_.base.baselines, item);
       state.end = load(request_.base.inputs, item);
       state.scores.assign(state.at.size(), 0);
+      if (request_.trapezoid) state.moved.assign(state.at.size(), 0);
       for (size_t i = 0; i < state.at.size(); ++i) state.length += std::fabs(state.end[i] - state.at[i]);
       states_.push_back(std::move(state));
     }
@@ -70,6 +73,7 @@ class GuidedWalk : public PathWalk {
   /// One step: the inputs of least gradient go first, as far as the corridor around the straight path lets them, until
   /// the point is as near to the end as the step wants.
   void advanceState(State& state) {
+    std::fill(state.moved.begin(), state.moved.end(), 0);
     if (state.length == 0) return;
     const std::vector<double> start = load(request_.base.baselines, state.item);
     const auto steps = static_cast<double>(request_.steps);
@@ -78,7 +82,9 @@ class GuidedWalk : public PathWalk {
     const double target = state.length * (1 - alpha);
     const auto onLine = [&](size_t i, double t) { return t == 1 ? state.end[i] : start[i] + t * (state.end[i] - start[i]); };
     const auto move = [&](size_t i, double to) {
-      state.scores[i] += (to - state.at[i]) * gradient_[i];
+      const double by = to - state.at[i];
+      state.scores[i] += by * (request_.trapezoid ? gradient_[i] / 2 : gradient_[i]);
+      if (request_.trapezoid) state.moved[i] += by;
       state.at[i] = to;
     };
     for (size_t i = 0; i < state.at.size(); ++i) {

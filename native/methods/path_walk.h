@@ -17,6 +17,7 @@ struct WalkRequest {
   // Guided.
   int64_t steps = 200;
   double fraction = 0.25, maximumDistance = 0.02;
+  bool trapezoid = true;  // gradients at both ends of a step, else at its beginning
   // Pieces.
   int64_t segments = 1, maximumPieces = 1;
 

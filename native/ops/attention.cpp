@@ -117,7 +117,7 @@ const bool registered = [] {
               .attributes = {requiredInteger("outputs"), text("rules", "derivative"), text("parameters", "summed"), integer("paired", 0),
                              // What rule sets go by: autodiff/rule_sets/lrp.cpp and deep_lift.cpp.
                              text("first", "same"), text("convolution", "epsilon"), text("dense", "epsilon"), text("bias", "absorb"),
-                             text("softmax", "rowMean"), text("nonlinearity", "rescale"), text("variant", "attnLrp"),
+                             text("softmax", "rowMean"), text("maxPool", "crossMaximum"), text("nonlinearity", "rescale"), text("variant", "attnLrp"),
                              real("epsilon", 1e-9), real("gamma", 0.25), real("alpha", 2), real("beta", 1), reals("low"), reals("high")},
               .infer = vjp});
   RegisterOp({.name = "if", .minInputs = 1, .maxInputs = -1, .maxOutputs = -1, .attributes = {requiredText("thenBranch"), requiredText("elseBranch"), integer("selected", 0)}, .infer = controlFlow});

@@ -55,9 +55,9 @@ const expected: [string, Method, number[]][] = [
 for (const [name, Class, map] of expected)
   test(`example C: ${name}`, async t => {
     const model = await exampleC()
-    const signed = await new Class(model, { relu: false }).attribute(a, { target, layer: 'a' })
+    const signed = await new Class(model).attribute(a, { target, layer: 'a' })
     t.true(close(signed.scores().data as Float32Array, map), `${signed.scores().data}`)
-    const positive = await new Class(model).attribute(a, { target, layer: 'a' })
+    const positive = await new Class(model, { relu: true }).attribute(a, { target, layer: 'a' })
     t.true(
       close(
         positive.scores().data as Float32Array,
@@ -73,6 +73,62 @@ for (const [name, Class, map] of expected)
       placement: null,
     })
   })
+
+test('the processed map: bilinear from middle to middle of the cells, edges repeated; 0 to 1 before and after', async t => {
+  const model = await loadModel(
+    writeModel({
+      opset: 17,
+      nodes: [
+        {
+          op: 'MaxPool',
+          inputs: ['x'],
+          outputs: ['a'],
+          attributes: { kernel_shape: [2, 2], strides: [2, 2] },
+        },
+        { op: 'GlobalAveragePool', inputs: ['a'], outputs: ['p'] },
+        { op: 'Flatten', inputs: ['p'], outputs: ['y'] },
+      ],
+      tensors: [],
+      inputs: [valueInfo('x', ['N', 1, 4, 4])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+  const cells = [4, -8, 12, 2]
+  const x = createTensor(
+    'f32',
+    [1, 1, 4, 4],
+    Float32Array.from({ length: 16 }, (_, at) => cells[2 * Math.floor(at / 8) + Math.floor((at % 4) / 2)]!),
+  )
+  // The gradient in each cell is 1/4.
+  const attribute = async (options: CamOptions) => {
+    const found = await new HiResCam(model, options).attribute(x, { target, layer: 'a' })
+    return { shape: found.scores().shape, data: found.scores().data as Float32Array }
+  }
+  const raw = await attribute({})
+  t.deepEqual(raw.shape, [2, 2])
+  t.true(close(raw.data, [1, -2, 3, 0.5]))
+  const large = await attribute({ relu: true, upsample: 'bilinear' })
+  t.deepEqual(large.shape, [4, 4])
+  // Of [[1, 0], [3, 0.5]], shares 1, 3/4, 1/4, 0 of each side.
+  const shares = [1, 0.75, 0.25, 0]
+  const expected = shares.flatMap(up =>
+    shares.map(left => up * left + (1 - up) * (3 * left + 0.5 * (1 - left))),
+  )
+  t.true(close(large.data, expected), `${large.data}`)
+  const ranged = await attribute({ normalize: 'minMax' })
+  t.true(close(ranged.data, [0.6, 0, 1, 0.5]), `${ranged.data}`)
+  const both = await attribute({ relu: true, upsample: 'bilinear', normalize: 'minMax' })
+  t.true(
+    close(
+      both.data,
+      expected.map(value => value / 3),
+    ),
+    `${both.data}`,
+  )
+  const flat = createTensor('f32', [1, 1, 4, 4], new Float32Array(16).fill(3))
+  const still = await new HiResCam(model, { normalize: 'minMax' }).attribute(flat, { target, layer: 'a' })
+  t.deepEqual(numbers(still.scores().data as Float32Array), [0, 0, 0, 0])
+})
 
 /** Convolution, ReLU, mean over places, linear head: what CAM was made for. */
 const network = () =>
@@ -106,7 +162,7 @@ const picture = (phase: number) =>
 test('with a mean and a linear head: Grad-CAM and HiResCAM are one, and add up to the logit less its bias', async t => {
   const model = await network()
   const options = { target: 3 }
-  const [one, two] = [new GradCam(model, { relu: false }), new HiResCam(model, { relu: false })]
+  const [one, two] = [new GradCam(model), new HiResCam(model)]
   const map = (await one.attribute(picture(0.3), options)).scores().data as Float32Array
   const other = (await two.attribute(picture(0.3), options)).scores().data as Float32Array
   t.true(close(map, numbers(other)))
@@ -161,13 +217,15 @@ test('tokens of a square picture, the class token left out', async t => {
     [1, 10, 3],
     Float32Array.from({ length: 30 }, (_, at) => at % 7),
   )
-  const attribution = await new HiResCam(model, { relu: false }).attribute(x, { target, layer: 'tokens' })
+  const attribution = await new HiResCam(model).attribute(x, { target, layer: 'tokens' })
   t.deepEqual(attribution.scores().shape, [3, 3])
   const wanted = Array.from({ length: 9 }, (_, place) =>
     [0, 1, 2].reduce((sum, k) => sum + (((place + 1) * 3 + k) % 7) * (k - 0.5) * 0.1, 0),
   )
   t.true(close(attribution.scores().data as Float32Array, wanted))
   await t.throwsAsync(new GradCam(model).attribute(x, { target }), { code: 'LAYER_NOT_FOUND' })
+  const large = new GradCam(model, { upsample: 'bilinear' })
+  await t.throwsAsync(large.attribute(x, { target, layer: 'tokens' }), { code: 'MODEL_CAPABILITY' })
 })
 
 test('what is no layer of maps is refused by name', async t => {

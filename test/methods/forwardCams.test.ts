@@ -67,9 +67,9 @@ test("CAM: the head's weights on the maps, which is Grad-CAM times the places; o
   const by = Array.from({ length: 24 }, (_, place) =>
     [0, 1, 2, 3].reduce((sum, channel) => sum + weights(channel * 5 + 3) * maps[channel * 24 + place]!, 0),
   )
-  const cam = await new Cam(model, { relu: false }).attribute(picture, { target: 3 })
+  const cam = await new Cam(model).attribute(picture, { target: 3 })
   t.true(close(numbers(cam), by))
-  const gradCam = numbers(await new GradCam(model, { relu: false }).attribute(picture, { target: 3 }))
+  const gradCam = numbers(await new GradCam(model).attribute(picture, { target: 3 }))
   t.true(
     close(
       numbers(cam),
@@ -141,7 +141,7 @@ test('Ablation-CAM: behind a mean and a linear head, what is lost is known; a ta
       return sum + ((weights(channel * 5 + 1) * mean) / logit) * maps[channel * 6 + place]!
     }, 0),
   )
-  const found = await new AblationCam(model, { relu: false }).attribute(picture, { target: 1 })
+  const found = await new AblationCam(model).attribute(picture, { target: 1 })
   t.true(close(numbers(found), by, 1e-5))
   t.is(found.cost.forwardPasses, 5)
   t.is(found.cost.backwardPasses, 0)
@@ -168,7 +168,7 @@ test('Eigen-CAM: the first component of two channels in closed form', async t =>
   )
   const a = [1, 2, 0, 1]
   const b = [0, 1, 3, 1]
-  const found = await new EigenCam(model, { relu: false }).attribute(
+  const found = await new EigenCam(model).attribute(
     createTensor('f32', [1, 2, 2, 2], Float32Array.of(...a, ...b)),
     { target: 0, layer: 'a' },
   )
@@ -202,7 +202,7 @@ test('of a transformer, grid and class token are found, or given', async t => {
     shape,
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, at) => Math.sin(at)),
   )
-  const found = await new GradCam(model, { relu: false }).attribute(x, { target: 1 })
+  const found = await new GradCam(model).attribute(x, { target: 1 })
   t.is(found.inputs[0]!.name, '/blocks.1/norm1/LayerNormalization_output_0')
   t.deepEqual(found.scores().shape, [2, 2])
   // Means over the four places alone, the class token left out of them.

@@ -44,6 +44,23 @@ export function errorsPage(): string {
   ].join('\n')
 }
 
+const camSection = [
+  '## Class activation maps',
+  '',
+  "`GradCam` and its relatives give the map as it is made: signed (what is below 0 speaks against the target), at the layer's own",
+  'size, laid over the picture wherever it is drawn. The processed map that papers and other libraries show is an option away',
+  '[unconfirmed: which of the two is meant by "the map" differs from library to library]:',
+  '',
+  '```ts',
+  "import { GradCam } from 'ascribe'",
+  '',
+  "const map = await new GradCam(model).attribute(image, { target: 'golden retriever' }) // signed, [7, 7]",
+  "const shown = new GradCam(model, { relu: true, upsample: 'bilinear' }) // positive, [224, 224]",
+  "const other = new GradCam(model, { relu: true, upsample: 'bilinear', normalize: 'minMax' }) // as pytorch-grad-cam returns it",
+  '```',
+  '',
+]
+
 function relevanceSection(): string[] {
   return [
     '## Layer-wise relevance propagation',
@@ -252,6 +269,7 @@ export function methodsPage(): string {
     '```',
     '',
     ...sections,
+    ...camSection,
     ...textSection,
     ...attentionSection,
     ...searchSection,

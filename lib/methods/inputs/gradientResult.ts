@@ -127,15 +127,18 @@ export interface Scored {
   readonly runs: readonly TargetRun[]
 }
 
-/** What one value's scores become in the result: its units, and the scores of each target. */
-export type Present = (scored: Scored) => {
+/** One value's scores as the result has them: their units, and the scores of each target. */
+export interface Presented {
   name: string
   units: Units
   rows: readonly Float32Array[]
   showsPicture: boolean
 }
 
-const asTheyAre: Present = ({ name, units, rows, example }) => ({
+/** What one value's scores become in the result. */
+export type Present = (scored: Scored) => Presented | Promise<Presented>
+
+const asTheyAre = ({ name, units, rows, example }: Scored): Presented => ({
   name,
   units,
   rows,
@@ -186,24 +189,26 @@ export async function gradientResult(
       peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
     },
     environment: engineEnvironment(runs[0]!.plan.device, Math.max(...runs.map(run => run.chunk))),
-    inputs: outputsOf(model, example, runs[0]!).map(({ name, planned, units: own }) => {
-      const computed = runs.map(
-        run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
-      )
-      const { units, rows, ...shown } = present({ name, units: own, rows: computed, example, runs })
-      const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
-      for (const [i, row] of rows.entries()) data.set(row, i * row.length)
-      return {
-        name: shown.name,
-        units,
-        scores: {
-          dtype: 'f32' as const,
-          shape: several ? [runs.length, ...unitShape(units)] : unitShape(units),
-          data,
-        },
-        ...(prepared.picture && shown.showsPicture ? { picture: prepared.picture } : {}),
-      }
-    }),
+    inputs: await Promise.all(
+      outputsOf(model, example, runs[0]!).map(async ({ name, planned, units: own }) => {
+        const computed = runs.map(
+          run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
+        )
+        const { units, rows, ...shown } = await present({ name, units: own, rows: computed, example, runs })
+        const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
+        for (const [i, row] of rows.entries()) data.set(row, i * row.length)
+        return {
+          name: shown.name,
+          units,
+          scores: {
+            dtype: 'f32' as const,
+            shape: several ? [runs.length, ...unitShape(units)] : unitShape(units),
+            data,
+          },
+          ...(prepared.picture && shown.showsPicture ? { picture: prepared.picture } : {}),
+        }
+      }),
+    ),
   })
 }
 

@@ -25,20 +25,29 @@ export const guidedIntegratedGradientsOptions = {
     maximum: 1,
     description: 'How far, as a share of its way, an input may be before or behind the straight path.',
   },
+  rule: {
+    kind: 'choice',
+    choices: ['trapezoid', 'left'],
+    default: 'trapezoid',
+    description:
+      "The gradient of a step: the mean of those at its ends, or that at its beginning, as the authors' software has it.",
+  },
 } as const
 
 export type GuidedIntegratedGradientsOptions = Given<typeof guidedIntegratedGradientsOptions>
 
 /**
  * Guided integrated gradients: a path from the baseline to the input on which the inputs with the least gradients move
- * first, within a corridor around the straight path; gradients times moves, summed.
+ * first, within a corridor around the straight path; gradients times moves, summed. A step's gradient is the mean of
+ * those at its ends; the authors' software (`rule: 'left'`) has that at its beginning, by which a step's inputs were chosen
+ * for being small, so that it says too little of what they do.
  *
  * Scores have the shape of the input and add up to f(x) - f(x') up to the error of the steps, which the result carries as
  * `checks.completeness`. Costs steps + 1 forward and backward passes, one after the other; examples of a list go side by
  * side.
  *
  * Source: Kapishnikov et al., "Guided integrated gradients: an adaptive path method for removing noise" (CVPR 2021),
- * algorithm 1; the corridor and the defaults are those of the authors' software [unconfirmed].
+ * algorithm 1; the corridor and the other defaults are those of the authors' software [unconfirmed].
  */
 export class GuidedIntegratedGradients extends GradientMethod {
   readonly options: Resolved<typeof guidedIntegratedGradientsOptions>

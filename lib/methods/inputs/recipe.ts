@@ -17,6 +17,7 @@ export type Walk =
       readonly steps: number
       readonly fraction: number
       readonly maximumDistance: number
+      readonly rule: 'trapezoid' | 'left'
     }
   | { readonly kind: 'pieces'; readonly segments: number; readonly maximumPieces: number }
 

@@ -5,46 +5,22 @@ import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
 import { suggestedLayers } from '../../model/suggestedLayers.js'
 import { call, native, settle } from '../../native.js'
+import type { ScoreMap } from '../../report/scoreMap.js'
 import { type AttributeOptions, GradientMethod, type MethodIdentity } from '../inputs/gradientMethod.js'
 import type { Example, Present, Scored } from '../inputs/gradientResult.js'
-import { type Given, type Resolved, resolveOptions } from '../options.js'
+import { type Resolved, resolveOptions } from '../options.js'
 import { type CamGeometry, camGeometry } from './camGeometry.js'
-
-export const camOptions = {
-  relu: {
-    kind: 'boolean',
-    default: true,
-    description: 'Keep what speaks for the target; off for the signed map.',
-  },
-  gridHeight: {
-    kind: 'integer',
-    default: 0,
-    minimum: 0,
-    maximum: 65_536,
-    description: 'Rows of the grid that the tokens of a transformer make; 0: it is square, and found.',
-  },
-  gridWidth: {
-    kind: 'integer',
-    default: 0,
-    minimum: 0,
-    maximum: 65_536,
-    description: 'Its columns; 0: found.',
-  },
-  leadingTokens: {
-    kind: 'integer',
-    default: -1,
-    minimum: -1,
-    maximum: 65_536,
-    description: 'Tokens before the grid that are no places (a class token, registers); -1: found.',
-  },
-} as const
-
-export type CamOptions = Given<typeof camOptions>
+import { type CamOptions, camOptions } from './camOptions.js'
+import { processMap } from './processMap.js'
 
 /**
  * Class activation maps: channels of a layer, weighed by what the target makes of them, and summed over. The scores are
- * the map at the layer's own size, `HW`, laid over the picture. Default layer: the last one of maps; of a transformer the
- * tokens that its last attention reads, behind their norm.
+ * the map as it is, signed, at the layer's own size, `HW`, laid over the picture: what is below 0 speaks against the
+ * target. `relu`, `normalize` and `upsample` make the processed map of it that papers and other libraries show:
+ * `{ relu: true, upsample: 'bilinear' }` [unconfirmed: which of the two a caller means by "the map"]. Default layer: the
+ * last one of maps; of a transformer the tokens that its last attention reads, behind their norm.
+ *
+ * @throws AscribeError MODEL_CAPABILITY from `attribute` with `upsample`, where no input of the model is a picture.
  */
 export abstract class CamMethod extends GradientMethod {
   readonly options: Resolved<typeof camOptions>
@@ -97,26 +73,21 @@ export abstract class CamMethod extends GradientMethod {
   }
 
   override get present(): Present {
-    return scored => {
+    return async scored => {
       const { prepared } = scored.example
       const { layer, shape } = this.shapeOf(scored.example, scored.runs)
       const geometry = this.geometryOf(layer, shape)
       const grid = Object.values(prepared.units).find(each => each.kind === 'grid')
-      const rows = scored.rows.map((_, target) => {
-        const map = this.mapOf(scored, target, geometry)
-        return this.options.relu ? map.map(value => Math.max(0, value)) : map
-      })
+      const maps: ScoreMap[] = []
+      for (const target of scored.rows.keys()) {
+        const map = { ...geometry, values: this.mapOf(scored, target, geometry) }
+        maps.push(await processMap(map, this.options, grid))
+      }
+      const { height, width } = maps[0]!
       return {
         name: layer,
-        units: {
-          kind: 'grid',
-          layout: 'HW',
-          channels: 1,
-          height: geometry.height,
-          width: geometry.width,
-          placement: grid?.kind === 'grid' ? grid.placement : null,
-        },
-        rows,
+        units: { kind: 'grid', layout: 'HW', channels: 1, height, width, placement: grid?.placement ?? null },
+        rows: maps.map(({ values }) => values as Float32Array),
         showsPicture: prepared.pictureInput !== undefined,
       }
     }

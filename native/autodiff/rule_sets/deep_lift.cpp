@@ -202,6 +202,10 @@ void maximum(VjpContext& c, Place place) {
   c.gradient(0, where(still, place(g, x, y), contributions / where(still, number(gained, 1), gained)));
 }
 void maxPool(VjpContext& c) {
+  if (c.facts().options.text("maxPool") == "gradient") {
+    c.delegate(findVjp("maxPool"));
+    return c.fellBack();
+  }
   const Attributes attributes = c.attributes();
   maximum(c, [&](Term g, Term x, Term) -> Term {
     const std::vector<ValueId> pooled = c.b.nodes("maxPool", {x}, 2, attributes);
@@ -239,14 +243,19 @@ void softmaxByParts(VjpContext& c) {
   c.differentiate(out);
 }
 
-/// Of each row its mean is taken, as the softmax itself takes a constant of its operand; this does not keep the sum.
+/// Of each row its mean is taken, as the softmax itself takes a constant of its operand; this does not keep the sum. With
+/// tensorMean it is the mean over all rows of the example.
 void softmax(VjpContext& c) {
   if (c.facts().options.text("softmax") == "exact") return softmaxByParts(c);
   elementwise(c);
   const Term multiplied{&c.b, c.gradients()[0]};
   const int rank = c.outputShape().rank();
-  const int64_t axis = normaliseAxis(c.attributes().integer("axis"), rank) + 1;
-  c.gradient(0, multiplied - mean(multiplied, {axis}));
+  std::vector<int64_t> axes{normaliseAxis(c.attributes().integer("axis"), rank) + 1};
+  if (c.facts().options.text("softmax") == "tensorMean") {
+    axes.clear();
+    for (int64_t axis = 2; axis <= rank; ++axis) axes.push_back(axis);
+  }
+  c.gradient(0, multiplied - mean(multiplied, axes));
   c.fellBack();
 }
 

@@ -254,23 +254,22 @@ test('an empty set of baselines, or one for a method that takes one, is refused'
   })
 })
 
-/** The algorithm again, in plain numbers. */
+/** The algorithm again, in plain numbers; a step's gradient is the mean of those at its ends, or that at its beginning. */
 function guidedByHand(
   f: (x: number[]) => { of: number[] },
   x: readonly number[],
-  steps: number,
-  fraction: number,
-  maximumDistance: number,
+  { steps, fraction, maximumDistance }: { steps: number; fraction: number; maximumDistance: number },
+  rule: 'trapezoid' | 'left',
 ) {
   const at = x.map(() => 0)
   const scores = x.map(() => 0)
   const total = x.reduce((sum, value) => sum + Math.abs(value), 0)
   for (let step = 0; step < steps; step++) {
     const { of } = f(at)
+    const start = [...at]
     const alpha = (step + 1) / steps
     const [low, high] = [Math.max(alpha - maximumDistance, 0), Math.min(alpha + maximumDistance, 1)]
     const move = (i: number, to: number) => {
-      scores[i]! += (to - at[i]!) * of[i]!
       at[i] = to
     }
     for (const [i, end] of x.entries()) if (at[i]! / end < low) move(i, low * end)
@@ -285,6 +284,8 @@ function guidedByHand(
       for (const i of chosen) move(i, gamma > 1 ? high * x[i]! : at[i]! + gamma * (high * x[i]! - at[i]!))
       if (gamma <= 1) break
     }
+    const end = rule === 'left' ? of : f(at).of
+    for (const i of x.keys()) scores[i]! += ((at[i]! - start[i]!) * (of[i]! + end[i]!)) / 2
   }
   return scores
 }
@@ -293,17 +294,23 @@ test('guided integrated gradients: the path by hand, and a sum that converges', 
   const model = await cubes()
   const x = [1.5, -0.8]
   const f = ([a, b]: number[]) => ({ of: [3 * a! ** 2, -6 * b! ** 2] })
-  const found = await new GuidedIntegratedGradients(model, {
-    steps: 25,
-    fraction: 0.5,
-    maximumDistance: 0.3,
-  }).attribute(row(...x), { target })
-  t.true(close(numbers(found), guidedByHand(f, x.map(Math.fround), 25, 0.5, 0.3), 1e-4), `${numbers(found)}`)
-  t.is(found.cost.forwardPasses, 26)
+  const options = { steps: 25, fraction: 0.5, maximumDistance: 0.3 }
+  for (const rule of ['trapezoid', 'left'] as const) {
+    const found = await new GuidedIntegratedGradients(model, { ...options, rule }).attribute(row(...x), {
+      target,
+    })
+    const byHand = guidedByHand(f, x.map(Math.fround), options, rule)
+    t.true(close(numbers(found), byHand, 1e-4), `${rule} ${numbers(found)}`)
+    t.is(found.cost.forwardPasses, 26)
+  }
   const many = new GuidedIntegratedGradients(model, { steps: 2000 })
-  const [one, other] = await many.attributeBatch([row(...x), row(0.4, 1.1)], { target })
-  t.true(one!.checks.completeness![0]!.relative! < 2e-3)
-  t.true(other!.checks.completeness![0]!.relative! < 2e-3)
+  const inputs = [row(...x), row(0.4, 1.1)]
+  const [one, other] = await many.attributeBatch(inputs, { target })
+  t.true(one!.checks.completeness![0]!.relative! < 2e-6)
+  t.true(other!.checks.completeness![0]!.relative! < 2e-6)
+  const left = new GuidedIntegratedGradients(model, { steps: 2000, rule: 'left' })
+  for (const { checks } of await left.attributeBatch(inputs, { target }))
+    t.true(checks.completeness![0]!.relative! < 2e-3)
   t.true(distance(numbers(other!), numbers(await many.attribute(row(0.4, 1.1), { target }))) < 1e-5)
   const nothing = await many.attribute(row(0, 0), { target })
   t.deepEqual(numbers(nothing), [0, 0])
