@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstring>
 #include <thread>
 
 #include "device_support.h"
@@ -162,6 +163,25 @@ TEST(memory_that_the_device_lacks_is_refused) {
   // What was given back comes again.
   EXPECT_TRUE(device->allocate(1000) == block);
   device->free(block, 1000);
+}
+
+TEST(large_copies_arrive_whole) {
+  requireCuda();
+  const auto device = openDevice("cuda");
+  const auto queue = device->openQueue();
+  for (const size_t bytes : {size_t{3} << 20, (size_t{9} << 20) + 5, (size_t{70} << 20) + 12345}) {
+    std::vector<uint32_t> sent((bytes + 3) / 4), received(sent.size());
+    for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<uint32_t>(i * 2654435761u);
+    const DeviceBuffer buffer(device, nullptr, bytes);
+    // Twice, so that what they pass through is used again.
+    for (int round = 0; round < 2; ++round) {
+      sent[sent.size() / 2] += 1;
+      queue->upload(buffer.address(), sent.data(), bytes);
+      queue->download(received.data(), buffer.address(), bytes);
+      queue->synchronize();
+      EXPECT_TRUE(std::memcmp(sent.data(), received.data(), bytes) == 0);
+    }
+  }
 }
 
 TEST(gradients_of_overlapping_maxima_are_collected_on_the_device) {

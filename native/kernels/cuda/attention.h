@@ -11,17 +11,19 @@ struct AttentionShape {
   float scale;
   /// One piece: so many heads whole, or so many queries of one head.
   int64_t headsEach, queriesEach;
+  int64_t rowStep;  // between the scores of one query and the next: whole fours, so that products read them so
 
   explicit AttentionShape(const Call& call)
       : heads(call.integers[0]), queries(call.integers[1]), keys(call.integers[2]), depth(call.integers[3]), width(call.integers[4]), cotangents(call.integers[6] < 1 ? 1 : call.integers[6]),
         causal(call.integers[5] != 0), scale(call.reals[0]) {
     constexpr int64_t kMost = int64_t{16} << 20;  // scores of a piece
+    rowStep = (keys + 3) / 4 * 4;
     const auto within = [](int64_t most, int64_t all) { return most < 1 ? 1 : most < all ? most : all; };
-    queriesEach = within(kMost / (keys < 1 ? 1 : keys), queries < 1 ? 1 : queries);
-    headsEach = queriesEach < queries ? 1 : within(kMost / (queries * keys < 1 ? 1 : queries * keys), heads < 1 ? 1 : heads);
+    queriesEach = within(kMost / (keys < 1 ? 1 : rowStep), queries < 1 ? 1 : queries);
+    headsEach = queriesEach < queries ? 1 : within(kMost / (queries * keys < 1 ? 1 : queries * rowStep), heads < 1 ? 1 : heads);
     if (headsEach > 65535) headsEach = 65535;
   }
-  int64_t pieceBytes() const { return headsEach * queriesEach * keys * 4; }
+  int64_t pieceBytes() const { return headsEach * queriesEach * rowStep * 4; }
 };
 inline uint64_t attentionScratch(const Call& call) {
   const int64_t pieces = call.kind == ASCRIBE_CUDA_ATTENTION ? 1 : 2;
@@ -31,7 +33,7 @@ inline uint64_t attentionScratch(const Call& call) {
 /// Scores become probabilities: mask, the future, softmax.
 inline int maskedSoftmax(Stream& stream, const AttentionShape& s, const Tensor& mask, float* scores, int64_t head, int64_t heads, int64_t query, int64_t queries) {
   const auto* masks = static_cast<const float*>(mask.data);
-  const int64_t all = s.queries, keys = s.keys;
+  const int64_t all = s.queries, keys = s.keys, step = s.rowStep;
   const bool causal = s.causal;
   const Walk<1> walk(mask.dims, masks ? mask.rank - 2 : 0, {mask.strides});
   const int64_t rowStep = masks ? mask.strides[mask.rank - 2] : 0, keyStep = masks ? mask.strides[mask.rank - 1] : 0;
@@ -41,7 +43,7 @@ inline int maskedSoftmax(Stream& stream, const AttentionShape& s, const Tensor& 
     const int64_t seen = causal ? q - all + keys + 1 : keys;
     int64_t at[1] = {0};
     if (masks) walk.at(head + row / queries, at);
-    float* p = scores + row * keys;
+    float* p = scores + row * step;
     const auto score = [&](int64_t i) { return i >= seen ? -INFINITY : masks ? p[i] + masks[at[0] + q * rowStep + i * keyStep] : p[i]; };
     double largest = -INFINITY, sum = 0;
     for (int64_t i = lane; i < mine; i += lanes) largest = Larger{}(largest, static_cast<double>(score(i)));
@@ -69,8 +71,8 @@ int overPieces(const AttentionShape& s, F&& piece) {
   return ASCRIBE_OK;
 }
 inline int probabilities(Stream& stream, const AttentionShape& s, const float* q, const float* k, const Tensor& mask, float* p, int64_t head, int64_t heads, int64_t query, int64_t queries) {
-  const int status = productOf(stream, q + (head * s.queries + query) * s.depth, false, s.depth, s.queries * s.depth, k + head * s.keys * s.depth, true, s.depth, s.keys * s.depth, p, s.keys,
-                               queries * s.keys, heads, queries, s.keys, s.depth, s.scale);
+  const int status = productOf(stream, q + (head * s.queries + query) * s.depth, false, s.depth, s.queries * s.depth, k + head * s.keys * s.depth, true, s.depth, s.keys * s.depth, p, s.rowStep,
+                               queries * s.rowStep, heads, queries, s.keys, s.depth, s.scale);
   return status ? status : maskedSoftmax(stream, s, mask, p, head, heads, query, queries);
 }
 
@@ -81,17 +83,17 @@ inline int runAttention(Stream& stream, const Call& call) {
   auto* p = static_cast<float*>(call.scratch);
   return overPieces(s, [&](int64_t head, int64_t heads, int64_t query, int64_t queries) {
     if (const int status = probabilities(stream, s, of(0), of(1), call.tensors[3], p, head, heads, query, queries)) return status;
-    return productOf(stream, p, false, s.keys, queries * s.keys, of(2) + head * s.keys * s.width, false, s.width, s.keys * s.width, of(4) + (head * s.queries + query) * s.width, s.width,
+    return productOf(stream, p, false, s.rowStep, queries * s.rowStep, of(2) + head * s.keys * s.width, false, s.width, s.keys * s.width, of(4) + (head * s.queries + query) * s.width, s.width,
                      s.queries * s.width, heads, queries, s.width, s.keys);
   });
 }
 
 /// s = p (s - <p, s>), row by row.
-inline int scoreGradients(Stream& stream, int64_t rows, int64_t keys, const float* p, float* s) {
+inline int scoreGradients(Stream& stream, int64_t rows, int64_t keys, int64_t step, const float* p, float* s) {
   return overRows(stream, rows, keys, [=] __device__(int64_t row, bool valid, int64_t lane, int64_t lanes, double* shared) {
     const int64_t mine = valid ? keys : 0;
-    float* here = s + row * keys;
-    const float* weight = p + row * keys;
+    float* here = s + row * step;
+    const float* weight = p + row * step;
     double sum = 0;
     for (int64_t i = lane; i < mine; i += lanes) sum += static_cast<double>(here[i]) * static_cast<double>(weight[i]);
     sum = together(sum, shared, Add{});
@@ -108,20 +110,20 @@ inline int runAttentionGradient(Stream& stream, const Call& call) {
   return overPieces(shape, [&](int64_t head, int64_t heads, int64_t query, int64_t queries) {
     int status = probabilities(stream, shape, of(1), of(2), call.tensors[4], p, head, heads, query, queries);
     const bool more = query > 0;  // later queries of a head add to the sums over its keys
-    const int64_t rows = head * shape.queries + query, keys = shape.keys, block = queries * keys;
+    const int64_t rows = head * shape.queries + query, keys = shape.keys, step = shape.rowStep, block = queries * step;
     for (int64_t c = 0; c < shape.cotangents && !status; ++c) {
       const float* g = of(0) + (c * perQuery + rows) * shape.width;
-      status = productOf(stream, g, false, shape.width, shape.queries * shape.width, of(3) + head * keys * shape.width, true, shape.width, keys * shape.width, s, keys, block, heads, queries, keys,
+      status = productOf(stream, g, false, shape.width, shape.queries * shape.width, of(3) + head * keys * shape.width, true, shape.width, keys * shape.width, s, step, block, heads, queries, keys,
                          shape.width);
-      if (!status) status = scoreGradients(stream, heads * queries, keys, p, s);
+      if (!status) status = scoreGradients(stream, heads * queries, keys, step, p, s);
       if (!status)
-        status = productOf(stream, s, false, keys, block, of(2) + head * keys * shape.depth, false, shape.depth, keys * shape.depth, of(5) + (c * perQuery + rows) * shape.depth, shape.depth,
+        status = productOf(stream, s, false, step, block, of(2) + head * keys * shape.depth, false, shape.depth, keys * shape.depth, of(5) + (c * perQuery + rows) * shape.depth, shape.depth,
                            shape.queries * shape.depth, heads, queries, shape.depth, keys, shape.scale);
       if (!status)
-        status = productOf(stream, s, true, keys, block, of(1) + rows * shape.depth, false, shape.depth, shape.queries * shape.depth, of(6) + (c * perKey + head * keys) * shape.depth, shape.depth,
+        status = productOf(stream, s, true, step, block, of(1) + rows * shape.depth, false, shape.depth, shape.queries * shape.depth, of(6) + (c * perKey + head * keys) * shape.depth, shape.depth,
                            keys * shape.depth, heads, keys, shape.depth, queries, shape.scale, more);
       if (!status)
-        status = productOf(stream, p, true, keys, block, g, false, shape.width, shape.queries * shape.width, of(7) + (c * perKey + head * keys) * shape.width, shape.width, keys * shape.width, heads,
+        status = productOf(stream, p, true, step, block, g, false, shape.width, shape.queries * shape.width, of(7) + (c * perKey + head * keys) * shape.width, shape.width, keys * shape.width, heads,
                            keys, shape.width, queries, 1, more);
     }
     return status;

@@ -89,7 +89,7 @@ inline int runAttentionRows(Stream& stream, const Call& call) {
         // Heads of a group read the same keys.
         const int64_t inGroup = heads == 1 ? 1 : s.perGroup, dims[2] = {heads / inGroup, inGroup}, left[2] = {inGroup * s.rows * s.depth, s.rows * s.depth}, right[2] = {keys * s.depth, 0},
                       result[2] = {inGroup * rows * keys, rows * keys};
-        int status = runProduct(stream, p, {Walk<3>(dims, 2, {left, right, result})});
+        int status = runProduct(stream, p, {Walk<1>(dims, 2, {left}), Walk<1>(dims, 2, {right}), Walk<1>(dims, 2, {result})});
         if (!status) status = rowsSoftmax(stream, s, call, scores, item, head, row, rows, heads);
         if (status) return status;
         // The order of the sums is that of the heads, and of the rows within.

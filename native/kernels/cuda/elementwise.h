@@ -117,16 +117,38 @@ inline int runUnary(Stream& stream, const Call& call) {
   }
   const auto* x = static_cast<const float*>(call.tensors[0].data);
   auto* y = static_cast<float*>(call.tensors[1].data);
+  if (count % 4 == 0 && isAligned(x) && isAligned(y)) {
+    const auto* from = reinterpret_cast<const float4*>(x);
+    auto* to = reinterpret_cast<float4*>(y);
+    return overElements(stream, count / 4, [=] __device__(int64_t i) {
+      const float4 v = from[i];
+      to[i] = float4{unaryOf(op, v.x, a, b), unaryOf(op, v.y, a, b), unaryOf(op, v.z, a, b), unaryOf(op, v.w, a, b)};
+    });
+  }
   return overElements(stream, count, [=] __device__(int64_t i) { y[i] = unaryOf(op, x[i], a, b); });
+}
+/// Four elements from a place on, or one for all four.
+__device__ inline float4 fourOf(const float* from, bool runs) {
+  if (runs) return *reinterpret_cast<const float4*>(from);
+  return float4{*from, *from, *from, *from};
 }
 
 inline int runBinary(Stream& stream, const Call& call) {
   const Tensor &x = call.tensors[0], &y = call.tensors[1], &out = call.tensors[2];
-  const Walk<2> walk(out.dims, out.rank, {x.strides, y.strides});
+  Walk<2> walk(out.dims, out.rank, {x.strides, y.strides});
   const auto *p = static_cast<const float*>(x.data), *q = static_cast<const float*>(y.data);
   auto* to = static_cast<float*>(out.data);
   const int op = call.code;
   const float a = call.reals[0], b = call.reals[1];
+  if (isAligned(p) && isAligned(q) && isAligned(to) && walk.takeFours()) {
+    const bool first = walk.runs(0), second = walk.runs(1);
+    return overElements(stream, countOf(out) / 4, [=] __device__(int64_t i) {
+      int64_t at[2];
+      walk.at(i, at);
+      const float4 u = fourOf(p + at[0], first), v = fourOf(q + at[1], second);
+      reinterpret_cast<float4*>(to)[i] = float4{binaryOf(op, u.x, v.x, a, b), binaryOf(op, u.y, v.y, a, b), binaryOf(op, u.z, v.z, a, b), binaryOf(op, u.w, v.w, a, b)};
+    });
+  }
   return overElements(stream, countOf(out), [=] __device__(int64_t i) {
     int64_t at[2];
     walk.at(i, at);
@@ -208,7 +230,23 @@ int copyAs(Stream& stream, const Call& call) {
     destination[at[1]] = source[at[0]];
   });
 }
+/// Four elements of four bytes at a time.
+inline int copyFours(Stream& stream, const Call& call, const Walk<2>& walk) {
+  const auto* source = static_cast<const float*>(call.tensors[0].data);
+  auto* destination = static_cast<float*>(call.tensors[1].data);
+  const bool runs = walk.runs(0);
+  return overElements(stream, countOf(call.tensors[1]) / 4, [=] __device__(int64_t i) {
+    int64_t at[2];
+    walk.at(i, at);
+    *reinterpret_cast<float4*>(destination + at[1]) = fourOf(source + at[0], runs);
+  });
+}
 inline int runCopy(Stream& stream, const Call& call) {
+  const Tensor &from = call.tensors[0], &to = call.tensors[1];
+  if (to.size == 4 && isAligned(from.data) && isAligned(to.data)) {
+    Walk<2> walk(to.dims, to.rank, {from.strides, to.strides});
+    if (walk.takeFours() && walk.runs(1)) return copyFours(stream, call, walk);
+  }
   return bySize(call.tensors[1].size, [&](auto zero) { return copyAs<decltype(zero)>(stream, call); });
 }
 

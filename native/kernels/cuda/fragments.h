@@ -5,18 +5,13 @@
 // mma.m16n8k8 with .tf32: eight bits of exponent, ten of mantissa).
 namespace ascribe::cuda {
 
-/// value = upper + lower, but for its last two bits.
+/// value = upper + lower, but for the last two bits of the lower part.
 __device__ __forceinline__ void splitParts(float value, uint32_t& upper, uint32_t& lower);
 /// results[j] += left x right[j]
 template <int Across>
 __device__ __forceinline__ void multiplyFragments(float (&results)[Across][4], const uint32_t (&left)[4], const uint32_t (&right)[Across][2]);
 
 #if defined(__CUDACC__)
-__device__ __forceinline__ uint32_t rounded(float value) {
-  uint32_t bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-  return bits;
-}
 template <int Across>
 __device__ __forceinline__ void multiplyFragments(float (&results)[Across][4], const uint32_t (&left)[4], const uint32_t (&right)[Across][2]) {
 #pragma unroll
@@ -26,26 +21,31 @@ __device__ __forceinline__ void multiplyFragments(float (&results)[Across][4], c
                  : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[j][0]), "r"(right[j][1]));
 }
 __device__ __forceinline__ float valueOf(uint32_t bits) { return __uint_as_float(bits); }
+__device__ __forceinline__ uint32_t bitsOf(float value) { return __float_as_uint(value); }
 #else
-inline uint32_t rounded(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  return (bits & 0x7F800000) == 0x7F800000 ? bits : (bits + 0x1000) & 0xFFFFE000;
-}
 inline float valueOf(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, 4);
   return value;
 }
+inline uint32_t bitsOf(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
+}
 /// Each thread shows the others of its warp what it holds, and computes its own results.
 template <int Across>
 void multiplyFragments(float (&results)[Across][4], const uint32_t (&left)[4], const uint32_t (&right)[Across][2]) {
   struct Held {
-    const uint32_t *left, (*right)[2];
+    uint32_t left[4], right[Across][2];
   };
-  static thread_local Held held[1024];
+  // Two, in turns: who is at the next fragments already does not overwrite what others still read.
+  static thread_local Held all[2][1024];
+  static thread_local uint8_t turns[1024];
   const unsigned thread = threadIdx.x, lane = thread % 32, warp = thread - lane, group = lane / 4, inGroup = lane % 4;
-  held[thread] = {left, right};
+  Held* held = all[turns[thread] ^= 1];
+  std::memcpy(held[thread].left, left, sizeof left);
+  std::memcpy(held[thread].right, right, sizeof right);
   __syncthreads();
   for (int j = 0; j < Across; ++j)
     for (unsigned r = 0; r < 4; ++r) {
@@ -57,12 +57,13 @@ void multiplyFragments(float (&results)[Across][4], const uint32_t (&left)[4], c
       }
       results[j][r] += sum;
     }
-  __syncthreads();
 }
 #endif
 __device__ __forceinline__ void splitParts(float value, uint32_t& upper, uint32_t& lower) {
-  upper = rounded(value);
-  lower = rounded(value - valueOf(upper));
+  // Rounded by hand: conversions run at a fraction of the rate. The cores do not read the last 13 bits of the lower part;
+  // NaN becomes some number in the upper part, but stays NaN in the lower.
+  upper = (bitsOf(value) + 0x1000) & 0xFFFFE000;
+  lower = bitsOf(value - valueOf(upper));
 }
 
 }  // namespace ascribe::cuda

@@ -20,6 +20,7 @@ struct FastDivision {
   }
 };
 
+inline bool isAligned(const void* address) { return reinterpret_cast<uintptr_t>(address) % 16 == 0; }
 inline int64_t countOf(const int64_t* dims, int rank) {
   int64_t count = 1;
   for (int i = 0; i < rank; ++i) count *= dims[i];
@@ -48,6 +49,31 @@ struct Walk {
     }
     wide = countOf(dims, rank) >= int64_t{1} << 31;
     for (int axis = 0; axis < rank; ++axis) divisions[axis] = FastDivision(wide ? 1 : dims[axis]);
+  }
+  /// Four neighbours at a time: where the last axis allows it, in all operands that run along it, the walk counts fours from
+  /// here on. Offsets stay those of elements.
+  __host__ bool takeFours() {
+    if (rank == 0 || dims[rank - 1] % 4 != 0) return false;
+    for (int n = 0; n < N; ++n) {
+      if (strides[n][rank - 1] == 0) continue;
+      if (strides[n][rank - 1] != 1) return false;
+      for (int axis = 0; axis + 1 < rank; ++axis)
+        if (strides[n][axis] % 4 != 0) return false;
+    }
+    dims[rank - 1] /= 4;
+    for (int n = 0; n < N; ++n) strides[n][rank - 1] *= 4;
+    wide = countOf(dims, rank) >= int64_t{1} << 31;
+    for (int axis = 0; axis < rank; ++axis) divisions[axis] = FastDivision(wide ? 1 : dims[axis]);
+    return true;
+  }
+  /// Operand n runs along the last axis; else it is one element for all of it.
+  __host__ bool runs(int n) const { return strides[n][rank - 1] != 0; }
+  /// All steps are multiples of n elements.
+  __host__ bool isEven(int64_t n) const {
+    for (int axis = 0; axis < rank; ++axis)
+      for (int i = 0; i < N; ++i)
+        if (strides[i][axis] % n != 0) return false;
+    return true;
   }
   __device__ void at(int64_t index, int64_t (&offsets)[N]) const {
     for (int n = 0; n < N; ++n) offsets[n] = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda/calls.h"
+#include "kernels/cuda/copy_team.h"
 
 namespace {
 
@@ -76,6 +77,7 @@ void destroyStream(AscribeCudaStream* stream) {
   }
   if (stream->fault) cudaFreeHost(stream->fault);
   if (stream->staging) cudaFreeHost(stream->staging);
+  if (stream->sending) cudaFreeHost(stream->sending);
   delete stream;
 }
 void closeStream(AscribeCudaStream* stream) {
@@ -83,7 +85,7 @@ void closeStream(AscribeCudaStream* stream) {
   if (cudaStreamSynchronize(stream->handle) == cudaSuccess) {
     stream->status = ASCRIBE_OK;
     stream->fault->kind = 0;
-    stream->stagingUsed = 0;
+    stream->stagingUsed = stream->sendingUsed = 0;
     const std::lock_guard lock(idle().mutex);
     if (idle().streams.size() < kMostIdle) return idle().streams.push_back(stream);
   }
@@ -120,9 +122,36 @@ int ready(AscribeCudaStream* stream) {
   if (stream->status != ASCRIBE_OK) return stream->status;
   return noteError(*stream, cudaSetDevice(stream->device), "the device");
 }
+/// Large uploads go by pinned memory, a piece while the next is copied there: left to itself the driver does that with one
+/// thread.
+constexpr size_t kSentFrom = 2 * CopyTeam::kPiece;
+cudaError_t send(Stream& stream, char* to, const char* from, size_t bytes) {
+  if (!stream.sending && cudaHostAlloc(reinterpret_cast<void**>(&stream.sending), kStagingBytes, cudaHostAllocDefault) != cudaSuccess) {
+    cudaGetLastError();
+    stream.sending = nullptr;
+    return cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream.handle);
+  }
+  cudaError_t error = cudaSuccess;
+  while (bytes > 0 && error == cudaSuccess) {
+    if (stream.sendingUsed == kStagingBytes || (bytes <= kStagingBytes && bytes > kStagingBytes - stream.sendingUsed)) {
+      error = cudaStreamSynchronize(stream.handle);
+      stream.sendingUsed = 0;
+      if (error != cudaSuccess) break;
+    }
+    const size_t room = kStagingBytes - stream.sendingUsed, now = bytes < room ? bytes : room;
+    char* by = stream.sending + stream.sendingUsed;
+    CopyTeam::shared().copy(by, from, now, [&](size_t offset, size_t size) {
+      if (error == cudaSuccess) error = cudaMemcpyAsync(to + offset, by + offset, size, cudaMemcpyHostToDevice, stream.handle);
+    });
+    stream.sendingUsed += now;
+    to += now, from += now, bytes -= now;
+  }
+  return error;
+}
 int upload(AscribeCudaStream* stream, void* to, const void* from, size_t bytes) {
   if (const int status = ready(stream)) return status;
-  return noteError(*stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream->handle), "an upload");
+  if (bytes < kSentFrom) return noteError(*stream, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream->handle), "an upload");
+  return noteError(*stream, send(*stream, static_cast<char*>(to), static_cast<const char*>(from), bytes), "an upload");
 }
 
 struct Landing {
@@ -133,7 +162,7 @@ struct Landing {
 };
 void CUDART_CB land(void* context) {
   auto* landing = static_cast<Landing*>(context);
-  std::memcpy(landing->to, landing->from, landing->bytes);
+  CopyTeam::shared().copy(landing->to, landing->from, landing->bytes, [](size_t, size_t) {});
   __atomic_sub_fetch(&landing->stream->downloads, 1, __ATOMIC_RELEASE);
   delete landing;
 }

@@ -25,6 +25,8 @@ struct AscribeCudaStream {
   AscribeCudaFault* deviceFault = nullptr;
   char* staging = nullptr;  // pinned, for downloads
   size_t stagingUsed = 0;
+  char* sending = nullptr;  // pinned, for uploads
+  size_t sendingUsed = 0;
   long long downloads = 0;  // on their way; decremented by the driver's thread
 #else
   AscribeCudaFault* deviceFault = nullptr;

@@ -4,37 +4,28 @@
 
 namespace ascribe::cuda {
 
-/// Item z of a batch of matrices begins at these steps along at most `rank` axes.
+/// Where item z of a batch of matrices begins, in elements.
 struct Batch {
-  Walk<3> walk;  // left, right, result
-  __device__ int64_t at(int z, int operand) const {
-    int64_t offsets[3];
+  Walk<1> left, right, result;
+  __device__ static int64_t at(const Walk<1>& walk, int z) {
+    int64_t offsets[1];
     walk.at(z, offsets);
-    return offsets[operand];
+    return offsets[0];
   }
 };
 
-template <bool Transposed>
-struct ProductLeft {  // [m, k], or [k, m]
-  static constexpr bool kAlongDepth = !Transposed;
-  using Row = const float*;
+/// One side of a product: its places row by row, [places, depth], or the depth, [depth, places].
+template <bool AlongDepth>
+struct MatrixSide {
+  static constexpr bool kAlongDepth = AlongDepth;
+  template <int Places, int Threads>
+  using Fetch = EvenFetch<MatrixSide, Places, Threads>;
   const float* data;
   int64_t step;  // between rows as they lie
-  Batch batch;
-  __device__ Row row(int z, int m) const { return data + batch.at(z, 0) + (Transposed ? m : m * step); }
-  __device__ float at(Row row, int k) const { return Transposed ? row[k * step] : row[k]; }
-};
-template <bool Transposed>
-struct ProductRight {  // [k, n], or [n, k]
-  static constexpr bool kAlongDepth = Transposed;
-  using Column = const float*;
-  const float* data;
-  int64_t step;
-  Batch batch;
-  __device__ Column column(int z, int n) const { return data + batch.at(z, 1) + (Transposed ? n * step : n); }
-  using Stage = NoStage;
-  __device__ Stage stage(Column, int) const { return {}; }
-  __device__ float at(Column column, Stage, int k) const { return Transposed ? column[k] : column[k * step]; }
+  Walk<1> items;
+  bool vector;
+  MatrixSide(const float* from, int64_t stepOf, const Walk<1>& itemsOf) : data(from), step(stepOf), items(itemsOf), vector(isAligned(from) && stepOf % 4 == 0 && itemsOf.isEven(4)) {}
+  __device__ const float* at(int z, int place) const { return data + Batch::at(items, z) + place * (AlongDepth ? step : 1); }
 };
 struct ProductResults {
   using Column = float*;
@@ -42,11 +33,19 @@ struct ProductResults {
   int64_t step;
   float scale;
   bool accumulate;
-  Batch batch;
-  __device__ Column column(int z, int n) const { return data + batch.at(z, 2) + n; }
+  Walk<1> items;
+  bool vector;
+  ProductResults(float* to, int64_t stepOf, float scaleOf, bool adds, const Walk<1>& itemsOf)
+      : data(to), step(stepOf), scale(scaleOf), accumulate(adds), items(itemsOf), vector(isAligned(to) && stepOf % 4 == 0 && itemsOf.isEven(4)) {}
+  __device__ Column column(int z, int n) const { return data + Batch::at(items, z) + n; }
   __device__ void write(Column column, int m, float value) const {
     float& to = column[m * step];
     to = accumulate ? to + scale * value : scale * value;
+  }
+  __device__ void writeFour(Column column, int m, float4 values) const {
+    auto& to = *reinterpret_cast<float4*>(column + m * step);
+    const float4 held = accumulate ? to : float4{0, 0, 0, 0};
+    to = float4{held.x + scale * values.x, held.y + scale * values.y, held.z + scale * values.z, held.w + scale * values.w};
   }
 };
 
@@ -64,22 +63,37 @@ struct Product {
 /// Few rows read the right side once, at the speed of memory: there is nothing to gain from tiles.
 constexpr int kFewRows = 4;
 inline int runFewRows(Stream& stream, const Product& p, const Batch& batch) {
-  const ProductResults results{p.result, p.resultStep, p.scale, p.accumulate, batch};
+  const ProductResults results(p.result, p.resultStep, p.scale, p.accumulate, batch.result);
   const int rows = static_cast<int>(p.rows);
   const int64_t columns = p.columns, depth = p.depth, rightStep = p.rightStep, leftStep = p.leftTransposed ? 1 : p.leftStep, leftDepth = p.leftTransposed ? p.leftStep : 1;
   const float *left = p.left, *right = p.right;
+  const Batch items = batch;
+  const auto aligned = [](const float* data, int64_t step, const Walk<1>& walk) { return isAligned(data) && step % 4 == 0 && walk.isEven(4); };
+  const bool fours = leftDepth == 1 && depth % 4 == 0 && aligned(left, leftStep, batch.left) && aligned(right, rightStep, batch.right);
   if (p.rightTransposed) {
     return overRows(stream, p.count * columns, depth, [=] __device__(int64_t row, bool valid, int64_t lane, int64_t lanes, double* shared) {
       const auto z = static_cast<int>(row / columns), n = static_cast<int>(row % columns);
-      const float *from = right + (valid ? batch.at(z, 1) + n * rightStep : 0), *with = left + (valid ? batch.at(z, 0) : 0);
+      const float *from = right + (valid ? Batch::at(items.right, z) + n * rightStep : 0), *with = left + (valid ? Batch::at(items.left, z) : 0);
       float sums[kFewRows] = {};
-      if (valid)
+      if (valid && fours) {
+#pragma unroll 4
+        for (int64_t k = lane * 4; k < depth; k += lanes * 4) {
+          const float4 value = *reinterpret_cast<const float4*>(from + k);
+#pragma unroll
+          for (int m = 0; m < kFewRows; ++m) {
+            if (m >= rows) continue;
+            const float4 by = *reinterpret_cast<const float4*>(with + m * leftStep + k);
+            sums[m] += value.x * by.x + value.y * by.y + value.z * by.z + value.w * by.w;
+          }
+        }
+      } else if (valid) {
         for (int64_t k = lane; k < depth; k += lanes) {
           const float value = from[k];
 #pragma unroll
           for (int m = 0; m < kFewRows; ++m)
             if (m < rows) sums[m] += value * with[m * leftStep + k * leftDepth];
         }
+      }
       for (int m = 0; m < rows; ++m) {
         const double sum = together(static_cast<double>(sums[m]), shared, Add{});
         if (valid && lane == 0) results.write(results.column(z, n), m, static_cast<float>(sum));
@@ -93,12 +107,12 @@ inline int runFewRows(Stream& stream, const Product& p, const Batch& batch) {
   if (splits > static_cast<int64_t>(p.scratchBytes / 4) / (p.count * p.rows * columns < 1 ? 1 : p.count * p.rows * columns)) splits = static_cast<int64_t>(p.scratchBytes / 4) / (p.count * p.rows * columns);
   if (splits < 1) splits = 1;
   const int64_t share = (depth + splits - 1) / splits;
-  const Parts parts{static_cast<float*>(p.scratch), p.rows, columns};
+  const Parts parts{static_cast<float*>(p.scratch), p.rows, columns, false};
   const bool whole = splits == 1;
   const int status = overElements(stream, p.count * splits * columns, [=] __device__(int64_t i) {
     const auto n = static_cast<int>(i % columns), block = static_cast<int>(i / columns), z = block / static_cast<int>(splits);
     const int64_t begin = block % splits * share, end = begin + share < depth ? begin + share : depth;
-    const float *from = right + batch.at(z, 1) + n, *with = left + batch.at(z, 0);
+    const float *from = right + Batch::at(items.right, z) + n, *with = left + Batch::at(items.left, z);
     float sums[kFewRows] = {};
 #pragma unroll 8
     for (int64_t k = begin; k < end; ++k) {
@@ -119,16 +133,17 @@ inline int runProduct(Stream& stream, const Product& p, const Batch& batch) {
   // The grid's third side ends at 65535.
   if (p.count > 65535) return fail(stream, "a product", "more than 65535 matrices");
   if (p.rows <= kFewRows) return runFewRows(stream, p, batch);
-  const ProductResults results{p.result, p.resultStep, p.scale, p.accumulate, batch};
+  const ProductResults results(p.result, p.resultStep, p.scale, p.accumulate, batch.result);
   const auto with = [&](const auto& left) {
-    if (p.rightTransposed) return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, ProductRight<true>{p.right, p.rightStep, batch}, results, p.scratch, p.scratchBytes);
-    return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, ProductRight<false>{p.right, p.rightStep, batch}, results, p.scratch, p.scratchBytes);
+    if (p.rightTransposed) return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, MatrixSide<true>(p.right, p.rightStep, batch.right), results, p.scratch, p.scratchBytes);
+    return runTiles(stream, p.count, p.rows, p.columns, p.depth, left, MatrixSide<false>(p.right, p.rightStep, batch.right), results, p.scratch, p.scratchBytes);
   };
-  if (p.leftTransposed) return with(ProductLeft<true>{p.left, p.leftStep, batch});
-  return with(ProductLeft<false>{p.left, p.leftStep, batch});
+  if (p.leftTransposed) return with(MatrixSide<false>(p.left, p.leftStep, batch.left));
+  return with(MatrixSide<true>(p.left, p.leftStep, batch.left));
 }
 /// A batch whose items lie evenly.
-inline Batch evenly(int64_t count, int64_t left, int64_t right, int64_t result) { return {Walk<3>(&count, 1, {&left, &right, &result})}; }
+inline Walk<1> evenly(int64_t count, int64_t step) { return Walk<1>(&count, 1, {&step}); }
+inline Batch evenly(int64_t count, int64_t left, int64_t right, int64_t result) { return {evenly(count, left), evenly(count, right), evenly(count, result)}; }
 
 inline uint64_t productScratch(const Call& call) {
   const Tensor& out = call.tensors[2];
@@ -152,7 +167,7 @@ inline int runProductCall(Stream& stream, const Call& call) {
   p.scale = call.reals[0];
   p.scratch = call.scratch;
   p.scratchBytes = call.scratch_bytes;
-  return runProduct(stream, p, {Walk<3>(out.dims, axes, {a.strides, b.strides, out.strides})});
+  return runProduct(stream, p, {Walk<1>(out.dims, axes, {a.strides}), Walk<1>(out.dims, axes, {b.strides}), Walk<1>(out.dims, axes, {out.strides})});
 }
 
 }  // namespace ascribe::cuda

@@ -1,101 +1,134 @@
 #pragma once
+#include "kernels/cuda/async_copy.h"
 #include "kernels/cuda/fragments.h"
-#include "kernels/cuda/staging.h"
+#include "kernels/cuda/staged_operand.h"
 
 namespace ascribe::cuda {
 
-/// A tile of the result for tensor cores: warps down and across, and the fragments of 16 x 8 results of each warp.
-template <int WarpsDown, int WarpsAcross, int FragmentsDown, int FragmentsAcross>
+/// A tile of the result for tensor cores: warps down and across, each with 32 columns and `Down` fragments of 16 rows;
+/// `Resident` blocks share a multiprocessor.
+template <int WarpsDown, int WarpsAcross, int Down, int Resident>
 struct TensorTile {
-  static constexpr int kWarpsAcross = WarpsAcross, kDown = FragmentsDown, kAcross = FragmentsAcross, kDepth = 16;
-  static constexpr int kRows = WarpsDown * FragmentsDown * 16, kColumns = WarpsAcross * FragmentsAcross * 8, kThreads = WarpsDown * WarpsAcross * 32;
+  static constexpr int kWarpsAcross = WarpsAcross, kDown = Down, kResident = Resident;
+  static constexpr int kRows = WarpsDown * Down * 16, kColumns = WarpsAcross * 32, kThreads = WarpsDown * WarpsAcross * 32;
 };
 
-/// An operand's stage in shared memory. Both ways of lying keep the reads of a fragment (8 places, 4 steps of the depth)
-/// in 32 different banks.
-template <bool AlongDepth, int Places, int Depth>
-struct StagedOperand {
-  static constexpr int kStep = AlongDepth ? Depth + 4 : Places + 8, kFloats = (AlongDepth ? Places : Depth) * kStep;
-  static_assert(AlongDepth ? kStep % 32 == 20 : kStep % 32 == 8);
-  __device__ static __forceinline__ int at(int place, int k) { return AlongDepth ? place * kStep + k : k * kStep + place; }
+/// A product's sizes, and its blocks: the depth is shared out among `splits` of them where a result alone would not fill
+/// the device. Blocks that follow each other are below each other: they read the same columns.
+struct TileGrid {
+  int rows, columns, depth, splits, share;
+  FastDivision rowBlocks;
 };
 
-/// The product of tile.h on tensor cores, in single precision: an operand is the sum of two parts of eleven bits, and the
-/// three products of parts that matter are added. The cores cut their sums off instead of rounding them, so theirs run
-/// over one stage only, and stages are added on the ordinary units. An infinite operand gives NaN.
+/// One share of the depth each, [count * splits, rows, columns].
+struct Parts {
+  using Column = float*;
+  float* data;
+  int64_t rows, columns;
+  bool vector;  // four columns can be written at a time
+  __device__ Column column(int z, int n) const { return data + z * rows * columns + n; }
+  __device__ void write(Column column, int m, float value) const { column[m * columns] = value; }
+  __device__ void writeFour(Column column, int m, float4 values) const { *reinterpret_cast<float4*>(column + m * columns) = values; }
+};
+
+/// Writes a thread's eight columns of each of its rows.
+template <class Tile, class Results>
+__device__ __forceinline__ void writeTile(const Results& results, const TileGrid& grid, int z, int firstRow, int firstColumn, const float (&sums)[Tile::kDown][4][4]) {
+#pragma unroll
+  for (int c = 0; c < 2; ++c) {
+    const int n = firstColumn + c * 4;
+    if (n >= grid.columns) continue;
+    if (results.vector) {
+      const auto column = results.column(z, n);
+#pragma unroll
+      for (int slot = 0; slot < Tile::kDown * 2; ++slot) {
+        const int m = firstRow + slot / 4 * 32 + slot % 4;
+        const auto& four = sums[slot / 2];
+        if (m < grid.rows) results.writeFour(column, m, float4{four[0][slot % 2 * 2 + c], four[1][slot % 2 * 2 + c], four[2][slot % 2 * 2 + c], four[3][slot % 2 * 2 + c]});
+      }
+      continue;
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (n + j >= grid.columns) continue;
+      const auto column = results.column(z, n + j);
+#pragma unroll
+      for (int slot = 0; slot < Tile::kDown * 2; ++slot) {
+        const int m = firstRow + slot / 4 * 32 + slot % 4;
+        if (m < grid.rows) results.write(column, m, sums[slot / 2][j][slot % 2 * 2 + c]);
+      }
+    }
+  }
+}
+
+/// A matrix product on tensor cores, in single precision: an operand is the sum of two parts of eleven bits, and the three
+/// products of parts that matter are added. The cores cut their sums off instead of rounding them, so theirs run over one
+/// stage only, and stages are added on the ordinary units. An infinite operand gives NaN.
+///
+/// While a stage is multiplied the two behind it are on their way.
 template <class Tile, class Left, class Right, class Results>
-__global__ void __launch_bounds__(Tile::kThreads) tensorTileKernel(Left left, Right right, Results results, int rows, int columns, int depth, int splits, int share) {
-  constexpr int kDepth = Tile::kDepth, kDown = Tile::kDown, kAcross = Tile::kAcross, kSteps = kDepth / 8;
-  using StagedLeft = StagedOperand<Left::kAlongDepth, Tile::kRows, kDepth>;
-  using StagedRight = StagedOperand<Right::kAlongDepth, Tile::kColumns, kDepth>;
-  __shared__ float a[2][StagedLeft::kFloats];
-  __shared__ float b[2][StagedRight::kFloats];
-  const int z = static_cast<int>(blockIdx.z) / splits, split = static_cast<int>(blockIdx.z) % splits;
-  const int begin = split * share, end = begin + share < depth ? begin + share : depth;
-  const int firstRow = static_cast<int>(blockIdx.y) * Tile::kRows, firstColumn = static_cast<int>(blockIdx.x) * Tile::kColumns;
-  Staging<Tile, Left, Right> staging(left, right, z, firstRow, firstColumn, rows, columns, end);
-  const auto keep = [&](int stage) {
-#pragma unroll
-    for (int i = 0; i < staging.kLeft; ++i) a[stage][StagedLeft::at(staging.leftRow(i), staging.leftDepth(i))] = staging.leftValues[i];
-#pragma unroll
-    for (int i = 0; i < staging.kRight; ++i) b[stage][StagedRight::at(staging.rightColumn(i), staging.rightDepth(i))] = staging.rightValues[i];
-  };
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) tensorTileKernel(Left left, Right right, Results results, Parts parts, TileGrid grid) {
+  constexpr int kStages = 3, kDown = Tile::kDown;
+  using StagedLeft = StagedOperand<Left::kAlongDepth, Tile::kRows>;
+  using StagedRight = StagedOperand<Right::kAlongDepth, Tile::kColumns>;
+  __shared__ __align__(16) float a[kStages][StagedLeft::kFloats];
+  __shared__ __align__(16) float b[kStages][StagedRight::kFloats];
+  const int item = static_cast<int>(blockIdx.y), z = item / grid.splits, split = item - z * grid.splits;
+  const int columnBlock = static_cast<int>(grid.rowBlocks.quotient(blockIdx.x)), rowBlock = static_cast<int>(blockIdx.x) - columnBlock * static_cast<int>(grid.rowBlocks.divisor);
+  const int begin = split * grid.share, end = begin + grid.share < grid.depth ? begin + grid.share : grid.depth;
+  const int firstRow = rowBlock * Tile::kRows, firstColumn = columnBlock * Tile::kColumns;
+  typename Left::template Fetch<Tile::kRows, Tile::kThreads> fetchLeft(left, z, firstRow, grid.rows, begin);
+  typename Right::template Fetch<Tile::kColumns, Tile::kThreads> fetchRight(right, z, firstColumn, grid.columns, begin);
 
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, group = lane / 4, inGroup = lane % 4;
-  const int warpRow = warp / Tile::kWarpsAcross * kDown * 16, warpColumn = warp % Tile::kWarpsAcross * kAcross * 8;
-  float sums[kDown][kAcross][4] = {};
-  staging.fetch(begin);
-  keep(0);
-  __syncthreads();
-  int stage = 0;
-  for (int from = begin; from < end; from += kDepth) {
-    const bool more = from + kDepth < end;
-    if (more) staging.fetch(from + kDepth);
-    uint32_t upperRight[kSteps][kAcross][2], lowerRight[kSteps][kAcross][2];
+  const int warpRow = warp / Tile::kWarpsAcross * kDown * 16, warpColumn = warp % Tile::kWarpsAcross * 32;
+  float sums[kDown][4][4] = {};
+  int fetched = begin, to = 0, stage = 0;
+  const auto fetch = [&] {
+    if (fetched < end) {
+      fetchLeft(a[to], end);
+      fetchRight(b[to], end);
+      fetched += kStageDepth;
+      to = to == kStages - 1 ? 0 : to + 1;
+    }
+    closeCopies();
+  };
 #pragma unroll
-    for (int s = 0; s < kSteps; ++s)
+  for (int i = 0; i < kStages - 1; ++i) fetch();
+  for (int from = begin; from < end; from += kStageDepth) {
+    awaitCopies<kStages - 2>();
+    __syncthreads();  // the stage is whole, and nobody reads any more what the next copies overwrite
+    fetch();
+    uint32_t upperRight[2][4][2], lowerRight[2][4][2];
+    float values[4][4];
+    StagedRight::load(b[stage], warpColumn, group, inGroup, values);
 #pragma unroll
-      for (int j = 0; j < kAcross; ++j)
+    for (int j = 0; j < 4; ++j)
 #pragma unroll
-        for (int r = 0; r < 2; ++r) splitParts(b[stage][StagedRight::at(warpColumn + j * 8 + group, s * 8 + inGroup + r * 4)], upperRight[s][j][r], lowerRight[s][j][r]);
+      for (int q = 0; q < 4; ++q) splitParts(values[j][q], upperRight[q / 2][j][q % 2], lowerRight[q / 2][j][q % 2]);
 #pragma unroll
     for (int i = 0; i < kDown; ++i) {
-      float stageSums[kAcross][4] = {};
+      if (i % 2 == 0) StagedLeft::load(a[stage], warpRow + i * 16, group, inGroup, values);
+      float stageSums[4][4] = {};
 #pragma unroll
-      for (int s = 0; s < kSteps; ++s) {
+      for (int s = 0; s < 2; ++s) {
         uint32_t upper[4], lower[4];
 #pragma unroll
-        for (int r = 0; r < 4; ++r) splitParts(a[stage][StagedLeft::at(warpRow + i * 16 + group + r % 2 * 8, s * 8 + inGroup + r / 2 * 4)], upper[r], lower[r]);
-        multiplyFragments<kAcross>(stageSums, lower, upperRight[s]);
-        multiplyFragments<kAcross>(stageSums, upper, lowerRight[s]);
-        multiplyFragments<kAcross>(stageSums, upper, upperRight[s]);
+        for (int r = 0; r < 4; ++r) splitParts(values[i % 2 * 2 + r % 2][s * 2 + r / 2], upper[r], lower[r]);
+        multiplyFragments<4>(stageSums, lower, upperRight[s]);
+        multiplyFragments<4>(stageSums, upper, lowerRight[s]);
+        multiplyFragments<4>(stageSums, upper, upperRight[s]);
       }
 #pragma unroll
-      for (int j = 0; j < kAcross; ++j)
+      for (int j = 0; j < 4; ++j)
 #pragma unroll
         for (int r = 0; r < 4; ++r) sums[i][j][r] += stageSums[j][r];
     }
-    if (more) {
-      keep(stage ^ 1);
-      __syncthreads();
-      stage ^= 1;
-    }
+    stage = stage == kStages - 1 ? 0 : stage + 1;
   }
-#pragma unroll
-  for (int j = 0; j < kAcross; ++j)
-#pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      const int n = firstColumn + warpColumn + j * 8 + inGroup * 2 + c;
-      if (n >= columns) continue;
-      const auto column = results.column(static_cast<int>(blockIdx.z), n);
-#pragma unroll
-      for (int i = 0; i < kDown; ++i)
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const int m = firstRow + warpRow + i * 16 + group + r * 8;
-          if (m < rows) results.write(column, m, sums[i][j][r * 2 + c]);
-        }
-    }
+  const int row = firstRow + warpRow + group * 4, column = firstColumn + warpColumn + inGroup * 8;
+  if (grid.splits > 1) writeTile<Tile>(parts, grid, item, row, column, sums);
+  else writeTile<Tile>(results, grid, z, row, column, sums);
 }
 
 }  // namespace ascribe::cuda

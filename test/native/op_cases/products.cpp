@@ -27,6 +27,10 @@ std::vector<OpCase> productCases() {
       add(a, prepend(2, b), ta, tb, true);
       add(prepend(2, a), prepend(2, b), ta, tb, true);
       add(oddA, oddB, ta, tb, false);
+      // Whole fours, beyond one tile, and with a depth that ends inside a stage: rows of four elements can be read at once.
+      add(ta ? Shape{52, 136} : Shape{136, 52}, tb ? Shape{72, 52} : Shape{52, 72}, ta, tb, false);
+      add(ta ? Shape{2, 300, 140} : Shape{2, 140, 300}, tb ? Shape{8, 300} : Shape{300, 8}, ta, tb, false);
+      add(ta ? Shape{3, 44, 24} : Shape{3, 24, 44}, tb ? Shape{3, 260, 44} : Shape{3, 44, 260}, ta, tb, false);
       add(prepend(3, oddA), oddB, ta, tb, false);
     }
   for (const DType dtype : {DType::I64, DType::I32, DType::I8, DType::U8})

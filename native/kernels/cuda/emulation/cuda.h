@@ -1,6 +1,7 @@
 // Enough of CUDA on the host to run the kernels of this folder block by block, so that their arithmetic is tested where
 // there is no GPU. A block's threads are fibers that take turns at __syncthreads.
 #pragma once
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cmath>
@@ -52,43 +53,61 @@ class Block {
       room = threads_ * kStack;
       stacks = std::make_unique_for_overwrite<char[]>(room);
     }
-    contexts_.resize(threads_);
-    done_.assign(threads_, 0);
-    for (size_t i = 0; i < threads_; ++i) {
-      getcontext(&contexts_[i]);
-      contexts_[i].uc_stack.ss_sp = stacks.get() + i * kStack;
-      contexts_[i].uc_stack.ss_size = kStack;
-      contexts_[i].uc_link = &host_;
-      makecontext(&contexts_[i], reinterpret_cast<void (*)()>(&Block::enter), 0);
-    }
+    places_.resize(threads_);
+    states_.assign(threads_, Fresh);
+    stacks_ = stacks.get();
     size_ = size;
   }
   void run() {
     current() = this;
     for (size_t left = threads_; left > 0;)
       for (size_t i = 0; i < threads_; ++i) {
-        if (done_[i]) continue;
+        if (states_[i] == Done) continue;
         running_ = i;
         threadIdx = {static_cast<unsigned>(i % size_.x), static_cast<unsigned>(i / size_.x % size_.y), static_cast<unsigned>(i / size_.x / size_.y)};
-        swapcontext(&host_, &contexts_[i]);
-        left -= done_[i];
+        turn();
+        left -= states_[running_] == Done;
       }
   }
-  void barrier() { swapcontext(&contexts_[running_], &host_); }
+  void barrier() {
+    if (_setjmp(places_[running_].buffer) == 0) _longjmp(host_, 1);
+  }
 
  private:
   static constexpr size_t kStack = 64 * 1024;
+  enum State : char { Fresh, Begun, Done };
+  struct Place {
+    jmp_buf buffer;
+  };
+  /// Contexts are for stacks alone: to switch by them asks the system for its signals every time.
+  __attribute__((noinline)) void turn() {
+    if (_setjmp(host_) == 0) resume();
+  }
+  [[noreturn]] void resume() {
+    if (states_[running_] == Begun) _longjmp(places_[running_].buffer, 1);
+    states_[running_] = Begun;
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = stacks_ + running_ * kStack;
+    context.uc_stack.ss_size = kStack;
+    context.uc_link = nullptr;
+    makecontext(&context, reinterpret_cast<void (*)()>(&Block::enter), 0);
+    setcontext(&context);
+    std::abort();
+  }
   static void enter() {
     Block& block = *current();
     block.body_();
-    block.done_[block.running_] = 1;
+    block.states_[block.running_] = Done;
+    _longjmp(block.host_, 1);
   }
   const std::function<void()>& body_;
   size_t threads_, running_ = 0;
+  char* stacks_ = nullptr;
   dim3 size_;
-  std::vector<ucontext_t> contexts_;
-  std::vector<char> done_;
-  ucontext_t host_;
+  std::vector<Place> places_;
+  std::vector<State> states_;
+  jmp_buf host_;
 };
 
 inline void runGrid(dim3 grid, dim3 block, bool together, const std::function<void()>& body) {

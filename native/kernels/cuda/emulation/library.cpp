@@ -4,6 +4,7 @@
 #include <new>
 
 #include "kernels/cuda/calls.h"
+#include "kernels/cuda/copy_team.h"
 
 namespace {
 
@@ -32,7 +33,11 @@ void closeStream(AscribeCudaStream* stream) {
   delete stream;
 }
 int transfer(AscribeCudaStream* stream, void* to, const void* from, size_t bytes) {
-  if (stream->status == ASCRIBE_OK && bytes > 0) std::memcpy(to, from, bytes);
+  size_t arrived = 0;
+  if (stream->status == ASCRIBE_OK && bytes > 0) CopyTeam::shared().copy(to, from, bytes, [&](size_t offset, size_t size) {
+    if (offset != arrived) fail(*stream, "a copy", "its pieces came out of order");
+    arrived += size;
+  });
   return stream->status;
 }
 int fill(AscribeCudaStream* stream, void* to, int value, size_t bytes) {
