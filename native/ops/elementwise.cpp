@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "ops/rules.h"
 
 namespace ascribe {
@@ -17,6 +19,19 @@ void select(InferContext& c) {
   c.require(c.dtype(0) == DType::Bool, "the condition must be boolean");
   c.require(c.dtype(1) == c.dtype(2), "the two choices have different element types");
   c.output(c.dtype(1), broadcast(c.shape(0), broadcast(c.shape(1), c.shape(2))));
+}
+
+void gateBits(InferContext& c) {
+  const int64_t elements = c.attributes().integer("elements");
+  c.require(c.dtype(0) == DType::F32, "gates are of single precision");
+  c.require(elements >= c.shape(0).count(), "there are more elements than bits");
+  c.output(DType::U8, Shape{elements / 8 + (elements % 8 != 0)});
+}
+void bitGateGrad(InferContext& c) {
+  const int64_t elements = c.attributes().integer("elements");
+  c.require(c.dtype(1) == DType::U8 && c.shape(1).rank() == 1 && elements >= 0 && c.shape(1)[0] == elements / 8 + (elements % 8 != 0), "these are not the bits of that many elements");
+  c.require(c.shape(0).rank() > 0 && c.shape(0).count(1, c.shape(0).rank()) <= elements, "there are more elements than bits");
+  same(c);
 }
 
 void unary(const char* name, std::vector<AttributeSpec> attributes = {}, void (*infer)(InferContext&) = same) {
@@ -53,6 +68,9 @@ const bool registered = [] {
   RegisterOp({.name = "where", .minInputs = 3, .maxInputs = 3, .infer = select, .elementwise = true});
 
   gate("reluGrad");         // saved: y
+  // What save-gates-as-bits makes of gates: bit i says whether stored element i lies between the two.
+  RegisterOp({.name = "gateBits", .attributes = {requiredInteger("elements"), real("low", 0), real("high", std::numeric_limits<double>::infinity())}, .infer = gateBits});
+  RegisterOp({.name = "bitGateGrad", .minInputs = 2, .maxInputs = 2, .attributes = {requiredInteger("elements"), real("alpha", 0)}, .infer = bitGateGrad, .elementwise = true});
   gate("sigmoidGrad");      // saved: y
   gate("tanhGrad");         // saved: y
   gate("leakyReluGrad", {real("alpha", 0.01)});  // saved: y, x where alpha < 0

@@ -12,5 +12,6 @@ bool fuseConvolution(Graph& graph, const PassContext& context);
 bool fuseScaleGradient(Graph& graph, const PassContext& context);
 bool joinSliceGradients(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
+bool saveGatesAsBits(Graph& graph, const PassContext& context);
 
 }  // namespace ascribe::passes

@@ -22,6 +22,7 @@ std::span<const Pass> loweringPasses() {
       {"fuse-scale-gradient", passes::fuseScaleGradient},
       {"join-slice-gradients", passes::joinSliceGradients},
       {"assign-layouts", passes::assignLayouts},
+      {"save-gates-as-bits", passes::saveGatesAsBits},
   };
   return passes;
 }

@@ -129,7 +129,48 @@ void binaryLoop(Binary op, Steps s, const float* x, const float* y, float* o, in
   }
 }
 
-constexpr MathKernels makeMathKernels() { return {unaryLoop, binaryLoop}; }
+/// Eight elements to a byte.
+ASCRIBE_INLINE uint8_t gateByte(const float* y, float low, float high) {
+#if defined(__AVX2__)
+  const __m256 v = _mm256_loadu_ps(y), above = _mm256_cmp_ps(v, _mm256_set1_ps(low), _CMP_GT_OQ), below = _mm256_cmp_ps(v, _mm256_set1_ps(high), _CMP_LT_OQ);
+  return static_cast<uint8_t>(_mm256_movemask_ps(_mm256_and_ps(above, below)));
+#else
+  unsigned byte = 0;
+  for (unsigned i = 0; i < 8; ++i) byte |= static_cast<unsigned>(y[i] > low && y[i] < high) << i;
+  return static_cast<uint8_t>(byte);
+#endif
+}
+void gateBitsLoop(const float* y, uint8_t* bits, int64_t n, float low, float high) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) bits[i / 8] = gateByte(y + i, low, high);
+  if (i == n) return;
+  float tail[8];
+  for (int64_t j = 0; j < 8; ++j) tail[j] = i + j < n ? y[i + j] : low;
+  bits[i / 8] = gateByte(tail, low, high);
+}
+
+/// Eight elements from a byte.
+ASCRIBE_INLINE void gateEight(const float* g, unsigned byte, float* out, float alpha) {
+#if defined(__AVX2__)
+  const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256 open = _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(byte)), each), each));
+  const __m256 v = _mm256_loadu_ps(g), closed = alpha == 0 ? _mm256_setzero_ps() : _mm256_mul_ps(_mm256_set1_ps(alpha), v);
+  _mm256_storeu_ps(out, _mm256_blendv_ps(closed, v, open));
+#else
+  for (unsigned i = 0; i < 8; ++i) out[i] = byte >> i & 1 ? g[i] : alpha == 0 ? 0.0f : alpha * g[i];
+#endif
+}
+void bitGateLoop(const float* g, const uint8_t* bits, float* out, int64_t n, float alpha) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) gateEight(g + i, bits[i / 8], out + i, alpha);
+  if (i == n) return;
+  float tail[8] = {};
+  for (int64_t j = i; j < n; ++j) tail[j - i] = g[j];
+  gateEight(tail, bits[i / 8], tail, alpha);
+  for (int64_t j = i; j < n; ++j) out[j] = tail[j - i];
+}
+
+constexpr MathKernels makeMathKernels() { return {unaryLoop, binaryLoop, gateBitsLoop, bitGateLoop}; }
 
 }  // namespace
 }  // namespace ascribe::cpu

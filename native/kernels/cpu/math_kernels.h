@@ -33,6 +33,10 @@ enum class Steps { Both, First, Second };
 struct MathKernels {
   void (*unary)(Unary op, const float* x, float* y, int64_t n, float a, float b);
   void (*binary)(Binary op, Steps steps, const float* x, const float* y, float* out, int64_t n, float a, float b);
+  /// Bit i of `bits` says that low < y[i] < high; bits beyond n in the last byte are 0.
+  void (*gateBits)(const float* y, uint8_t* bits, int64_t n, float low, float high);
+  /// g where the bit is set, else alpha g; 0 for an alpha of 0, whatever g is.
+  void (*bitGate)(const float* g, const uint8_t* bits, float* out, int64_t n, float alpha);
 };
 
 }  // namespace ascribe::cpu

@@ -19,8 +19,9 @@ const std::map<std::string, std::vector<const OpCase*>>& casesByOp() {
 }
 
 bool isDrivenElsewhere(std::string_view op) {
-  // Weights in their storage type: stored_weights.cpp.
-  return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder" || op == "storedMatMul" || op == "storedGather";
+  // Weights in their storage type: stored_weights.cpp. What gates save: gate_bits.cpp.
+  return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder" || op == "storedMatMul" || op == "storedGather" ||
+         op == "gateBits" || op == "bitGateGrad";
 }
 
 std::vector<std::string_view> fastBackends(std::string_view op) {
