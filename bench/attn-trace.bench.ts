@@ -1,10 +1,11 @@
 /**
  * How fast are the texts of a long context ranked? A llama of 0.4 B parameters with random weights, a context of 8,000
- * tokens in 80 texts, a response of 32 tokens, f32, two threads; against the procedure of AttnTrace's code in PyTorch
- * (bench/context/peer.py), in turns, subset by subset. The scores of both must agree.
+ * tokens in 80 texts, a response of 32 tokens, two threads, in f32 or (`--precision bf16`) with products of bf16; against the procedure of AttnTrace's code in PyTorch
+ * (bench/context/peer.py), in turns, subset by subset. The scores of both must agree. PyTorch computes in f32 unless `--peer bf16` says otherwise. With products
+ * of bf16 the scores of f32 are computed too, and compared.
  *
  *   python bench/context/peer.py make FOLDER
- *   ASCRIBE_PYTHON=python node build/ts/bench/attn-trace.bench.js --folder FOLDER [--quick] [--batch SUBSETS]
+ *   ASCRIBE_PYTHON=python node build/ts/bench/attn-trace.bench.js --folder FOLDER [--quick] [--batch SUBSETS] [--precision bf16] [--peer bf16] [--texts 80]
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -21,7 +22,7 @@ if (folder === undefined) {
   process.exit(0)
 }
 native().configure({ lanes: 1, threadsPerLane: threads })
-const [texts, length, answer] = quick ? [10, 40, 8] : [80, 100, 32]
+const [texts, length, answer] = quick ? [10, 40, 8] : [Number(flags.texts ?? 80), 100, 32]
 const passes = Number(flags.batch ?? (quick ? 2 : 3))
 const token = (at: number) => 5 + ((at * 7919) % 31_000)
 const ids = Array.from({ length: 16 + texts * length + 16 }, (_, at) => token(at))
@@ -34,7 +35,7 @@ const avgK = 5
 
 const peer = spawn(
   process.env.ASCRIBE_PYTHON ?? 'python3',
-  [resolve('bench/context/peer.py'), 'serve', folder],
+  [resolve('bench/context/peer.py'), 'serve', folder, flags.peer ?? 'f32'],
   {
     stdio: ['pipe', 'pipe', 'inherit'],
   },
@@ -48,18 +49,37 @@ const nextLine = async () => {
 await nextLine()
 
 const anonymous = () => Number(/RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1024
-const model = await loadModel(folder)
+const precision = flags.precision === 'bf16' ? 'bf16' : 'f32'
+const model = await loadModel(folder, { precision })
 const prompt = await ContextPrompt.fromTokens(model, { ids, spans, response })
 let peak = 0
 const watch = setInterval(() => {
   peak = Math.max(peak, anonymous())
 }, 20)
 
+/** How far scores are from others, and how far the orders agree. */
+function agreement(scores: readonly number[], others: readonly number[]) {
+  const most = Math.max(...scores.map((score, at) => Math.abs(score - others[at]!))) / Math.max(...others)
+  let concordant = 0
+  for (let i = 0; i < scores.length; i++)
+    for (let j = 0; j < i; j++) concordant += Math.sign((scores[i]! - scores[j]!) * (others[i]! - others[j]!))
+  const order = (of: readonly number[]) => of.map((_, at) => at).toSorted((a, b) => of[b]! - of[a]!)
+  const first = new Set(order(others).slice(0, 5))
+  return {
+    most,
+    tau: concordant / ((scores.length * (scores.length - 1)) / 2),
+    top: order(scores)
+      .slice(0, 5)
+      .filter(at => first.has(at)).length,
+  }
+}
+
 interface Theirs {
   milliseconds: number
   scores: number[]
   peakMegabytes: number
 }
+const traced: { seed: number; scores: number[] }[] = []
 const rows: { ours: number; theirs: number }[] = []
 let [difference, greatest] = [0, 0]
 let theirPeak = 0
@@ -80,6 +100,7 @@ for (let round = 0; round < passes; round++) {
     difference = Math.max(difference, Math.abs(found.scores[text]! - other.scores[at]!))
     greatest = Math.max(greatest, other.scores[at]!)
   }
+  traced.push({ seed: round, scores: kept!.map(text => found.scores[text]!) })
   rows.push({ ours: found.cost.milliseconds, theirs: other.milliseconds })
   console.log(
     `subset ${round}: ${request.ids.length} tokens, ours ${(found.cost.milliseconds / 1000).toFixed(2)} s, PyTorch ${(other.milliseconds / 1000).toFixed(2)} s`,
@@ -87,6 +108,21 @@ for (let round = 0; round < passes; round++) {
 }
 clearInterval(watch)
 peer.stdin.end()
+if (precision === 'bf16') {
+  // What rounding does to the ranks: the same subsets in f32.
+  model.dispose()
+  const exact = await loadModel(folder)
+  const same = await ContextPrompt.fromTokens(exact, { ids, spans, response })
+  for (const { seed, scores } of traced) {
+    const [kept] = drawSubsets(texts, { q: 0.4, B: 1, seed, stratified: false, guards: true })
+    const found = await new AttnTrace(exact, { avgK, B: 1, seed }).attribute(same)
+    const reference = kept!.map(text => found.scores[text]!)
+    const { most, tau, top } = agreement(scores, reference)
+    console.log(
+      `subset ${seed}, bf16 against f32: greatest difference ${most.toExponential(1)} of the greatest score, Kendall's tau ${tau.toFixed(4)}, ${top} of the first 5 texts the same`,
+    )
+  }
+}
 // The first of each side warms up: plans, packed weights, allocators.
 const counted = rows.slice(1)
 const ratios = counted.map(({ ours, theirs }) => theirs / ours).toSorted((a, b) => a - b)

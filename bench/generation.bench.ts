@@ -1,6 +1,6 @@
 /**
  * How fast is text written, and in how much memory? Prefill and decode of a llama of 124 M parameters with random
- * weights, in f32, bf16 and Q8_0, against transformers (PyTorch) and llama.cpp (node-llama-cpp) at the same storage, on
+ * weights, in f32, bf16 (products of f32, as by default, and of bf16, as PyTorch's are) and Q8_0, against transformers (PyTorch) and llama.cpp (node-llama-cpp) at the same storage, on
  * the same two threads, in turns.
  *
  *   python bench/checkpoints/peer.py make FOLDER
@@ -111,13 +111,13 @@ const anonymous = () => {
   return Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024
 }
 
-async function peakMemory(path: string): Promise<{ peak: number; model: Model }> {
+async function peakMemory(path: string, precision: 'f32' | 'bf16'): Promise<{ peak: number; model: Model }> {
   const before = anonymous()
   let peak = 0
   const watch = setInterval(() => {
     peak = Math.max(peak, anonymous() - before)
   }, 5)
-  const model = await loadModel(path)
+  const model = await loadModel(path, { precision })
   await ours(model)(promptOf(512), 9)
   clearInterval(watch)
   return { peak, model }
@@ -135,7 +135,7 @@ if (flags.folder === undefined) {
 }
 const { folder } = flags
 
-const { gflops, gigabytesPerSecond } = await settle(() => native().probe())
+const { gflops, bf16Gflops, gigabytesPerSecond } = await settle(() => native().probe())
 const rounds = quick ? 2 : 5
 const lengths = quick
   ? [[64, 17]]
@@ -145,13 +145,15 @@ const lengths = quick
     ]
 const rows: string[][] = []
 const memory: string[][] = []
-for (const [dtype, path] of [
-  ['f32', join(folder, 'f32')],
-  ['bf16', join(folder, 'bf16')],
-  ['q8_0', join(folder, 'q8_0.gguf')],
+for (const [dtype, path, precision] of [
+  ['f32', join(folder, 'f32'), 'f32'],
+  ['bf16', join(folder, 'bf16'), 'f32'],
+  ['bf16', join(folder, 'bf16'), 'bf16'],
+  ['q8_0', join(folder, 'q8_0.gguf'), 'f32'],
 ] as const) {
-  if (!existsSync(path) || !isChosen(dtype)) continue
-  const { peak, model } = await peakMemory(path)
+  const title = `${dtype === 'bf16' ? `bf16, products of ${precision}` : dtype}`
+  if (!existsSync(path) || !isChosen(title) || !native().engine().precisions.includes(precision)) continue
+  const { peak, model } = await peakMemory(path, precision)
   const stored = model.parameters.list().reduce((sum, { bytes }) => sum + bytes, 0)
   // What a token reads: all but the table of embeddings; only the last of a prompt goes through the vocabulary.
   const list = model.parameters.list()
@@ -161,7 +163,7 @@ for (const [dtype, path] of [
   const elements = list
     .filter(({ name }) => name.includes('layers'))
     .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
-  memory.push([dtype, (stored / 2 ** 20).toFixed(0), peak.toFixed(0)])
+  memory.push([title, (stored / 2 ** 20).toFixed(0), peak.toFixed(0)])
   const peers = [
     dtype === 'q8_0' ? undefined : await transformers(folder, dtype),
     await llamaCpp(join(folder, `${dtype}.gguf`)),
@@ -182,9 +184,11 @@ for (const [dtype, path] of [
       const speeds = runs.map(each => (1000 * tokens) / median(each.map(run => run[part])))
       const own = speeds[0]!
       const share =
-        part === 'prefill' ? (2e-9 * elements * own) / gflops : (1e-9 * read * own) / gigabytesPerSecond
+        part === 'prefill'
+          ? (2e-9 * elements * own) / (precision === 'bf16' ? bf16Gflops! : gflops)
+          : (1e-9 * read * own) / gigabytesPerSecond
       rows.push([
-        `${dtype}, ${part}, prompt of ${length}`,
+        `${title}, ${part}, prompt of ${length}`,
         own.toFixed(1),
         `${(100 * share).toFixed(0)} %`,
         ...['PyTorch', 'llama.cpp'].flatMap(name => {
@@ -199,7 +203,7 @@ for (const [dtype, path] of [
     for (const [at, { name }] of peers.entries()) {
       const other = first[at + 1]!.findIndex((id, k) => id !== first[0]![k])
       console.log(
-        `${dtype}, prompt of ${length}: ${other < 0 ? 'the same tokens as' : `from token ${other} on not`} ${name}`,
+        `${title}, prompt of ${length}: ${other < 0 ? 'the same tokens as' : `from token ${other} on not`} ${name}`,
       )
     }
   }

@@ -30,6 +30,9 @@ export const { values: flags } = parseArgs({
     seconds: { type: 'string' },
     compile: { type: 'boolean', default: false },
     package: { type: 'string' },
+    precision: { type: 'string' },
+    peer: { type: 'string' },
+    texts: { type: 'string' },
   },
 })
 /** `--quick`: seconds instead of minutes. */

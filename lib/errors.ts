@@ -29,6 +29,8 @@ export const errorCodes = {
   OPTION_UNKNOWN: 'An option is not known.',
   OUT_OF_MEMORY_BUDGET: 'The work does not fit the memory budget.',
   PACKAGE_MISSING: 'An optional package is needed and not installed.',
+  PRECISION_UNAVAILABLE:
+    'A precision was asked for that the processor, its instructions in use, or the device does not have.',
   PREPROCESSING_REQUIRED: 'An image was given to a model whose preprocessing is not known.',
   REMOTE_FAILED: 'An endpoint could not be reached, refused, or gave an answer that cannot be used.',
   REPLAY_MISSING: 'A recorded run holds no answer to a request.',

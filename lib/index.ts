@@ -405,6 +405,7 @@ export type { Explainable } from './model/explainable.js'
 export { type LoadModelOptions, loadModel } from './model/loadModel.js'
 export {
   type BatchAxis,
+  type ComputePrecision,
   Model,
   type ModelInputs,
   type ModelValue,

@@ -13,6 +13,10 @@ const isaFlags = [
     /_avx512\.cpp$/,
     ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
   ],
+  [
+    /_avx512bf16\.cpp$/,
+    ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512bf16', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
+  ],
 ]
 
 function sources(folder) {

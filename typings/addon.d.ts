@@ -94,7 +94,8 @@ export interface CompileOptions {
   sizes?: Record<string, number>
   /** Symbols that vary per run, bounded by `sizes`. */
   runLengths?: string[]
-  precision?: 'f32' | 'f64'
+  /** 'bf16': factors of matrix products and convolutions are rounded, everything else is f32; PRECISION_UNAVAILABLE. */
+  precision?: 'f32' | 'f64' | 'bf16'
   train?: boolean
   /** 'frozen' folds and prepacks weights; 'mutable' reads them at each run. */
   parameters?: 'frozen' | 'mutable'
@@ -113,6 +114,7 @@ export interface PlanDescription {
   outputs: { name: string; dtype: DTypeName; shape: number[] }[]
   /** Where it runs: what 'auto' became. */
   device: string
+  precision: string
   arenaBytes: number
   /** Constants and frozen parameters held by this plan, packed copies included. */
   weightBytes: number
@@ -320,6 +322,8 @@ export interface ProbeReport {
   threads: number
   gflops: number
   gflopsOneThread: number
+  /** Of products of bf16; absent where there are none. */
+  bf16Gflops?: number
   gigabytesPerSecond: number
 }
 
@@ -332,6 +336,7 @@ export interface EngineReport {
   threadsPerLane: number
   backends: BackendReport[]
   passes: string[]
+  precisions: ('f32' | 'f64' | 'bf16')[]
 }
 
 export interface OnnxPayload {

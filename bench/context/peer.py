@@ -1,10 +1,10 @@
 """The other side of bench/attn-trace.bench.ts: the procedure of AttnTrace's code, written anew from its description on
-transformers, f32, two threads: a forward pass that keeps the states of all layers (and gives logits of all positions, as
+transformers, f32 unless told otherwise, two threads: a forward pass that keeps the states of all layers (and gives logits of all positions, as
 a plain call does), then for each layer the norm and the projections of queries and keys for all positions, the rows of
 the response against all keys, a softmax in f32 and a running sum.
 
     python bench/context/peer.py make FOLDER [LAYERS]   # a llama of 0.4 B parameters with random weights, f32
-    python bench/context/peer.py serve FOLDER           # reads JSON lines {ids, first, spans, avgK}
+    python bench/context/peer.py serve FOLDER [bf16]    # reads JSON lines {ids, first, spans, avgK}
 """
 import json
 import math
@@ -48,7 +48,8 @@ if command == 'make':
         num_key_value_heads=2, max_position_embeddings=32768, eos_token_id=None,
         initializer_range=0.03)).save_pretrained(folder)
 else:
-    model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    dtype = torch.bfloat16 if rest == ['bf16'] else torch.float32
+    model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
     print('ready', flush=True)
     for line in sys.stdin:
         request = json.loads(line)

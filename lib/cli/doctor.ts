@@ -27,7 +27,7 @@ export function addDoctor(program: Command): void {
             `engine: ${engine.lanes} lane${engine.lanes === 1 ? '' : 's'} of ${engine.threadsPerLane} thread${engine.threadsPerLane === 1 ? '' : 's'}`,
             'backends',
             ...backends,
-            `probe: ${probe.gflops.toFixed(0)} GFLOP/s on ${probe.threads} threads (${probe.gflopsOneThread.toFixed(0)} on one), ${probe.gigabytesPerSecond.toFixed(1)} GB/s`,
+            `probe: ${probe.gflops.toFixed(0)} GFLOP/s on ${probe.threads} threads (${probe.gflopsOneThread.toFixed(0)} on one), ${probe.bf16Gflops === undefined ? '' : `${probe.bf16Gflops.toFixed(0)} GFLOP/s of bf16, `}${probe.gigabytesPerSecond.toFixed(1)} GB/s`,
             'optional packages',
             ...report.packages.map(
               ({ name, purpose, version }) => `  ${name}  ${version ?? 'not installed'} (for ${purpose})`,

@@ -8,12 +8,15 @@ export interface ModelFlags extends CommonFlags {
   labels?: string
   tokenizer?: string
   device?: string
+  precision?: 'f32' | 'f64' | 'bf16' | undefined
   memoryLimit?: string
   threads?: string
   lanes?: string
 }
 
-export function addModelFlags(command: Command): Command {
+const precisionHelp = 'f32, or bf16: factors of products are rounded, where the processor multiplies bf16'
+
+export function addModelFlags(command: Command, precision = precisionHelp): Command {
   return command
     .option(
       '--preprocessing <name>',
@@ -22,6 +25,7 @@ export function addModelFlags(command: Command): Command {
     .option('--labels <file>', 'class names, one a line or a JSON array')
     .option('--tokenizer <file>', 'how texts become tokens: a tokenizer.json')
     .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .option('--precision <dtype>', `${precision} (default f32)`)
     .option('--memory-limit <MiB>', 'bound on the memory of one call; work is cut to fit')
     .option('--threads <n>', 'threads of a lane; default every core')
     .option('--lanes <n>', 'jobs that run at once; default 1')
@@ -40,9 +44,10 @@ export async function wholeNumber(
 
 /** Configures the engine and loads the model. */
 export async function openModel(path: string, flags: ModelFlags): Promise<Model> {
-  const [{ loadModel }, { call, native }] = await Promise.all([
+  const [{ loadModel }, { call, native }, { expectOneOf }] = await Promise.all([
     import('../model/loadModel.js'),
     import('../native.js'),
+    import('../validate.js'),
   ])
   const threadsPerLane =
     flags.threads === undefined ? undefined : await wholeNumber('--threads', flags.threads, 1, 1024)
@@ -55,7 +60,10 @@ export async function openModel(path: string, flags: ModelFlags): Promise<Model>
     flags.memoryLimit === undefined
       ? undefined
       : await wholeNumber('--memory-limit', flags.memoryLimit, 1, 2 ** 30)
+  const precision =
+    flags.precision === undefined ? undefined : expectOneOf('--precision', flags.precision, ['f32', 'bf16'])
   return loadModel(path, {
+    ...(precision === undefined ? {} : { precision }),
     ...(flags.preprocessing === undefined ? {} : { preprocessing: flags.preprocessing }),
     ...(flags.labels === undefined ? {} : { labels: flags.labels }),
     ...(flags.tokenizer === undefined ? {} : { tokenizer: flags.tokenizer }),

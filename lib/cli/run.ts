@@ -8,13 +8,13 @@ interface RunFlags extends ModelFlags {
   input: string[]
   output?: string[]
   profile?: string | true
-  precision: 'f32' | 'f64'
   guard: boolean
 }
 
 export function addRun(program: Command): void {
   addModelFlags(
     program.command('run <model>').description('compute outputs, or any named value inside the model'),
+    'f32, bf16 (factors of products are rounded), or f64: the reference kernels in double precision',
   )
     .requiredOption('--input <NAME=FILE.npy>', 'a tensor for an input; may be given several times', collect)
     .option(
@@ -23,7 +23,6 @@ export function addRun(program: Command): void {
       collect,
     )
     .option('--profile [trace.json]', 'time every node; with a file, a trace for chrome://tracing')
-    .option('--precision <dtype>', 'f32, or f64: the reference kernels in double precision', 'f32')
     .option('--no-guard', 'let NaN and infinity pass')
     .action(async (model: string, flags: RunFlags) => {
       await runCommand(flags, session => run(session, model, flags))
@@ -36,10 +35,10 @@ async function run(session: Session, path: string, flags: RunFlags): Promise<num
     import('../data/npy.js'),
     import('../validate.js'),
   ])
-  const precision = expectOneOf('--precision', flags.precision, ['f32', 'f64'])
+  const precision = expectOneOf('--precision', flags.precision ?? 'f32', ['f32', 'bf16', 'f64'])
   const files = namedFiles('--output', flags.output ?? [])
   const inputs = await readNamedTensors('--input', flags.input)
-  const model = await openModel(path, flags)
+  const model = await openModel(path, precision === 'f64' ? { ...flags, precision: undefined } : flags)
   const { outputs, milliseconds, peakBytes, profile } = await model.run(inputs, {
     ...(files.size > 0 ? { outputs: [...files.keys()] } : {}),
     precision,

@@ -56,7 +56,7 @@ export interface MaskedModelOptions {
   evaluations?: number | undefined
   /** Coalitions of one pass; default as many as fit the memory bound and the caches, at most 32. */
   chunk?: number | undefined
-  /** 'f64' runs the reference kernels in double. */
+  /** 'f64' runs the reference kernels in double; 'f32', the default, what the model computes in. */
   precision?: 'f32' | 'f64' | undefined
   signal?: AbortSignal | undefined
 }
@@ -65,6 +65,7 @@ export interface MaskedModelOptions {
 export interface MaskedModel extends CoalitionEvaluator {
   /** Where it runs. */
   readonly device: string
+  readonly precision: 'f32' | 'f64' | 'bf16'
   readonly batching: Batching
   /** Greatest memory of a pass so far, in bytes. */
   readonly peakBytes: number
@@ -132,7 +133,8 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
         ...bindSizes(batching.inputs, Object.fromEntries(stacked)),
         [maskedNames.rows]: rows,
       }
-      return model.plan(`masked ${rows} ${key} ${kind}`, describe, { sizes, precision }, signal)
+      const options = { sizes, ...(precision === 'f64' ? { precision } : {}) }
+      return model.plan(`masked ${rows} ${key} ${kind}`, describe, options, signal)
     },
     async run(plan, session, inputs, abort) {
       const limit = model.memoryLimitBytes
@@ -150,6 +152,7 @@ export async function maskedModel(options: MaskedModelOptions): Promise<MaskedMo
     chunk: passes.chunk,
     width: readout.width,
     device: passes.device,
+    precision: precision === 'f64' ? precision : model.precision,
     shortcut: passes.shortcut,
     batching,
     get peakBytes() {

@@ -11,8 +11,8 @@ import { bindSizes } from './bindSizes.js'
 import type { Model, ModelInputs } from './model.js'
 
 export interface DerivativeOptions {
-  /** 'f64' runs the reference kernels in double precision: an oracle, slow. Default 'f32'. */
-  precision?: 'f32' | 'f64'
+  /** 'f64' runs the reference kernels in double precision: an oracle, slow. Default: the model's, see `loadModel`. */
+  precision?: 'f32' | 'f64' | 'bf16'
   signal?: AbortSignal
 }
 
@@ -58,7 +58,7 @@ class Around {
     results: Record<string, Value>,
     options: DerivativeOptions,
   ): Promise<Record<string, Tensor>> {
-    const { precision = 'f32', signal } = options
+    const { precision = this.model.precision, signal } = options
     const names = Object.keys(results)
     const shapes = Object.entries(this.#given).map(([name, { dtype, shape }]) => [name, dtype, shape])
     const tensors = await this.model.runPlan(

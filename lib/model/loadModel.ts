@@ -11,7 +11,8 @@ import { llama2cTokenizer } from '../frontends/checkpoints/llama2cTokenizer.js'
 import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
-import { Model, type ModelParts } from './model.js'
+import { expectOneOf } from '../validate.js'
+import { type ComputePrecision, Model, type ModelParts } from './model.js'
 
 export interface LoadModelOptions {
   /**
@@ -30,6 +31,12 @@ export interface LoadModelOptions {
   weights?: 'map' | 'copy'
   /** 'auto' (default), 'cpu', 'cuda' or 'cuda:N'. */
   device?: string
+  /**
+   * What products are computed in. 'bf16' rounds the factors of matrix products, convolutions and attention to bf16 where
+   * they are packed, and adds up in f32; norms, softmax, residuals and sums stay f32. Weights are packed once in bf16.
+   * Default 'f32'.
+   */
+  precision?: ComputePrecision
   /** Bound on the memory of one call, in bytes; work is cut to fit. Default: none. */
   memoryLimitBytes?: number
   /** Name in results. Default: the file's name. */
@@ -66,6 +73,18 @@ async function readPreprocessing(option: PreprocessingOption | string) {
   return resolvePreprocessing(option as PreprocessingOption)
 }
 
+function requirePrecision(precision: ComputePrecision): void {
+  expectOneOf('precision', precision, ['f32', 'bf16'])
+  if (native().engine().precisions.includes(precision)) return
+  throw new AscribeError(
+    'PRECISION_UNAVAILABLE',
+    'This processor has no products of bf16 (avx512_bf16), or they are forbidden',
+    {
+      hint: 'Leave precision at f32; ASCRIBE_MAX_ISA below avx512_bf16 forbids them.',
+    },
+  )
+}
+
 const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true
 
 /**
@@ -74,12 +93,14 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
  * @param source Path of an ONNX file, or its bytes (which must not change afterwards); or of a Hugging Face checkpoint
  *   folder, with config.json and model.safetensors in it; or of a GGUF file (`.gguf`), or of a llama2.c file (`.bin`). A folder's
  *   preprocessor_config.json and class names are used where the options name no others.
- * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error)
+ * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error);
+ *   PRECISION_UNAVAILABLE where the processor has no products of bf16
  * @example
  * const model = await loadModel('mobilenet.onnx', { preprocessing: 'imagenet', labels: 'imagenet.txt' })
  */
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
+    if (options.precision !== undefined) requirePrecision(options.precision)
     const { preprocessing, labels, ...parts } =
       typeof source === 'string' && (/\.(bin|gguf)$/.test(source) || (await isFolder(source)))
         ? await checkpointParts(source, options)
@@ -94,6 +115,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadModelO
       ...(names === undefined ? {} : { labels: names }),
       ...(options.tokenizer === undefined ? {} : { tokenizer: await readTokenizer(options.tokenizer) }),
       ...(options.device === undefined ? {} : { device: options.device }),
+      ...(options.precision === undefined ? {} : { precision: options.precision }),
       ...(options.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: options.memoryLimitBytes }),
     })
   } catch (error) {

@@ -44,8 +44,8 @@ export interface RunModelOptions {
   profile?: boolean
   /** Default true: NaN or infinity in a result is NOT_FINITE and names the node. */
   guard?: boolean
-  /** 'f64' runs the reference kernels in double precision: an oracle, slow. */
-  precision?: 'f32' | 'f64'
+  /** 'f64' runs the reference kernels in double precision: an oracle, slow. Default: the model's, see `loadModel`. */
+  precision?: 'f32' | 'f64' | 'bf16'
   /** Passes of the compiler to leave out, by name, to find the one that does harm. */
   withoutPasses?: readonly string[]
   /** Kernel backends in order of preference. Default: every one found, fastest first. */
@@ -64,6 +64,12 @@ export type BatchAxis =
   | { readonly kind: 'symbolic'; readonly symbol: string }
   | { readonly kind: 'fixed'; readonly size: number }
   | { readonly kind: 'none' }
+
+/**
+ * What a model computes its products in: `bf16` rounds the factors of matrix products, convolutions and attention to bf16
+ * and adds up in f32. Everything else is f32 in both.
+ */
+export type ComputePrecision = 'f32' | 'bf16'
 
 /** Everything that makes a {@link Model}; see `loadModel`. */
 export interface ModelParts {
@@ -84,6 +90,7 @@ export interface ModelParts {
   labels?: readonly string[]
   tokenizer?: Tokenizer
   device?: string
+  precision?: ComputePrecision
   memoryLimitBytes?: number
   /** What was put behind the files' own graph, for the hash. */
   composition?: string
@@ -146,6 +153,10 @@ export class Model {
 
   get device(): string {
     return this.#parts.device ?? 'auto'
+  }
+  /** What its products are computed in. */
+  get precision(): ComputePrecision {
+    return this.#parts.precision ?? 'f32'
   }
   get memoryLimitBytes(): number | undefined {
     return this.#parts.memoryLimitBytes
@@ -308,7 +319,7 @@ export class Model {
     const given = this.named(inputs)
     const sizes = bindSizes(this.inputs, given)
     const names = options.outputs ?? this.outputs.map(output => output.name)
-    const { precision = 'f32', withoutPasses = [], backends } = options
+    const { precision = this.precision, withoutPasses = [], backends } = options
     const known = this.#knownOf(given)
     const contents = Object.entries(known).map(([name, { data }]) => [name, Array.from(data, String)])
     const variant = JSON.stringify([precision, withoutPasses, backends, sizes, contents])
@@ -477,7 +488,8 @@ export class Model {
     this.#check()
     const compile = async () => {
       const graph: NativeGraph = call(() => native().createGraph(describe()))
-      return settle(() => graph.compile(this.#parts.parameters, { device: this.device, ...options }))
+      const { device, precision } = this
+      return settle(() => graph.compile(this.#parts.parameters, { device, precision, ...options }))
     }
     return abortable(() => this.#plans.get(key, compile), signal)
   }

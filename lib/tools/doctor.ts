@@ -19,6 +19,8 @@ export interface DoctorReport {
     readonly threads: number
     readonly gflops: number
     readonly gflopsOneThread: number
+    /** Of products of bf16; absent where there are none. */
+    readonly bf16Gflops?: number
     readonly gigabytesPerSecond: number
   }
   /** Optional packages, and what they are for. */

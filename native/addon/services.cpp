@@ -9,6 +9,7 @@
 #include "autodiff/vjp.h"
 #include "graph/op.h"
 #include "graph/passes/pass.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/kernel.h"
 #include "methods/probe_job.h"
 #include "methods/scan_job.h"
@@ -172,6 +173,9 @@ Napi::Value engineReport(const Napi::CallbackInfo& info) {
     out.Set("threadsPerLane", configuration.threadsPerLane);
     out.Set("backends", backends);
     out.Set("passes", toArray(env, passes));
+    std::vector<std::string> precisions = {"f32", "f64"};
+    if (cpu::bf16Kernels() != nullptr) precisions.emplace_back("bf16");
+    out.Set("precisions", toArray(env, precisions));
     return out;
   });
 }
@@ -186,6 +190,7 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
       out.Set("threads", job->threads());
       out.Set("gflops", job->gflops());
       out.Set("gflopsOneThread", job->gflopsOneThread());
+      if (job->bf16Gflops() > 0) out.Set("bf16Gflops", job->bf16Gflops());
       out.Set("gigabytesPerSecond", job->gigabytesPerSecond());
       return out;
     };

@@ -13,6 +13,8 @@ struct SpecialiseOptions {
   std::vector<std::string> runLengths;
   /// What floating-point values are computed in: F32, F64 (oracle) or Dual (forward mode).
   DType precision = DType::F32;
+  /// What factors of matrix products and convolutions are rounded to: F32 (not at all) or BF16.
+  DType products = DType::F32;
   bool train = false;
   /// Largest folded result; larger ones stay nodes.
   size_t foldLimitBytes = size_t{64} << 20;

@@ -1,6 +1,6 @@
 /* The door between the addon and the backend libraries beside it: plain C, so that a library built by another
  * compiler or against another version of the addon either fits exactly or is refused by its number. Raise the
- * number with every change of this file. All tensors are f32; sizes and strides count elements; functions
+ * number with every change of this file. Sizes and strides count elements; functions
  * never throw or keep pointers. */
 #ifndef ASCRIBE_BACKEND_ABI_H
 #define ASCRIBE_BACKEND_ABI_H
@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_BACKEND_ABI 4
+#define ASCRIBE_BACKEND_ABI 5
 #define ASCRIBE_MAX_RANK 6
 #define ASCRIBE_MAX_POST_OPS 4
 
@@ -24,9 +24,15 @@ enum AscribeFormat {
   ASCRIBE_FORMAT_OPAQUE = 5     /* in answers: a format of the library's own; fill it with `pack` */
 };
 
+enum AscribeElement {
+  ASCRIBE_F32 = 0,
+  ASCRIBE_BF16 = 1 /* data and weights of convolutions and their data gradients, whose results are f32 */
+};
+
 typedef struct AscribeTensor {
   int32_t rank; /* 0: the operation has no such operand */
   int32_t format;
+  int32_t element;
   int64_t dims[ASCRIBE_MAX_RANK];
   int64_t strides[ASCRIBE_MAX_RANK];
 } AscribeTensor;
@@ -116,7 +122,7 @@ typedef struct AscribeOnednnTable {
   /* The AscribeFormat that an operand created as ANY got; STRIDED means row-major there. */
   int (*format)(const AscribePrimitive* primitive, int operand);
 
-  /* Brings an operand from plain row-major into the primitive's format, and a result back. */
+  /* Brings an operand from plain row-major f32 into the primitive's format and element, and a result back. */
   int (*pack)(const AscribePrimitive* primitive, int operand, const void* plain, void* packed, int threads);
   int (*unpack)(const AscribePrimitive* primitive, int operand, const void* packed, void* plain, int threads);
 

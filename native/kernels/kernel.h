@@ -42,6 +42,9 @@ struct NodeSignature {
   bool has(size_t index) const { return index < node.inputs.size() && node.inputs[index] != kNone; }
 };
 
+/// The pass bf16-products has marked the node: factors of its products are rounded to bf16, sums stay f32.
+inline bool multipliesBf16(const Node& node) { return node.attributes.has("products"); }
+
 /// A node prepared for execution. Immutable after construction: several executions may run it at once.
 /// Shapes are exact: where a run length changes them, the execution makes the kernel anew.
 class Kernel {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <vector>
 
+#include "kernels/cpu/isa.h"
 #include "runtime/cpu_information.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
@@ -25,14 +26,14 @@ const MultiplyAdd& best() {
   return multiplyAddBaseline;
 }
 
-double measureArithmetic(int threads) {
+double measureArithmetic(const MultiplyAdd& arithmetic, int threads) {
   constexpr int64_t rounds = 400'000;
   std::vector<double> operations(static_cast<size_t>(threads));
   const auto start = Clock::now();
   parallelFor(threads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       float sum = 0;
-      operations[static_cast<size_t>(i)] = best().run(rounds, &sum);
+      operations[static_cast<size_t>(i)] = arithmetic.run(rounds, &sum);
       volatile float sink = sum;  // the result must not look unused
       (void)sink;
     }
@@ -68,8 +69,11 @@ Job::Step ProbeJob::advance(Slice& slice) {
   slice.checkCancelled();
   threads_ = parallelWidth();
   // The best of several turns: another program on the machine must not be measured with it.
-  gflopsOneThread_ = std::max(gflopsOneThread_, measureArithmetic(1));
-  gflops_ = std::max(gflops_, measureArithmetic(threads_));
+  gflopsOneThread_ = std::max(gflopsOneThread_, measureArithmetic(best(), 1));
+  gflops_ = std::max(gflops_, measureArithmetic(best(), threads_));
+#if defined(__x86_64__)
+  if (cpu::bf16Kernels() != nullptr) bf16Gflops_ = std::max(bf16Gflops_, measureArithmetic(multiplyAddAvx512Bf16, threads_));
+#endif
   if (++turn_ < repeats) return Step::More;
   gigabytesPerSecond_ = measureStream();
   return Step::Done;

@@ -113,6 +113,7 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   plan->device_ = openDevice(options.device);
   plan->onHost_ = plan->device_->hostAccessible();
   const std::vector<std::string_view> backends = resolveBackends(options.backends, options.specialise.precision, *plan->device_);
+  requireProducts(options.specialise.products, backends);
 
   Graph graph = specialise(source, options.specialise);
   pinByName(graph, options.pinned);

@@ -37,6 +37,7 @@ CpuInformation cpuInformation() {
   avx512 = note(__builtin_cpu_supports("avx512dq"), "avx512dq") && avx512;
   avx512 = note(__builtin_cpu_supports("avx512vl"), "avx512vl") && avx512;
   note(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
+  note(__builtin_cpu_supports("avx512bf16"), "avx512_bf16");
   const char* variable = std::getenv("ASCRIBE_MAX_ISA");
   const std::string_view cap = variable != nullptr ? variable : "";
   if (avx2 && cap != "baseline") out.isa = avx512 && cap != "avx2" ? "avx512" : "avx2";

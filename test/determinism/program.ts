@@ -31,7 +31,7 @@ function inputsOf(shapes: readonly [string, number[]][], seeds: readonly number[
 
 for (const path of models) {
   const hash = createHash('sha256')
-  const model = await loadModel(path)
+  const model = await loadModel(path, process.argv[2] === 'bf16' ? { precision: 'bf16' } : {})
   const shapes = model.inputs.map(({ name, shape }): [string, number[]] => [
     name,
     shape!.slice(1) as number[],

@@ -8,9 +8,11 @@
 
 #include "cpu_support.h"
 #include "graph/builder.h"
+#include "graph/half.h"
 #include "graph/layout.h"
 #include "graph/op.h"
 #include "harness.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/kernel.h"
 #include "kernels/onednn_bridge/primitive.h"
 #include "runtime/onednn_library.h"
@@ -33,6 +35,7 @@ struct BlockedCase {
   int outputAxis = 1;          // 0: plain
   double tolerance = 4e-6;
   bool frozen = true;
+  bool bf16 = false;  // operands must be numbers that bf16 has
 };
 
 void requireLibrary() {
@@ -83,6 +86,7 @@ int check(const BlockedCase& test, Layout layout) {
   Builder(graph).nodes(test.op, ids, 1, test.attributes);
   const Node& node = graph.nodes.back();
   const HostTensor expected = evaluateReference(graph, node, test.inputs)[0];
+  if (test.bf16) graph.nodes.back().attributes.set("products", std::string("bf16"));
 
   std::vector<ValueType> inputs;
   for (size_t i = 0; i < ids.size(); ++i) inputs.push_back(typed(test.inputs[i], test.inputAxes[i], layout));
@@ -359,6 +363,31 @@ TEST(capped_to_avx2) {
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+HostTensor floatsOfBf16(const Shape& shape, uint64_t seed) {
+  HostTensor out = floats(shape, seed);
+  auto* data = reinterpret_cast<float*>(out.mutableData());
+  for (int64_t i = 0; i < shape.count(); ++i) data[i] = widenBf16(narrowBf16(data[i]));
+  return out;
+}
+
+/// Of numbers that bf16 has, products of bf16 are those of f32.
+TEST(convolutions_of_bf16) {
+  requireLibrary();
+  cpu::setMaxIsa(cpu::Isa::Avx512Bf16);
+  if (cpu::bf16Kernels() == nullptr || !std::string_view(onednn()->isa()).ends_with("bf16")) SKIP("no products of bf16");
+  int forward = 0, gradients = 0;
+  for (const Geometry& g : geometries()) {
+    const HostTensor x = floatsOfBf16(g.x, 1), w = floatsOfBf16(g.w, 2), bias = floats({g.w[0]}, 3), residual = floats(resultOf(g), 4);
+    Attributes fused = attributesOf(g);
+    fused.set("activation", std::string("relu"));
+    forward += check({"conv", {x, w}, attributesOf(g), {1, 0}, 1, 4e-6, true, true}, widest());
+    forward += check({"fusedConv", {x, w, bias, residual}, fused, {1, 0, 0, 1}, 1, 4e-6, true, true}, widest());
+    gradients += check({"convDataGradient", {floatsOfBf16(resultOf(g), 5), w, x}, attributesOf(g), {1, 0, 1}, 1, 4e-6, true, true}, widest());
+  }
+  EXPECT_TRUE(forward >= 16);
+  EXPECT_TRUE(gradients >= 8);
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ export class At2 {
         ...warningsOf({ ...found, scores }, { q: undefined, isMean: this.#isMean }),
       ],
       cost: { forwardPasses: 1, tokens: text.ids.length, milliseconds: performance.now() - began },
-      environment: engineEnvironment(model.device, 1),
+      environment: engineEnvironment(model.device, 1, model.precision),
     })
   }
 

@@ -231,7 +231,7 @@ export class AttnTrace {
         ...warningsOf(found, { q: isPart ? options.q : undefined, isMean: this.#isMean }),
       ],
       cost: { forwardPasses: samples.length, tokens, milliseconds },
-      environment: engineEnvironment(model.device, 1),
+      environment: engineEnvironment(model.device, 1, model.precision),
     })
   }
 }

@@ -98,7 +98,7 @@ export abstract class PerturbedContext {
         tokens: scores.tokens - before.tokens,
         milliseconds: performance.now() - started,
       },
-      environment: engineEnvironment(model.device, scores.game().evaluator.batch),
+      environment: engineEnvironment(model.device, scores.game().evaluator.batch, model.precision),
     })
   }
 

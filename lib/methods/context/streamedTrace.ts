@@ -133,7 +133,7 @@ export class StreamedTrace {
         ...warningsOf(found, { q: undefined, isMean: this.#isMean }),
       ],
       cost: { forwardPasses: 0, tokens: 0, milliseconds: this.#milliseconds },
-      environment: engineEnvironment(model.device, 1),
+      environment: engineEnvironment(model.device, 1, model.precision),
     })
   }
 

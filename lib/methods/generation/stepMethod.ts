@@ -109,7 +109,7 @@ export abstract class StepMethod implements AttributionMethod {
         backwardPasses: 0,
         milliseconds: performance.now() - started,
       },
-      environment: engineEnvironment(this.model.device, found.chunk),
+      environment: engineEnvironment(this.model.device, found.chunk, this.model.precision),
       inputs: [
         {
           name: 'input_ids',

@@ -188,7 +188,11 @@ export async function gradientResult(
       milliseconds: share(result => result.milliseconds),
       peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
     },
-    environment: engineEnvironment(runs[0]!.plan.device, Math.max(...runs.map(run => run.chunk))),
+    environment: engineEnvironment(
+      runs[0]!.plan.device,
+      Math.max(...runs.map(run => run.chunk)),
+      runs[0]!.plan.precision,
+    ),
     inputs: await Promise.all(
       outputsOf(model, example, runs[0]!).map(async ({ name, planned, units: own }) => {
         const computed = runs.map(

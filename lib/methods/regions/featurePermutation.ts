@@ -113,7 +113,10 @@ export class FeaturePermutation {
     const sums = examples.map(() => new Float64Array(players))
     const squares = examples.map(() => new Float64Array(players))
     const full = new Float64Array(examples.length)
-    const [total, details] = [players * permutations, { device: '', chunk: 0, peakBytes: 0 }]
+    const [total, details] = [
+      players * permutations,
+      { device: '', precision: 'f32' as string | undefined, chunk: 0, peakBytes: 0 },
+    ]
     for (let draw = 0; draw < permutations; draw++)
       for (let player = 0; player < players; player++) {
         const order = new RandomStream(seed, player, draw).permutation(examples.length)
@@ -143,6 +146,7 @@ export class FeaturePermutation {
             squares[item]![player]! += loss * loss
           }
           details.device = native?.device ?? 'external'
+          details.precision = native?.precision
           details.chunk = evaluator.batch
           details.peakBytes = Math.max(details.peakBytes, native?.peakBytes ?? 0)
         } finally {

@@ -172,6 +172,7 @@ export abstract class PerturbationMethod implements AttributionMethod {
         milliseconds: (performance.now() - started) / examples.length,
         peakBytes: native?.peakBytes ?? 0,
         device: native?.device ?? 'external',
+        precision: native?.precision,
         chunk: evaluator.batch,
         notice: native?.batching.notice,
       }

@@ -19,6 +19,7 @@ export interface PerturbationRun {
   readonly milliseconds: number
   readonly peakBytes: number
   readonly device: string
+  readonly precision: string | undefined
   readonly chunk: number
   readonly notice: Batching['notice']
 }
@@ -68,7 +69,7 @@ export async function perturbationResult(
       milliseconds: runs.reduce((sum, run) => sum + run.milliseconds, 0),
       peakBytes: Math.max(...runs.map(run => run.peakBytes)),
     },
-    environment: engineEnvironment(runs[0]!.device, runs[0]!.chunk),
+    environment: engineEnvironment(runs[0]!.device, runs[0]!.chunk, runs[0]!.precision),
     inputs: [
       {
         name: input,

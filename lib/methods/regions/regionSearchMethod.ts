@@ -50,6 +50,7 @@ const greatestGroup = 16
 export interface SearchRun {
   readonly searches: readonly RegionSearch[]
   readonly device: string
+  readonly precision: string
   readonly chunk: number
   readonly peakBytes: number
   readonly milliseconds: number
@@ -381,6 +382,7 @@ export abstract class RegionSearchMethod implements AttributionMethod {
             }),
         ),
         device: native?.device ?? 'external',
+        precision: native?.precision ?? settings.precision,
         chunk: native?.chunk ?? classifier.batch,
         peakBytes: Math.max(native?.peakBytes ?? 0, evidential?.peakBytes ?? 0),
         milliseconds: performance.now() - started,

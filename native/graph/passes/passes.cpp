@@ -21,6 +21,7 @@ std::span<const Pass> loweringPasses() {
       {"fuse-convolution", passes::fuseConvolution},
       {"fuse-scale-gradient", passes::fuseScaleGradient},
       {"join-slice-gradients", passes::joinSliceGradients},
+      {"bf16-products", passes::bf16Products},
       {"assign-layouts", passes::assignLayouts},
       {"save-gates-as-bits", passes::saveGatesAsBits},
   };

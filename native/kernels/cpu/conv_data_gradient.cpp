@@ -50,10 +50,14 @@ void oneMirroredGroup(const IsaKernels& isa, const ConvShape& s, int64_t group, 
   const float* weights = packed ? nullptr : w + group * s.outPerGroup() * s.depth();
   const Im2col patches(m, g + group * s.outPerGroup() * s.outPlane());
   const auto packWeights = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
-    packMirrored(s, weights, panels, kernels.rowTile, first, count, depthBegin, depth);
+    packThroughF32(kernels, Side::A, panels, count, depth, [&](float* wide, int64_t from, int64_t lines) {
+      packMirrored(s, weights, wide, kernels.rowTile, first + from, lines, depthBegin, depth);
+    });
   };
   const auto packPatches = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
-    patches.packPositions(panels, kernels.columnTile, first, count, depthBegin, depth);
+    packThroughF32(kernels, Side::B, panels, count, depth, [&](float* wide, int64_t from, int64_t lines) {
+      patches.packPositions(wide, kernels.columnTile, first + from, lines, depthBegin, depth);
+    });
   };
   const PanelPacker packA(packWeights), packB(packPatches);
   const int64_t firstIn = group * s.inPerGroup();
@@ -145,9 +149,12 @@ PackedConvWeights packConvDataGradient(const GemmKernels& kernels, const ConvSha
     }
     const GemmShape shape = mirroredProduct(s);
     PackedMatrix& matrix = packed.emplace_back(kernels, Side::A, shape.m, shape.k);
-    for (int64_t begin = 0; begin < shape.k; begin += kernels.depthBlock)
-      packMirrored(s, weights, matrix.panel(0, begin), kernels.rowTile, 0, shape.m, begin,
-                   std::min<int64_t>(kernels.depthBlock, shape.k - begin));
+    for (int64_t begin = 0; begin < shape.k; begin += kernels.depthBlock) {
+      const int64_t depth = std::min<int64_t>(kernels.depthBlock, shape.k - begin);
+      packThroughF32(kernels, Side::A, matrix.panel(0, begin), shape.m, depth, [&](float* wide, int64_t from, int64_t lines) {
+        packMirrored(s, weights, wide, kernels.rowTile, from, lines, begin, depth);
+      });
+    }
   }
   return packed;
 }

@@ -22,7 +22,9 @@ void oneGroup(const IsaKernels& isa, const ConvShape& s, int64_t group, const fl
     packPanels(kernels, Side::A, weights, panels, first, count, depthBegin, blockDepth);
   };
   const auto packPatches = [&](float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t blockDepth) {
-    patches.packPositions(panels, kernels.columnTile, first, count, depthBegin, blockDepth);
+    packThroughF32(kernels, Side::B, panels, count, blockDepth, [&](float* wide, int64_t from, int64_t lines) {
+      patches.packPositions(wide, kernels.columnTile, first + from, lines, depthBegin, blockDepth);
+    });
   };
   const PanelPacker packA(packWeights), packB(packPatches);
   const OutputMatrix out{y + firstOut * s.outPlane(), s.outPlane(), s.outPlane(), s.outChannels * s.outPlane()};

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 #include "graph/op.h"
@@ -15,6 +16,9 @@ namespace ascribe::cpu {
 class CpuKernel : public Kernel {
  public:
   explicit CpuKernel(std::string_view name) : name_(name) {}
+  /// For a node that may ask for products of bf16.
+  CpuKernel(std::string_view name, const Node& node)
+      : name_(std::string(name) + (multipliesBf16(node) ? "-bf16" : "")), isa_(multipliesBf16(node) ? requiredBf16Kernels() : kernels()) {}
   std::string_view name() const override { return name_; }
 
  protected:
@@ -23,7 +27,7 @@ class CpuKernel : public Kernel {
   int threads() const { return std::min(parallelWidth(), mostThreads_); }
 
  private:
-  std::string_view name_;
+  std::string name_;
   const IsaKernels& isa_ = kernels();
   int mostThreads_ = usableCores();
 };

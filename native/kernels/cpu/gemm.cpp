@@ -41,10 +41,10 @@ int64_t depthAtOnce(const GemmKernels& kernels, const GemmShape& shape) {
   return std::min<int64_t>(kernels.depthBlock, shape.k);
 }
 size_t pieceBytesA(const GemmKernels& kernels, const GemmShape& shape) {
-  return alignedBytes(static_cast<size_t>(packedRowsAtOnce(kernels, shape) * depthAtOnce(kernels, shape)) * 4);
+  return alignedBytes(static_cast<size_t>(packedRowsAtOnce(kernels, shape) * kernels.words(depthAtOnce(kernels, shape))) * 4);
 }
 size_t pieceBytesB(const GemmKernels& kernels, const GemmShape& shape) {
-  return alignedBytes(static_cast<size_t>(packedColumnsAtOnce(kernels, shape) * depthAtOnce(kernels, shape)) * 4);
+  return alignedBytes(static_cast<size_t>(packedColumnsAtOnce(kernels, shape) * kernels.words(depthAtOnce(kernels, shape))) * 4);
 }
 
 /// One tile whose columns may run on into the next image.
@@ -87,14 +87,15 @@ void runPiece(const GemmKernels& kernels, const GemmShape& shape, const Factor& 
     for (int64_t depthBegin = 0; depthBegin == 0 || depthBegin < shape.k; depthBegin += kernels.depthBlock) {
       const int64_t depth = std::min<int64_t>(kernels.depthBlock, shape.k - depthBegin);
       const bool first = depthBegin == 0, last = depthBegin + depth >= shape.k;
+      const int64_t words = kernels.words(depth);
       if (!b.packed && depth > 0) (*b.pack)(roomB, column, columns, depthBegin, depth);
       for (int64_t row = piece.rowBegin; row < piece.rowEnd; row += rowStep) {
         const int64_t rows = std::min(rowStep, piece.rowEnd - row);
         if (!a.packed && depth > 0) (*a.pack)(roomA, row, rows, depthBegin, depth);
         for (int64_t j = 0; j < columns; j += kernels.columnTile) {
-          const float* panelB = b.packed ? b.packed->panel(column + j, depthBegin) : roomB + j * depth;
+          const float* panelB = b.packed ? b.packed->panel(column + j, depthBegin) : roomB + j * words;
           for (int64_t i = 0; i < rows; i += kernels.rowTile) {
-            const float* panelA = a.packed ? a.packed->panel(row + i, depthBegin) : roomA + i * depth;
+            const float* panelA = a.packed ? a.packed->panel(row + i, depthBegin) : roomA + i * words;
             TileStore store{.alpha = alpha, .beta = first ? beta : 1.0f};
             if (last) {
               store.rowBias = epilogue.rowBias ? epilogue.rowBias + row + i : nullptr;
@@ -129,13 +130,15 @@ void finishRow(float* c, int64_t row, int64_t begin, int64_t end, const Epilogue
 /// Up to this many rows the product is limited by reading the other factor, so that is read once and not packed.
 constexpr int64_t kFewRows = 4;
 
-/// A's few rows as contiguous lines.
-const float* contiguousRows(const MatrixSource& a, int64_t rows, int64_t k, int64_t& stride, std::byte* scratch) {
+/// A's few rows as contiguous lines, rounded where products round.
+const float* contiguousRows(const GemmKernels& kernels, const MatrixSource& a, int64_t rows, int64_t k, int64_t& stride, std::byte* scratch) {
   const auto* data = static_cast<const float*>(a.data);
-  if (!a.transposed) return stride = a.stride, data;
+  const bool rounds = kernels.pair == 2;
+  if (!a.transposed && !rounds) return stride = a.stride, data;
   auto* lines = reinterpret_cast<float*>(scratch);
   for (int64_t i = 0; i < rows; ++i)
-    for (int64_t p = 0; p < k; ++p) lines[i * k + p] = data[p * a.stride + i];
+    for (int64_t p = 0; p < k; ++p) lines[i * k + p] = a.transposed ? data[p * a.stride + i] : data[i * a.stride + p];
+  if (rounds) kernels.widen(DType::F32, lines, lines, rows * k);
   stride = k;
   return lines;
 }
@@ -157,7 +160,7 @@ void blockedDots(const GemmKernels& kernels, const GemmShape& shape, const float
 void fewRows(const GemmKernels& kernels, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b,
              float* c, int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch) {
   int64_t stride = 0;
-  const float* rows = contiguousRows(a, shape.m, shape.k, stride, scratch);
+  const float* rows = contiguousRows(kernels, a, shape.m, shape.k, stride, scratch);
   const int storage = packIndex(b.dtype);
   const int64_t elementSize = static_cast<int64_t>(sizeOf(b.dtype));
   const auto run = [&](int64_t begin, int64_t end) {

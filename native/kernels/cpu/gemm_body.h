@@ -1,5 +1,7 @@
 // The register-level part of the product; compiled once per instruction set, see simd.h.
 #pragma once
+#include <type_traits>
+
 #include "graph/blocks.h"
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/simd.h"
@@ -150,15 +152,21 @@ void finishTile(int64_t rows, int64_t columns, const float* lanes, float* c, int
     }
 }
 
-template <int R, int V>
-void tileRows(int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+/// A word of A's panel times a vector of B's, added.
+struct MultiplyAdd {
+  static constexpr int pair = 1;
+  static ASCRIBE_INLINE Vf run(Vf x, Vf line, Vf sum) { return fma(x, line, sum); }
+};
+
+template <class Multiply, int R, int V>
+void tileRows(int64_t columns, int64_t words, const float* a, const float* b, float* c, int64_t ldc,
               const TileStore& s) {
   Vf sum[R][V];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[i][v] = Vf{};
-  for (int64_t p = 0; p < depth; ++p) {
+  for (int64_t p = 0; p < words; ++p) {
     Vf line[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) line[v] = load(b + v * kLanes);
@@ -166,7 +174,7 @@ void tileRows(int64_t columns, int64_t depth, const float* a, const float* b, fl
     for (int i = 0; i < R; ++i) {
       const Vf x = splat(a[i]);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, line[v], sum[i][v]);
+      for (int v = 0; v < V; ++v) sum[i][v] = Multiply::run(x, line[v], sum[i][v]);
     }
     a += kRows;
     b += kColumns;
@@ -179,35 +187,41 @@ void tileRows(int64_t columns, int64_t depth, const float* a, const float* b, fl
   finishTile<V>(R, columns, &lanes[0][0], c, ldc, s);
 }
 
-template <int V>
-void tileOf(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+template <class Multiply, int V>
+void tileOf(int64_t rows, int64_t columns, int64_t words, const float* a, const float* b, float* c, int64_t ldc,
             const TileStore& s) {
   switch (rows) {
-    case 1: return tileRows<1, V>(columns, depth, a, b, c, ldc, s);
-    case 2: return tileRows<2, V>(columns, depth, a, b, c, ldc, s);
-    case 3: return tileRows<3, V>(columns, depth, a, b, c, ldc, s);
-    case 4: return tileRows<4, V>(columns, depth, a, b, c, ldc, s);
-    case 5: return tileRows<kRows < 5 ? kRows : 5, V>(columns, depth, a, b, c, ldc, s);
-    case 6: return tileRows<kRows < 6 ? kRows : 6, V>(columns, depth, a, b, c, ldc, s);
-    case 7: return tileRows<kRows < 7 ? kRows : 7, V>(columns, depth, a, b, c, ldc, s);
-    case 8: return tileRows<kRows < 8 ? kRows : 8, V>(columns, depth, a, b, c, ldc, s);
-    case 9: return tileRows<kRows < 9 ? kRows : 9, V>(columns, depth, a, b, c, ldc, s);
-    case 10: return tileRows<kRows < 10 ? kRows : 10, V>(columns, depth, a, b, c, ldc, s);
-    case 11: return tileRows<kRows < 11 ? kRows : 11, V>(columns, depth, a, b, c, ldc, s);
-    case 12: return tileRows<kRows < 12 ? kRows : 12, V>(columns, depth, a, b, c, ldc, s);
-    case 13: return tileRows<kRows < 13 ? kRows : 13, V>(columns, depth, a, b, c, ldc, s);
-    default: return tileRows<kRows, V>(columns, depth, a, b, c, ldc, s);
+    case 1: return tileRows<Multiply, 1, V>(columns, words, a, b, c, ldc, s);
+    case 2: return tileRows<Multiply, 2, V>(columns, words, a, b, c, ldc, s);
+    case 3: return tileRows<Multiply, 3, V>(columns, words, a, b, c, ldc, s);
+    case 4: return tileRows<Multiply, 4, V>(columns, words, a, b, c, ldc, s);
+    case 5: return tileRows<Multiply, kRows < 5 ? kRows : 5, V>(columns, words, a, b, c, ldc, s);
+    case 6: return tileRows<Multiply, kRows < 6 ? kRows : 6, V>(columns, words, a, b, c, ldc, s);
+    case 7: return tileRows<Multiply, kRows < 7 ? kRows : 7, V>(columns, words, a, b, c, ldc, s);
+    case 8: return tileRows<Multiply, kRows < 8 ? kRows : 8, V>(columns, words, a, b, c, ldc, s);
+    case 9: return tileRows<Multiply, kRows < 9 ? kRows : 9, V>(columns, words, a, b, c, ldc, s);
+    case 10: return tileRows<Multiply, kRows < 10 ? kRows : 10, V>(columns, words, a, b, c, ldc, s);
+    case 11: return tileRows<Multiply, kRows < 11 ? kRows : 11, V>(columns, words, a, b, c, ldc, s);
+    case 12: return tileRows<Multiply, kRows < 12 ? kRows : 12, V>(columns, words, a, b, c, ldc, s);
+    case 13: return tileRows<Multiply, kRows < 13 ? kRows : 13, V>(columns, words, a, b, c, ldc, s);
+    default: return tileRows<Multiply, kRows, V>(columns, words, a, b, c, ldc, s);
   }
 }
 
+template <class Multiply>
 void tile(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
           const TileStore& s) {
+  const int64_t words = (depth + Multiply::pair - 1) / Multiply::pair;
   if (columns > kLanes) {
-    tileOf<kVectors>(rows, columns, depth, a, b, c, ldc, s);
+    tileOf<Multiply, kVectors>(rows, columns, words, a, b, c, ldc, s);
   } else {
-    tileOf<1>(rows, columns, depth, a, b, c, ldc, s);
+    tileOf<Multiply, 1>(rows, columns, words, a, b, c, ldc, s);
   }
 }
+
+/// How elements that are not packed are read: as they are, or (gemm_avx512bf16.cpp) rounded to bf16.
+template <class From>
+using Exact = From;
 
 /// One line of B against R lines of A: B is read once, which is what a few rows are limited by. The number of
 /// sums per row hides the latency of the multiply-add.
@@ -264,11 +278,12 @@ void dotsFrom(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, cons
   }
 }
 
+template <template <class> class Read>
 void dots(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, int storage,
           float alpha, float beta, float* out, int64_t rowStride, int64_t columnStride) {
   switch (storage) {
-    case 0: return dotsFrom<FromF32>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
-    case 1: return dotsFrom<FromF16>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
+    case 0: return dotsFrom<Read<FromF32>>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
+    case 1: return dotsFrom<Read<FromF16>>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
     default: return dotsFrom<FromBf16>(m, n, k, a, lda, b, ldb, alpha, beta, out, rowStride, columnStride);
   }
 }
@@ -293,10 +308,11 @@ void axpysFrom(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb,
     for (int64_t j = 0; j < n; ++j) y[j] += a[p] * From::one(from + p * ldb + j);
 }
 
+template <template <class> class Read>
 void axpys(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int storage, float* y) {
   switch (storage) {
-    case 0: return axpysFrom<FromF32>(k, n, a, b, ldb, y);
-    case 1: return axpysFrom<FromF16>(k, n, a, b, ldb, y);
+    case 0: return axpysFrom<Read<FromF32>>(k, n, a, b, ldb, y);
+    case 1: return axpysFrom<Read<FromF16>>(k, n, a, b, ldb, y);
     default: return axpysFrom<FromBf16>(k, n, a, b, ldb, y);
   }
 }
@@ -309,12 +325,15 @@ void widenLine(float* to, const void* from, int64_t n) {
   for (; i < n; ++i) to[i] = From::one(line + i);
 }
 
+template <template <class> class Read>
 void widenLines(DType type, float* to, const void* from, int64_t n) {
   switch (type) {
-    case DType::F32: return widenLine<FromF32>(to, from, n);
-    case DType::F16: return widenLine<FromF16>(to, from, n);
+    case DType::F32: return widenLine<Read<FromF32>>(to, from, n);
+    case DType::F16: return widenLine<Read<FromF16>>(to, from, n);
     case DType::BF16: return widenLine<FromBf16>(to, from, n);
-    default: return widenBlocks(type, from, to, n);
+    default:
+      widenBlocks(type, from, to, n);
+      if constexpr (!std::is_same_v<Read<FromF32>, FromF32>) widenLine<Read<FromF32>>(to, to, n);
   }
 }
 
@@ -325,16 +344,18 @@ constexpr GemmKernels makeGemmKernels() {
       .depthBlock = 256,
       .rowBlock = kRows * (144 / kRows),
       .columnBlock = 1024 / kColumns * kColumns,
-      .tile = tile,
+      .pair = 1,
+      .tile = tile<MultiplyAdd>,
       .packA = {{packLines<FromF32, kRows>, packColumns<FromF32, kRows>},
                 {packLines<FromF16, kRows>, packColumns<FromF16, kRows>},
                 {packLines<FromBf16, kRows>, packColumns<FromBf16, kRows>}},
       .packB = {{packLines<FromF32, kColumns>, packColumns<FromF32, kColumns>},
                 {packLines<FromF16, kColumns>, packColumns<FromF16, kColumns>},
                 {packLines<FromBf16, kColumns>, packColumns<FromBf16, kColumns>}},
-      .dots = dots,
-      .widen = widenLines,
-      .axpys = axpys,
+      .dots = dots<Exact>,
+      .widen = widenLines<Exact>,
+      .narrow = nullptr,
+      .axpys = axpys<Exact>,
   };
 }
 

@@ -14,7 +14,8 @@ struct TileStore {
   float low = 0, high = 0;
 };
 
-/// Packs `count` <= width lines of `depth` elements into panel[depth][width], widening to f32, missing lines zero.
+/// Packs `count` <= width lines of `depth` elements into panel[depth][width], widening to f32, missing lines zero; for a
+/// product of pairs into panel[pairs of depths][width], each word the two neighbours rounded to bf16, the first one low.
 /// `lines` means a line's elements are contiguous (stride between lines); `columns`, that lines are adjacent.
 using PackFunction = void (*)(float* panel, const void* source, int64_t stride, int64_t count, int64_t depth);
 
@@ -30,6 +31,11 @@ struct GemmKernels {
   int depthBlock;
   int rowBlock;     // rows of A packed at a time (second-level cache), a multiple of rowTile
   int columnBlock;  // columns of B packed at a time, a multiple of columnTile
+  /// Elements of depth in a word of a panel: 1, or 2 where both factors are rounded to bf16 and multiplied in pairs. Then
+  /// everything here that reads a factor rounds it so (`widen` gives rounded numbers as f32), and sums are f32.
+  int pair;
+  /// Words of a panel's line.
+  constexpr int64_t words(int64_t depth) const { return pair == 1 ? depth : (depth + 1) / 2; }
   /// rows <= rowTile, columns <= columnTile.
   void (*tile)(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
                const TileStore& store);
@@ -39,6 +45,8 @@ struct GemmKernels {
                float alpha, float beta, float* out, int64_t rowStride, int64_t columnStride);
   /// n elements of a storage type as f32; whole blocks where it has blocks.
   void (*widen)(DType type, float* to, const void* from, int64_t n);
+  /// n elements rounded to bf16; null where products are of f32.
+  void (*narrow)(uint16_t* to, const float* from, int64_t n);
   /// y += sum over p of a[p] * b[p][:] for `k` rows of b with `n` columns.
   void (*axpys)(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int storage, float* y);
 };

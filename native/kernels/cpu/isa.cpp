@@ -1,8 +1,11 @@
 #include "kernels/cpu/isa.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <string_view>
+
+#include "runtime/error.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -10,7 +13,7 @@
 
 namespace ascribe::cpu {
 
-extern const GemmKernels gemmBaseline, gemmAvx2, gemmAvx512;
+extern const GemmKernels gemmBaseline, gemmAvx2, gemmAvx512, gemmAvx512Bf16;
 extern const MathKernels mathBaseline, mathAvx2, mathAvx512;
 extern const RowKernels rowsBaseline, rowsAvx2, rowsAvx512;
 
@@ -21,6 +24,7 @@ const IsaKernels kTables[] = {
 #if defined(__x86_64__)
     {Isa::Avx2, "avx2", &gemmAvx2, &mathAvx2, &rowsAvx2},
     {Isa::Avx512, "avx512", &gemmAvx512, &mathAvx512, &rowsAvx512},
+    {Isa::Avx512Bf16, "avx512_bf16", &gemmAvx512Bf16, &mathAvx512, &rowsAvx512},
 #endif
 };
 
@@ -33,7 +37,7 @@ Isa detect() {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !f16c) return Isa::Baseline;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
-    return Isa::Avx512;
+    return __builtin_cpu_supports("avx512bf16") ? Isa::Avx512Bf16 : Isa::Avx512;
   return Isa::Avx2;
 #else
   return Isa::Baseline;
@@ -45,7 +49,8 @@ Isa capFromEnvironment() {
   const std::string_view cap = text ? text : "";
   if (cap == "baseline") return Isa::Baseline;
   if (cap == "avx2") return Isa::Avx2;
-  return Isa::Avx512;
+  if (cap == "avx512") return Isa::Avx512;
+  return Isa::Avx512Bf16;
 }
 
 Isa detected() {
@@ -58,13 +63,26 @@ std::atomic<Isa>& cap() {
   return value;
 }
 
+Isa allowed() { return std::min(cap().load(std::memory_order_relaxed), detected()); }
+
 }  // namespace
 
 bool isaAvailable(Isa isa) { return isa <= detected(); }
 
 const IsaKernels& kernels() {
-  const Isa allowed = cap().load(std::memory_order_relaxed);
-  return kTables[static_cast<int>(allowed < detected() ? allowed : detected())];
+  // The last set is for products that were asked for in bf16, never what f32 is computed with.
+  return kTables[static_cast<int>(std::min(allowed(), Isa::Avx512))];
+}
+
+const IsaKernels* bf16Kernels() {
+  return allowed() == Isa::Avx512Bf16 ? &kTables[static_cast<int>(Isa::Avx512Bf16)] : nullptr;
+}
+
+const IsaKernels& requiredBf16Kernels() {
+  if (const IsaKernels* found = bf16Kernels()) return *found;
+  throw Error("PRECISION_UNAVAILABLE",
+              detected() == Isa::Avx512Bf16 ? "products of bf16 (avx512_bf16) are forbidden by ASCRIBE_MAX_ISA" : "this processor has no products of bf16 (avx512_bf16)",
+              "leave precision at f32");
 }
 
 void setMaxIsa(Isa isa) { cap().store(isa, std::memory_order_relaxed); }

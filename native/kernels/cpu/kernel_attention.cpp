@@ -30,7 +30,7 @@ struct KeyRun {
 class AttentionKernel : public CpuKernel {
  public:
   AttentionKernel(std::string_view name, const NodeSignature& s, size_t first)
-      : CpuKernel(name), first_(first) {
+      : CpuKernel(name, s.node), first_(first) {
     const Shape &q = s.inputs[first].shape, &k = s.inputs[first + 1].shape, &v = s.inputs[first + 2].shape;
     queries_ = q.at(-2);
     keys_ = k.at(-2);

@@ -23,7 +23,7 @@ constexpr int64_t kRowsTogether = 64;
 /// is that of a block for each thread and of the sums in double.
 class AttentionRows final : public CpuKernel {
  public:
-  explicit AttentionRows(const NodeSignature& s) : CpuKernel("cpu-attention-rows") {
+  explicit AttentionRows(const NodeSignature& s) : CpuKernel("cpu-attention-rows", s.node) {
     const Shape &q = s.inputs[0].shape, &k = s.inputs[1].shape;
     items_ = q[0], heads_ = q[1], rows_ = q[2], depth_ = q[3], groups_ = k[1], keys_ = k[2];
     const Attributes& attributes = s.node.attributes;

@@ -36,8 +36,8 @@ bool empty(const ConvShape& s) { return s.batch * s.inChannels * s.inPlane() * s
 
 class ConvolutionKernel : public CpuKernel {
  public:
-  ConvolutionKernel(std::string_view name, const ConvShape& shape, bool depthwise)
-      : CpuKernel(name), shape_(shape), depthwise_(depthwise) {}
+  ConvolutionKernel(std::string_view name, const Node& node, const ConvShape& shape, bool depthwise)
+      : CpuKernel(name, node), shape_(shape), depthwise_(depthwise) {}
   size_t scratchBytes() const override { return scratch_; }
   size_t packedBytes() const override {
     size_t bytes = 0;
@@ -61,7 +61,7 @@ class ConvolutionKernel : public CpuKernel {
 class Forward final : public ConvolutionKernel {
  public:
   Forward(const NodeSignature& s, const ConvShape& shape)
-      : ConvolutionKernel(takesDepthwise(shape) ? "cpu-conv-depthwise" : "cpu-conv", shape, takesDepthwise(shape)) {
+      : ConvolutionKernel(takesDepthwise(shape) ? "cpu-conv-depthwise" : "cpu-conv", s.node, shape, takesDepthwise(shape)) {
     if (s.node.op->name == "fusedConv") {
       const std::string& activation = s.node.attributes.text("activation");
       const double alpha = s.node.attributes.real("alpha"), beta = s.node.attributes.real("beta");
@@ -101,7 +101,7 @@ class Forward final : public ConvolutionKernel {
 class DataGradient final : public ConvolutionKernel {
  public:
   DataGradient(const NodeSignature& s, const ConvShape& shape)
-      : ConvolutionKernel(takesDepthwise(shape) ? "cpu-conv-data-gradient-depthwise" : "cpu-conv-data-gradient", shape,
+      : ConvolutionKernel(takesDepthwise(shape) ? "cpu-conv-data-gradient-depthwise" : "cpu-conv-data-gradient", s.node, shape,
                           takesDepthwise(shape)),
         transpose_(s.node.op->name == "convTranspose") {
     if (!depthwise_ && s.constants[1] && s.constants[1]->data()) packed_ = packConvDataGradient(*isa().gemm, shape, s.constants[1]->as<float>());
@@ -127,8 +127,8 @@ class DataGradient final : public ConvolutionKernel {
 /// x [N, …], g [K, N, …] -> [K, ...w], or [K, N, ...w] per example.
 class WeightGradient final : public ConvolutionKernel {
  public:
-  WeightGradient(const NodeSignature&, const ConvShape& shape, int64_t cotangents, bool perExample)
-      : ConvolutionKernel("cpu-conv-weight-gradient", shape, takesDepthwise(shape)), cotangents_(cotangents), perExample_(perExample) {
+  WeightGradient(const NodeSignature& s, const ConvShape& shape, int64_t cotangents, bool perExample)
+      : ConvolutionKernel("cpu-conv-weight-gradient", s.node, shape, takesDepthwise(shape)), cotangents_(cotangents), perExample_(perExample) {
     if (perExample) shape_.batch = 1;
     batches_ = perExample ? shape.batch : 1;
     scratch_ = depthwise_ ? depthwiseScratch(shape_, mostThreads()) : convWeightGradientScratch(isa(), shape_, mostThreads());

@@ -9,10 +9,11 @@ namespace ascribe::cpu {
 namespace {
 
 /// matMul with numpy's promotion and broadcasting of leading axes; storedMatMul with weights in their storage type,
-/// which are widened as they are packed or read, so that every plan reads the one copy that there is.
+/// which are widened as they are packed or read, so that every plan reads the one copy that there is. In bf16 weights are
+/// packed once, for any number of rows.
 class Product final : public CpuKernel {
  public:
-  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul"), stored_(s.inputs[1].dtype) {
+  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul", s.node), stored_(s.inputs[1].dtype) {
     Shape a = s.inputs[0].shape, b = s.inputs[1].shape;
     const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
     if (vectorA) a = Shape{1, a[0]};
@@ -34,9 +35,12 @@ class Product final : public CpuKernel {
       strides_ = {broadcastStrides(batchA, batch_), broadcastStrides(batchB, batch_)};
     }
     const MatrixSource right{nullptr, transposeB_ ? shape_.k : shape_.n, transposeB_, DType::F32};
-    // A few rows read the matrix once, from where it lies: packing it would gain nothing.
-    if (stored_ == DType::F32 && s.constants[1] && s.constants[1]->data() && batchB.count() == 1 && shape_.m > 4) {
+    // A few rows read the matrix once, from where it lies: packing it would gain nothing. Rounded to bf16 it is half as
+    // large, or not to be rounded again; blocks stay as small as they are.
+    const bool isPacked = multipliesBf16(s.node) ? !isBlocked(stored_) : stored_ == DType::F32 && shape_.m > 4;
+    if (isPacked && s.constants[1] && s.constants[1]->data() && batchB.count() == 1) {
       MatrixSource source = right;
+      source.dtype = stored_;
       source.data = s.constants[1]->data();
       packed_ = packedOnce(*isa().gemm, Side::B, source, shape_.n, shape_.k, s.constants[1]->owner());
     }

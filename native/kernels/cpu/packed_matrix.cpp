@@ -29,16 +29,16 @@ void packBlocks(const GemmKernels& kernels, Side side, const MatrixSource& sourc
     const int64_t start = from / block.elements * block.elements;
     const int64_t most = linesAreStored ? wantedEnd - from : std::min(wantedEnd - from, kRoom / 8 / width * width - width * ((block.elements + width - 1) / width));
     const int64_t end = std::min(source.stride, (from + most + block.elements - 1) / block.elements * block.elements), stride = end - start;
-    const int64_t rowsAtOnce = linesAreStored ? width : kRoom / stride;
+    const int64_t rowsAtOnce = linesAreStored ? width : kRoom / stride / kernels.pair * kernels.pair;
     for (int64_t row = 0; row < rowCount; row += rowsAtOnce) {
       const int64_t rows = std::min(rowsAtOnce, rowCount - row);
       for (int64_t r = 0; r < rows; ++r)
         kernels.widen(source.dtype, wide + r * stride,
                       static_cast<const std::byte*>(source.data) + rowBytes * static_cast<size_t>(rowBegin + row + r) + bytesOf(source.dtype, start), stride);
-      if (linesAreStored) pack.lines(panels + row * depth, wide + from - start, stride, rows, depth);
+      if (linesAreStored) pack.lines(panels + row * kernels.words(depth), wide + from - start, stride, rows, depth);
       else
         for (int64_t line = 0; line < most; line += width)
-          pack.columns(panels + (from - wantedBegin + line) * depth + row * width, wide + from - start + line, stride, std::min(width, most - line), rows);
+          pack.columns(panels + (from - wantedBegin + line) * kernels.words(depth) + row / kernels.pair * width, wide + from - start + line, stride, std::min(width, most - line), rows);
     }
     from += most;
   }
@@ -56,7 +56,7 @@ void packPanels(const GemmKernels& kernels, Side side, const MatrixSource& sourc
   const bool linesAreStored = (side == Side::A) != source.transposed;
   const auto* base = static_cast<const char*>(source.data);
   const int64_t elementSize = static_cast<int64_t>(sizeOf(source.dtype));
-  for (int64_t line = 0; line < count; line += width, panels += width * depth) {
+  for (int64_t line = 0; line < count; line += width, panels += width * kernels.words(depth)) {
     const int64_t at = linesAreStored ? (first + line) * source.stride + depthBegin
                                       : depthBegin * source.stride + first + line;
     (linesAreStored ? pack.lines : pack.columns)(panels, base + at * elementSize, source.stride,
@@ -64,11 +64,25 @@ void packPanels(const GemmKernels& kernels, Side side, const MatrixSource& sourc
   }
 }
 
+void packThroughF32(const GemmKernels& kernels, Side side, float* panels, int64_t count, int64_t depth,
+                    FunctionRef<void(float* panels, int64_t first, int64_t count)> packF32) {
+  if (kernels.pair == 1) return packF32(panels, 0, count);
+  constexpr int64_t kRoom = 32768;  // f32, on the stack
+  float wide[kRoom];
+  const int64_t width = side == Side::A ? kernels.rowTile : kernels.columnTile;
+  if (width * depth > kRoom) throw Error("INTERNAL", "a block is deeper than there is room for");
+  const PackFunctions& pack = side == Side::A ? kernels.packA[0] : kernels.packB[0];
+  for (int64_t line = 0; line < count; line += width, panels += width * kernels.words(depth)) {
+    packF32(wide, line, std::min(width, count - line));
+    pack.columns(panels, wide, width, width, depth);
+  }
+}
+
 PackedMatrix::PackedMatrix(const GemmKernels& kernels, Side side, int64_t lines, int64_t depth)
     : kernels_(&kernels), lines_(lines), depth_(depth) {
   const int64_t width = side == Side::A ? kernels.rowTile : kernels.columnTile;
   paddedLines_ = (lines + width - 1) / width * width;
-  floats_ = AlignedFloats(static_cast<size_t>(paddedLines_) * static_cast<size_t>(depth));
+  words_ = AlignedFloats(static_cast<size_t>(paddedLines_) * static_cast<size_t>(kernels.words(depth)));
 }
 
 PackedMatrix::PackedMatrix(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines,

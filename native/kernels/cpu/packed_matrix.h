@@ -5,6 +5,7 @@
 #include "graph/dtype.h"
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/scratch.h"
+#include "runtime/parallel.h"
 
 namespace ascribe::cpu {
 
@@ -18,7 +19,7 @@ struct MatrixSource {
 
 enum class Side { A, B };
 
-/// A factor in the layout that the inner kernel reads: blocks of depthBlock, each a row of panels. Made once for
+/// A factor in the layout that the inner kernel reads: blocks of depthBlock (an even number), each a row of panels. Made once for
 /// weights; belongs to the instruction set it was packed for.
 class PackedMatrix {
  public:
@@ -35,17 +36,17 @@ class PackedMatrix {
   const float* panel(int64_t line, int64_t depthBegin) const {
     const int64_t left = depth_ - depthBegin;
     const int64_t blockDepth = left < kernels_->depthBlock ? left : kernels_->depthBlock;
-    return floats_.data() + depthBegin * paddedLines_ + line * blockDepth;
+    return words_.data() + depthBegin / kernels_->pair * paddedLines_ + line * kernels_->words(blockDepth);
   }
   const GemmKernels& kernels() const { return *kernels_; }
   int64_t lines() const { return lines_; }
   int64_t depth() const { return depth_; }
-  size_t bytes() const { return floats_.bytes(); }
+  size_t bytes() const { return words_.bytes(); }
 
  private:
   const GemmKernels* kernels_ = nullptr;
   int64_t lines_ = 0, paddedLines_ = 0, depth_ = 0;
-  AlignedFloats floats_;
+  AlignedFloats words_;
 };
 
 /// The packed form of a matrix that `owner` keeps: made once, and shared by all plans that read it at the same time.
@@ -55,5 +56,9 @@ std::shared_ptr<const PackedMatrix> packedOnce(const GemmKernels& kernels, Side 
 /// Packs lines [first, first + count) and depths [depthBegin, depthBegin + depth) of a factor into panels.
 void packPanels(const GemmKernels& kernels, Side side, const MatrixSource& source, float* panels, int64_t first,
                 int64_t count, int64_t depthBegin, int64_t depth);
+
+/// Panels of a factor that `packF32(panels, first, count)` lays out as panel[depth][width] of f32, in the kernels' own words.
+void packThroughF32(const GemmKernels& kernels, Side side, float* panels, int64_t count, int64_t depth,
+                    FunctionRef<void(float* panels, int64_t first, int64_t count)> packF32);
 
 }  // namespace ascribe::cpu

@@ -41,14 +41,14 @@ using DescView = const_dnnl_memory_desc_t;
 class Desc {
  public:
   Desc() = default;
-  static Desc strided(int rank, const dnnl_dims_t dims, const dnnl_dims_t strides) {
+  static Desc strided(int rank, const dnnl_dims_t dims, const dnnl_dims_t strides, dnnl_data_type_t element) {
     dnnl_memory_desc_t made = nullptr;
-    check(dnnl_memory_desc_create_with_strides(&made, rank, dims, dnnl_f32, strides), "memory descriptor");
+    check(dnnl_memory_desc_create_with_strides(&made, rank, dims, element, strides), "memory descriptor");
     return Desc(made);
   }
-  static Desc tagged(int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+  static Desc tagged(int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag, dnnl_data_type_t element) {
     dnnl_memory_desc_t made = nullptr;
-    check(dnnl_memory_desc_create_with_tag(&made, rank, dims, dnnl_f32, tag), "memory descriptor");
+    check(dnnl_memory_desc_create_with_tag(&made, rank, dims, element, tag), "memory descriptor");
     return Desc(made);
   }
   DescView view() const { return desc_.get(); }
@@ -69,15 +69,15 @@ using DescView = const dnnl_memory_desc_t*;
 
 class Desc {
  public:
-  static Desc strided(int rank, const dnnl_dims_t dims, const dnnl_dims_t strides) {
+  static Desc strided(int rank, const dnnl_dims_t dims, const dnnl_dims_t strides, dnnl_data_type_t element) {
     Desc made;
-    check(dnnl_memory_desc_init_by_strides(&made.desc_, rank, dims, dnnl_f32, strides), "memory descriptor");
+    check(dnnl_memory_desc_init_by_strides(&made.desc_, rank, dims, element, strides), "memory descriptor");
     made.present_ = true;
     return made;
   }
-  static Desc tagged(int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+  static Desc tagged(int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag, dnnl_data_type_t element) {
     Desc made;
-    check(dnnl_memory_desc_init_by_tag(&made.desc_, rank, dims, dnnl_f32, tag), "memory descriptor");
+    check(dnnl_memory_desc_init_by_tag(&made.desc_, rank, dims, element, tag), "memory descriptor");
     made.present_ = true;
     return made;
   }

@@ -161,8 +161,8 @@ const char* isa() {
 bool answersFromHere() {
   AscribeOperation copy{};
   copy.kind = ASCRIBE_REORDER;
-  copy.first = {.rank = 2, .format = ASCRIBE_FORMAT_STRIDED, .dims = {16, 16}, .strides = {16, 1}};
-  copy.result = {.rank = 2, .format = ASCRIBE_FORMAT_STRIDED, .dims = {16, 16}, .strides = {1, 16}};
+  copy.first = {.rank = 2, .format = ASCRIBE_FORMAT_STRIDED, .element = ASCRIBE_F32, .dims = {16, 16}, .strides = {16, 1}};
+  copy.result = {.rank = 2, .format = ASCRIBE_FORMAT_STRIDED, .element = ASCRIBE_F32, .dims = {16, 16}, .strides = {1, 16}};
   makeOperation(copy);
   return oneDnnUsesOurRegions();
 }

@@ -73,13 +73,19 @@ int64_t groupsFor(const AscribeOperation& o, int operand) {
   return operand == weightsOperand(o) ? std::max(o.groups, 1) : 1;
 }
 
+dnnl_data_type_t elementOf(const AscribeTensor& t) {
+  if (t.element != ASCRIBE_F32 && t.element != ASCRIBE_BF16) throw Refused("unknown element", dnnl_invalid_arguments);
+  return t.element == ASCRIBE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 Desc descOf(const AscribeOperation& o, int operand, bool free = false) {
   const AscribeTensor& t = tensorOf(o, operand);
   if (t.rank == 0) return {};
   const Axes a = axesOf(t, groupsFor(o, operand));
-  if (free) return Desc::tagged(a.rank, a.dims, dnnl_format_tag_any);
-  return t.format == ASCRIBE_FORMAT_STRIDED ? Desc::strided(a.rank, a.dims, a.strides)
-                                            : Desc::tagged(a.rank, a.dims, tagOf(t.format, t.rank));
+  const dnnl_data_type_t element = elementOf(t);
+  if (free) return Desc::tagged(a.rank, a.dims, dnnl_format_tag_any, element);
+  return t.format == ASCRIBE_FORMAT_STRIDED ? Desc::strided(a.rank, a.dims, a.strides, element)
+                                            : Desc::tagged(a.rank, a.dims, tagOf(t.format, t.rank), element);
 }
 
 WindowArgs windowOf(const AscribeOperation& o) {
@@ -171,7 +177,9 @@ PrimitiveDesc primitiveDescOf(const AscribeOperation& o, const Operation* like) 
                                 o.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct);
     case ASCRIBE_CONVOLUTION_DATA: {
       // The hint only tells which forward pass it belongs to; its formats are free.
-      const Desc x = descOf(o, ASCRIBE_RESULT, true), w = descOf(o, ASCRIBE_SECOND, true),
+      AscribeOperation forward = o;
+      forward.result.element = o.second.element;
+      const Desc x = descOf(forward, ASCRIBE_RESULT, true), w = descOf(o, ASCRIBE_SECOND, true),
                  y = descOf(o, ASCRIBE_FIRST, true);
       const auto hint = convolutionForward(e, x.view(), w.view(), nullptr, y.view(), window, nullptr);
       return convolutionData(e, resultView, secondView, firstView, window, hint.get(),
@@ -294,7 +302,7 @@ Desc Operation::plain(int operand) const {
     stride *= t.dims[i];
   }
   const Axes a = axesOf(t, groupsFor(description, operand));
-  return Desc::strided(a.rank, a.dims, a.strides);
+  return Desc::strided(a.rank, a.dims, a.strides, dnnl_f32);
 }
 
 Desc Operation::residual() const {

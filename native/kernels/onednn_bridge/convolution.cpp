@@ -2,6 +2,8 @@
 #include <cstring>
 
 #include "graph/layout.h"
+#include "kernels/cpu/gemm_kernels.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
 #include "kernels/onednn_bridge/winograd.h"
 #include "runtime/error.h"
@@ -24,6 +26,10 @@ AscribeOperation windowed(int kind, const Node& node, const Shape& w) {
   out.groups = static_cast<int32_t>(node.attributes.integer("group"));
   setWindow(out, node, static_cast<size_t>(w.rank()) - 2);
   return out;
+}
+/// What the products of a marked node read is rounded: data before every run, weights as they are packed.
+void setElements(AscribeOperation& operation, const Node& node) {
+  if (multipliesBf16(node)) operation.first.element = operation.second.element = ASCRIBE_BF16;
 }
 AscribeTensor freeWeights(const Shape& w) {
   AscribeTensor out = plainTensor(w);
@@ -60,6 +66,7 @@ AscribeOperation describeForward(const NodeSignature& s) {
   if (s.has(2)) out.bias = plainTensor(s.inputs[2].shape);
   out.result = dataTensor(s.outputs[0], spatial);
   if (s.node.op->name == "fusedConv") setPostOps(out, s);
+  setElements(out, s.node);
   return out;
 }
 AscribeOperation describeData(const NodeSignature& s) {
@@ -69,6 +76,7 @@ AscribeOperation describeData(const NodeSignature& s) {
   out.first = dataTensor(s.inputs[0], spatial);
   out.second = freeWeights(w);
   out.result = dataTensor(s.outputs[0], spatial);
+  setElements(out, s.node);
   return out;
 }
 
@@ -104,26 +112,40 @@ class WeightedKernel final : public BridgeKernel {
   WeightedKernel(std::string_view what, std::unique_ptr<Primitive> made, const NodeSignature& s, double flops)
       : BridgeKernel(what, std::move(made), flops), packedBytes_(roundedUp(primitive().bytes(ASCRIBE_SECOND))),
         refusesNan_(hidesNan(s) && s.inputs[0].layout == Layout::Plain) {
+    if (multipliesBf16(s.node)) {
+      narrow_ = cpu::requiredBf16Kernels().gemm->narrow;
+      narrowBytes_ = roundedUp(primitive().bytes(ASCRIBE_FIRST));
+    }
     if (s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return;
     packed_ = AlignedBytes(packedBytes_);
     primitive().pack(ASCRIBE_SECOND, s.constants[1]->data(), packed_.get());
   }
   size_t packedBytes() const override { return packed_ ? packedBytes_ : 0; }
   bool ownsOperand(size_t i) const override { return i == 1 && packed_; }
-  size_t scratchBytes() const override { return (packed_ ? 0 : packedBytes_) + BridgeKernel::scratchBytes(); }
+  size_t scratchBytes() const override { return (packed_ ? 0 : packedBytes_) + narrowBytes_ + BridgeKernel::scratchBytes(); }
   void run(const KernelArguments& k) const override {
     if (refusesNan_ && holdsNan(k.inputs[0].as<float>(), k.inputs[0].count()))
       throw Error("NOT_FINITE", "a convolution with an activation reads NaN, which the activation would hide",
                   "look for NaN in the input; or compile without the pass fuse-convolution to let it through");
     Buffers buffers;
+    std::byte* scratch = k.scratch;
     buffers[ASCRIBE_FIRST] = k.inputs[0].data;
     buffers[ASCRIBE_SECOND] = packed_.get();
-    buffers[ASCRIBE_SCRATCH] = k.scratch;
-    if (!packed_) {
-      buffers[ASCRIBE_SECOND] = k.scratch;
-      buffers[ASCRIBE_SCRATCH] = k.scratch + packedBytes_;
-      primitive().pack(ASCRIBE_SECOND, k.inputs[1].data, k.scratch);
+    if (narrow_ != nullptr) {
+      // As many elements as there are in memory, those of padded channels among them.
+      const auto count = static_cast<int64_t>(primitive().bytes(ASCRIBE_FIRST) / sizeof(uint16_t));
+      auto* narrowed = reinterpret_cast<uint16_t*>(scratch);
+      const float* wide = k.inputs[0].as<float>();
+      parallelFor(count, 1 << 15, [&](int64_t begin, int64_t end) { narrow_(narrowed + begin, wide + begin, end - begin); });
+      buffers[ASCRIBE_FIRST] = narrowed;
+      scratch += narrowBytes_;
     }
+    if (!packed_) {
+      buffers[ASCRIBE_SECOND] = scratch;
+      primitive().pack(ASCRIBE_SECOND, k.inputs[1].data, scratch);
+      scratch += packedBytes_;
+    }
+    buffers[ASCRIBE_SCRATCH] = scratch;
     if (k.has(2)) buffers[ASCRIBE_BIAS] = k.inputs[2].data;
     if (k.has(3)) buffers[ASCRIBE_RESIDUAL] = k.inputs[3].data;
     buffers[ASCRIBE_RESULT] = k.outputs[0].data;
@@ -132,8 +154,9 @@ class WeightedKernel final : public BridgeKernel {
 
  private:
   AlignedBytes packed_;
-  size_t packedBytes_;
+  size_t packedBytes_, narrowBytes_ = 0;
   bool refusesNan_;
+  void (*narrow_)(uint16_t*, const float*, int64_t) = nullptr;
 };
 
 /// Channels that only fill part of a block are as good as zero beyond it, but a result's must become so too.
@@ -159,6 +182,7 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   auto primitive = forwardPrimitive(s);
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.outputs[0]);
+  if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
   if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops)) return winograd;
   return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
 }
@@ -166,6 +190,7 @@ std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
   auto primitive = dataPrimitive(s);
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.inputs[0]);
+  if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
   if (auto winograd = makeWinogradGradient(describeData(s), knownWeights(s), flops)) return winograd;
   // `like` stands where a convolution has its bias; it is never given, only its shape.
   return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);

@@ -1,9 +1,12 @@
 #include "op_cases/backends.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
-#include "harness.h"
+#include "graph/convert.h"
 #include "graph/op.h"
+#include "harness.h"
 #include "guarded_run.h"
 #include "kernels/cpu/isa.h"
 #include "op_cases/driver_support.h"
@@ -46,6 +49,31 @@ void runOn(std::string_view backend, const OpCase& test, const CaseGraph& graph,
   }
 }
 
+/// Operations whose products can be of bf16: of numbers that bf16 has they are those of f32. What attention multiplies in
+/// between, probabilities and their gradients, is rounded all the same, by 2^-9 of each.
+const std::map<std::string, double, std::less<>> kProducts = {{"matMul", 0}, {"conv", 0}, {"fusedConv", 0}, {"convDataGradient", 0},
+                                                             {"convTranspose", 0}, {"attentionRows", 0}, {"attention", 8e-3}, {"attentionGrad", 2e-2}};
+
+void checkBf16(const OpCase& test, std::vector<HostTensor> operands) {
+  const auto found = kProducts.find(test.op);
+  if (found == kProducts.end() || operands[0].dtype() != DType::F32) return;
+  cpu::setMaxIsa(cpu::Isa::Avx512Bf16);
+  if (cpu::bf16Kernels() != nullptr) {
+    for (HostTensor& operand : operands)
+      if (operand.dtype() == DType::F32 && operand.data() != nullptr) operand = convert(convert(operand, DType::BF16), DType::F32);
+    const std::vector<HostTensor> wide = widened(operands);
+    CaseGraph graph = graphOf(test, operands, false);
+    const CaseGraph wideGraph = graphOf(test, wide, false);
+    const Expected expected{evaluateReference(wideGraph.graph, wideGraph.node(), wide), {}};
+    graph.graph.nodes.back().attributes.set("products", std::string("bf16"));
+    OpCase rounded = test;
+    rounded.note += " of bf16";
+    rounded.tolerance = std::max(test.tolerance, found->second);
+    runOn("cpu", rounded, graph, operands, expected);
+  }
+  cpu::setMaxIsa(cpu::Isa::Avx512);
+}
+
 }  // namespace
 
 void checkBackends(const OpCase& test) {
@@ -67,6 +95,7 @@ void checkBackends(const OpCase& test) {
       runOn(backend, test, graph, operands, expected);
       cpu::setMaxIsa(cpu::Isa::Avx512);
     }
+  checkBf16(test, operands);
 }
 
 }  // namespace ascribe::test
