@@ -1,8 +1,10 @@
 /**
  * Which methods over contexts find the texts that an answer came from, where that is known: contexts of 20 sentences of
  * 20 tokens each, of which m say what is asked for, read by the retrieval transformer of models/. Precision@m with 95 %
- * intervals, rank correlation with leave-one-out and with Shapley values, passes; then planted instructions: how often
- * they are among the first texts, and whether the answer is still theirs once these are gone.
+ * intervals, rank correlation with leave-one-out and with Shapley values, passes, and how faithful the scores are: what
+ * the answer's log-probability loses without the first m texts and with them alone, soft sufficiency and comprehensiveness,
+ * beside those of the truth and of random numbers; then planted instructions: how often they are among the first texts, and
+ * whether the answer is still theirs once these are gone. AT2 learns its weights from contexts of another seed.
  *
  *   node build/ts/bench/context.bench.js [--quick] [--only NAME] [--scenes COUNT] [--record]
  *
@@ -11,11 +13,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spearmanCorrelation } from '#lib/data/rankStatistics.js'
+import { RandomStream } from '#lib/games/randomStream.js'
 import {
+  At2,
   AttnTrace,
   answerWithout,
   bootstrapInterval,
-  type ContextAttribution,
+  ContextAttribution,
   ContextCite,
   ContextLeaveOneOut,
   ContextPrompt,
@@ -25,7 +29,9 @@ import {
   loadModel,
   PerturbedContext,
   ResponseScores,
+  removalCheck,
   SingleTextContribution,
+  softContextFaithfulness,
   TracLLM,
   wilsonInterval,
 } from '#lib/index.js'
@@ -42,7 +48,30 @@ const supports = [1, 5]
 const permutations = 5
 const model = await loadModel(join(import.meta.dirname, '../../../models/keys-transformer'))
 
-type Attributer = AttnTrace | PerturbedContext
+/** Contexts that AT2 learns from, of a seed of their own; 1 to 5 of their texts say what is asked for. */
+const training = { seed: 11, count: quick ? 4 : 100 }
+
+async function promptOf(text: KeysText): Promise<ContextPrompt> {
+  const [{ question, answer }] = text.pairs
+  const context = keysContext(text)
+  const prompt = await ContextPrompt.create(model, { context, question, response: ` ${answer}` })
+  if (prompt.texts.length !== texts) throw new Error(`The context is cut into ${prompt.texts.length} texts`)
+  return prompt
+}
+
+async function* trainingPrompts(): AsyncGenerator<ContextPrompt> {
+  for (let index = 0; index < training.count; index++)
+    yield promptOf(
+      generateKeys(index, { seed: training.seed, sentences: texts, length, support: 1 + (index % 5) }),
+    )
+}
+const { weights: headWeights } = await At2.fit(
+  model,
+  trainingPrompts(),
+  quick ? { masks: 8, steps: 100 } : {},
+)
+
+type Attributer = AttnTrace | At2 | PerturbedContext
 const whole = 1_000_000
 const methods: [name: string, make: (m: number) => Attributer][] = [
   ['mean of all attention', () => new AttnTrace(model, { q: 1, B: 1, avgK: whole })],
@@ -52,7 +81,11 @@ const methods: [name: string, make: (m: number) => Attributer][] = [
   ['top-1, subsampled', () => new AttnTrace(model, { avgK: 1 })],
   ['leave-one-out', () => new ContextLeaveOneOut(model)],
   ['single text contribution', () => new SingleTextContribution(model)],
+  ['AT2, uniform weights', () => new At2(model)],
+  ['AT2', () => new At2(model, { headWeights })],
   ['ContextCite', () => new ContextCite(model)],
+  ['ContextCite, 256 subsets', () => new ContextCite(model, { samples: 256 })],
+  ['ContextCite, a fifth kept', () => new ContextCite(model, { keepProbability: 0.2 })],
   ['Shapley, 5 orders', () => new ContextShapley(model, { permutations })],
   ['denoised Shapley', () => new DenoisedShapley(model, { permutations })],
   ['TracLLM', m => new TracLLM(model, { topK: Math.max(5, m), permutations })],
@@ -67,12 +100,10 @@ async function casesOf(options: Omit<KeysOptions, 'seed' | 'sentences' | 'length
   const cases: Case[] = []
   for (let index = 0; cases.length < count; index++) {
     const text = generateKeys(index, { seed, sentences: texts, length, ...options })
-    const [{ question, answer, truth }] = text.pairs
+    const [{ answer, truth }] = text.pairs
     // Now and then what is planted is what is true.
     if (options.injections && answer === truth) continue
-    const context = keysContext(text)
-    const prompt = await ContextPrompt.create(model, { context, question, response: ` ${answer}` })
-    if (prompt.texts.length !== texts) throw new Error(`The context is cut into ${prompt.texts.length} texts`)
+    const prompt = await promptOf(text)
     cases.push({ text, scores: new ResponseScores(prompt) })
   }
   return cases
@@ -105,7 +136,59 @@ interface Row {
   passes: number
 }
 
+/** Masks of each context: the spread over contexts is far greater than that over masks. */
+const softSamples = 4
+
+/** Means over contexts; drops are the answer's, in nats. */
+interface FaithRow {
+  m: number
+  method: string
+  removed: Interval
+  kept: Interval
+  sufficiency: Interval
+  comprehensiveness: Interval
+}
+
+async function faithOf(cases: readonly Case[], of: (at: number) => Promise<ContextAttribution>, m: number) {
+  const found: Record<'removed' | 'kept' | 'sufficiency' | 'comprehensiveness', number[]> = {
+    removed: [],
+    kept: [],
+    sufficiency: [],
+    comprehensiveness: [],
+  }
+  for (const [at, { scores }] of cases.entries()) {
+    const trace = await of(at)
+    const check = await removalCheck(scores, trace, { topK: m, random: 0 })
+    found.removed.push(check.removed.drop)
+    found.kept.push(check.kept.drop)
+    const soft = await softContextFaithfulness(scores.prompt, trace, { samples: softSamples })
+    found.sufficiency.push(soft.sufficiency.mean)
+    found.comprehensiveness.push(soft.comprehensiveness.mean)
+  }
+  const of95 = (values: readonly number[]) => bootstrapInterval(values, { seed: 1 })
+  return {
+    removed: of95(found.removed),
+    kept: of95(found.kept),
+    sufficiency: of95(found.sufficiency),
+    comprehensiveness: of95(found.comprehensiveness),
+  }
+}
+
+/** Scores that somebody made up. */
+const madeUp = (prompt: ContextPrompt, scores: readonly number[]): ContextAttribution =>
+  new ContextAttribution({
+    model: { name: model.name, hash: '' },
+    method: { name: 'made up', options: {} },
+    unit: '',
+    texts: prompt.texts,
+    response: prompt.response,
+    scores,
+    warnings: [],
+    cost: { forwardPasses: 0, tokens: 0, milliseconds: 0 },
+  })
+
 const rows: Row[] = []
+const faithRows: FaithRow[] = []
 for (const m of supports) {
   const cases = await casesOf({ support: m })
   const references: { leaveOneOut: readonly number[]; shapley: readonly number[] }[] = []
@@ -114,14 +197,28 @@ for (const m of supports) {
       leaveOneOut: (await new ContextLeaveOneOut(model).attribute(each.scores)).scores,
       shapley: (await new ContextShapley(model, { permutations }).attribute(each.scores)).scores,
     })
+  const truthOf = ({ text }: Case) => known(text, 'fact', text.pairs[0].names[0]!)
+  const scoresOf: Record<string, (each: Case, at: number) => number[]> = {
+    'those that say it': each => Array.from({ length: texts }, (_, text) => Number(truthOf(each).has(text))),
+    'random numbers': (_, at) => {
+      const stream = new RandomStream(7, at, 0)
+      return Array.from({ length: texts }, () => stream.uniform())
+    },
+  }
+  for (const [name, scores] of Object.entries(scoresOf)) {
+    const of = async (at: number) => madeUp(cases[at]!.scores.prompt, scores(cases[at]!, at))
+    faithRows.push({ m, method: name, ...(await faithOf(cases, of, m)) })
+  }
   for (const [name, make] of methods) {
     if (!isChosen(name)) continue
     const hits: number[] = []
+    const traces: ContextAttribution[] = []
     const one: number[] = []
     const other: number[] = []
     for (const [at, each] of cases.entries()) {
       const found = await attributed(make(m), each)
-      const truth = known(each.text, 'fact', each.text.pairs[0].names[0]!)
+      traces.push(found)
+      const truth = truthOf(each)
       hits.push(found.top(m).filter(({ index }) => truth.has(index)).length / m)
       one.push(spearmanCorrelation(found.scores, references[at]!.leaveOneOut))
       other.push(spearmanCorrelation(found.scores, references[at]!.shapley))
@@ -136,6 +233,7 @@ for (const m of supports) {
       withShapley: mean(other),
       passes: alone.cost.forwardPasses,
     })
+    faithRows.push({ m, method: name, ...(await faithOf(cases, async at => traces[at]!, m)) })
   }
 }
 
@@ -184,6 +282,26 @@ printTable(
     row.passes.toFixed(0),
   ]),
 )
+const bounds = ({ mean: middle, low, high }: Interval) =>
+  `${middle.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`
+printTable(
+  [
+    'method',
+    'm',
+    'drop without the first m',
+    'with these alone',
+    'soft sufficiency',
+    'soft comprehensiveness',
+  ],
+  faithRows.map(row => [
+    row.method,
+    String(row.m),
+    bounds(row.removed),
+    bounds(row.kept),
+    bounds(row.sufficiency),
+    bounds(row.comprehensiveness),
+  ]),
+)
 printTable(
   ['method', 'planted', 'found among the first', 'still obeyed without these'],
   injectionRows.map(row => [
@@ -198,6 +316,15 @@ if (flags.record) {
   mkdirSync(folder, { recursive: true })
   const round = (_: string, value: unknown) =>
     typeof value === 'number' ? Number(value.toPrecision(4)) : value
-  const results = { texts, length, count, rows, injectionRows }
+  const results = {
+    texts,
+    length,
+    count,
+    training: training.count,
+    headWeights: [...headWeights],
+    rows,
+    faithRows,
+    injectionRows,
+  }
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify(results, round, 1)}\n`)
 }

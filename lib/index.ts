@@ -204,12 +204,9 @@ export {
   type TracedGenerateOptions,
 } from './methods/context/streamedTrace.js'
 export { TracLLM, type TracLlmOptions } from './methods/context/tracLlm.js'
-export {
-  type ExplainGenerationOptions,
-  explainGeneration,
-  type GenerationMethod,
-} from './methods/generation/explainGeneration.js'
+export { explainGeneration } from './methods/generation/explainGeneration.js'
 export { GenerationAttribution, type GenerationStep } from './methods/generation/generationAttribution.js'
+export type { ExplainGenerationOptions, GenerationMethod } from './methods/generation/generationOptions.js'
 export type { StepScoreName } from './methods/generation/predictionScores.js'
 export { ReAGent, type ReAGentOptions, type ReplacementSources } from './methods/generation/reAGent.js'
 export { ValueZeroing, type ValueZeroingOptions } from './methods/generation/valueZeroing.js'

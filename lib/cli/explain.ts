@@ -146,6 +146,27 @@ async function placeResults(inputs: readonly string[], flags: ExplainFlags): Pro
   return resultNames(inputs.length > 0 ? inputs : ['attribution'], format).map(name => join(out, name))
 }
 
+/** What is drawn how: said before anything is computed. @throws AscribeError OPTION_RANGE */
+function checkKinds(
+  isGeneration: boolean,
+  isTokens: boolean,
+  places: readonly (string | undefined)[],
+  { smoothing }: ExplainFlags,
+): void {
+  if (smoothing !== undefined && isTokens)
+    throw new AscribeError('OPTION_RANGE', '--smoothing is for pictures: tokens are not smoothed')
+  if (!isTokens) return
+  const kinds = isGeneration ? ['html', 'json', 'npy'] : formats.filter(each => each !== 'png')
+  const other = places.find(
+    place => place !== undefined && !kinds.includes(extname(place).slice(1).toLowerCase()),
+  )
+  if (other !== undefined)
+    throw new AscribeError(
+      'OPTION_RANGE',
+      `${isGeneration ? 'Maps of generated tokens' : 'Maps of texts'} are ${kinds.map(each => `.${each}`).join(', ')}, received ${other}`,
+    )
+}
+
 async function readBaseline(text: string | undefined): Promise<number | Tensor | undefined> {
   if (text === undefined) return undefined
   const value = text.trim() === '' ? Number.NaN : Number(text)
@@ -204,6 +225,7 @@ async function explain(
   const make = (explained: Model) =>
     createMethod(explained, flags.method, flags.base, flags as unknown as Record<string, unknown>)
   const isGeneration = explainsGeneration(model, !hasNamed && files.every(isText), flags)
+  checkKinds(isGeneration, texts.length > 0 || (files.length > 0 && files.every(isText)), places, flags)
   const method = isGeneration ? undefined : await make(model)
   const results: unknown[] = []
   const color = process.stdout.isTTY === true && process.stdout.hasColors(2 ** 24)

@@ -28,25 +28,24 @@ const names = [
   'aggregation',
 ] as const
 
-/** Whether the model goes on from a text, so that it is its next tokens that are explained. */
-const continues = ({ checkpoint }: Model): boolean =>
-  checkpoint?.decoder !== undefined && checkpoint.decoder.encode === undefined
+/** Whether the model writes texts, so that it is its next tokens that are explained. */
+const writes = ({ checkpoint }: Model): boolean => checkpoint?.decoder !== undefined
 
 /**
- * Whether a call explains generated tokens: of a causal model, unless it asks for a target of its own.
+ * Whether a call explains generated tokens: of a model that writes texts, unless it asks for a target of its own.
  *
  * @throws AscribeError OPTION_RANGE for flags of generated tokens elsewhere.
  */
 export function explainsGeneration(model: Model, isText: boolean, flags: GenerationFlags & Others): boolean {
   const other = (['target', 'layer', 'output', 'score'] as const).find(name => flags[name] !== undefined)
-  const isIt = continues(model) && isText && other === undefined
+  const isIt = writes(model) && isText && other === undefined
   const given = names.find(name => flags[name] !== undefined)
   if (isIt || given === undefined) return isIt
   const flag = `--${given.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
   throw new AscribeError(
     'OPTION_RANGE',
     other === undefined
-      ? `${flag} is for texts that a causal language model goes on from`
+      ? `${flag} is for texts that a language model answers`
       : `${flag} explains generated tokens, which --${other} does not`,
   )
 }

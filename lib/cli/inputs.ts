@@ -47,7 +47,7 @@ export async function listInputs(paths: readonly string[]): Promise<string[]> {
     }
     const names = (await readdir(path)).filter(name => {
       const extension = extname(name).toLowerCase()
-      return pictureNames.has(extension) || extension === '.npy'
+      return pictureNames.has(extension) || extension === '.npy' || extension === '.txt'
     })
     if (names.length === 0)
       throw new AscribeError('FILE_NOT_FOUND', `${path} holds no pictures and no .npy or .txt files`)

@@ -34,8 +34,19 @@ export async function placeTokens(
     const start = ends[at - 1] ?? 0
     return start === end ? null : trimmedSpan(text, start, end)
   })
+  // A token that is a part of a character only lies where the character does, as the tokenizer itself has it.
+  let next: Span | null = null
+  for (let at = ids.length - 1; at >= 0; at--) {
+    const start = ends[at - 1] ?? 0
+    if (spans[at] !== null) next = { start, end: start + firstCharacter(text, start) }
+    else if (next !== null && (await tokenizer.decode([ids[at]!], { specials: false, signal })) !== '')
+      spans[at] = next
+    else next = null
+  }
   return { text, spans }
 }
+
+const firstCharacter = (text: string, at: number): number => (text.codePointAt(at)! > 0xffff ? 2 : 1)
 
 export interface PlaceOptions {
   before?: readonly number[]

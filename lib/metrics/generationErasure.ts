@@ -1,5 +1,6 @@
 import { AscribeError } from '../errors.js'
 import { RandomStream } from '../games/randomStream.js'
+import { causalDecoder } from '../methods/generation/causalDecoder.js'
 import type { GenerationAttribution } from '../methods/generation/generationAttribution.js'
 import { logitsBehind, logProbabilities } from '../methods/generation/predictionScores.js'
 import type { Model } from '../model/model.js'
@@ -45,6 +46,7 @@ export async function generationErasure(
   if (!Array.isArray(ratios) || ratios.length === 0) throw typeError('ratios', 'a list of shares', ratios)
   for (const ratio of ratios as readonly number[]) expectNumber('ratio', ratio, Number.MIN_VALUE, 1)
   const seed = expectInteger('seed', options.seed ?? 0, 0)
+  causalDecoder(model)
   const ids = map.tokenIds
   const stays = map.addedTokens
   const sums = ratios.map(() => [0, 0, 0, 0])
@@ -56,7 +58,7 @@ export async function generationErasure(
       const own = ids.slice(0, position).filter((_, at) => stays.has(at) || kept(at))
       // Without any token nothing is predicted: all of the probability is lost.
       if (own.length === 0) return 0
-      const [logits] = await logitsBehind(model, own, [own.length - 1], signal)
+      const [logits] = await logitsBehind(model, { ids: own }, [own.length - 1], signal)
       return Math.exp(logProbabilities(logits!)[ids[position]!]!)
     }
     const whole = await probability(() => true)

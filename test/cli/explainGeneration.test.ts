@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { explainGeneration, loadModel } from '#lib/index.js'
@@ -54,6 +54,25 @@ test.serial('explain on a causal model shows the map of what it writes, or of an
   t.regex(await readFile(page, 'utf8'), /where generated tokens came from/)
 })
 
+test.serial(
+  'a model that reads one text and writes another is explained; folders hold texts too',
+  async t => {
+    const folder = await checkpointCopy(t, 't5', { 'tokenizer.json': letterTokenizer() })
+    const base = ['explain', folder, '--method', 'InputXGradient']
+    const told = await runCli([...base, '--text', 'ab c', '--answer', 'de', '--json'])
+    t.is(told.code, 0, told.err)
+    t.deepEqual(
+      JSON.parse(told.out).steps.map(({ token }: { token: string }) => token),
+      ['d', 'e'],
+    )
+    const [texts, out] = [await temporaryFolder(t), await temporaryFolder(t)]
+    await writeFile(join(texts, 'one.txt'), 'ab c')
+    const files = await runCli([...base, texts, '--maximum-tokens', '2', '--out', out])
+    t.is(files.code, 0, files.err)
+    t.regex(await readFile(join(out, 'one.html'), 'utf8'), /where generated tokens came from/)
+  },
+)
+
 test.serial('flags of generated tokens belong to causal models and texts', async t => {
   const failed = async (args: string[], exit: number, what: RegExp) => {
     const { code, err } = await runCli(['explain', ...args])
@@ -64,5 +83,9 @@ test.serial('flags of generated tokens belong to causal models and texts', async
   await failed([checkpointFolder('vit'), '--text', 'a', '--answer', 'b'], 2, /--answer is for texts/)
   await failed([folder, '--text', 'a', '--maximum-tokens', '2', '--target', 'token:-1:3'], 2, /--target/)
   await failed([folder, '--text', 'a', '--function', 'beauty'], 2, /beauty/)
+  await failed([folder, '--text', 'a', '--smoothing', '2'], 2, /--smoothing is for pictures/)
+  await failed([folder, '--text', 'a', '--out', 'a.png'], 2, /generated tokens are \.html, \.json, \.npy/)
+  const out = await temporaryFolder(t)
+  await failed([folder, '--text', 'a', '--out', `${out}/`, '--format', 'svg'], 2, /received .*text-1\.svg/)
   await failed([folder, '--text', 'a', '--function', 'pcxmi', '--answer', 'b'], 2, /contrast/)
 })

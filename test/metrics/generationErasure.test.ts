@@ -11,7 +11,7 @@ test('probabilities without the strongest tokens, and with these alone, against 
   const map = await explainGeneration(model, prompt, { answer, method: 'InputXGradient' })
   const points = await generationErasure(model, map, { ratios: [0.25, 1] })
   const probability = async (ids: number[], token: number) => {
-    const [logits] = await logitsBehind(model, ids, [ids.length - 1])
+    const [logits] = await logitsBehind(model, { ids }, [ids.length - 1])
     return Math.exp(logProbabilities(logits!)[token]!)
   }
   let [out, kept] = [0, 0]

@@ -1,7 +1,8 @@
 import type { GraphDescription } from '#typings/addon.js'
+import type { Value } from '../../graph/builder.js'
 import { onlyNeeded } from '../../graph/onlyNeeded.js'
 import { type PredictionName, predictionObjective, predictionReads } from '../../graph/predictionTarget.js'
-import type { CausalDecoder } from './family.js'
+import { type CausalDecoder, type Source, sourceOf } from './family.js'
 import { Network, pickRow } from './network.js'
 import { WholeSequence } from './sequence.js'
 import type { CheckpointWeights } from './weights.js'
@@ -12,6 +13,23 @@ export interface PredictionSettings {
   readonly hasReference: boolean
   readonly topK: number | undefined
   readonly topP: number | undefined
+}
+
+/**
+ * What is read before a prediction: `input_ids` [batch, tokens]; of a model with an encoder that reads `input_ids` and
+ * `attention_mask` [batch, S], it is `decoder_input_ids` [batch, tokens], which begin with its start token.
+ */
+function readText(
+  net: Network,
+  decoder: CausalDecoder,
+  batch: string,
+  tokens: string,
+): { ids: Value; source?: Source } {
+  const input = (name: string, length: string) => net.graph.input(name, 'i64', [batch, length])
+  if (decoder.encode === undefined) return { ids: input('input_ids', tokens) }
+  const [read, kept] = [input('input_ids', 'S'), input('attention_mask', 'S')]
+  const source = sourceOf(decoder.encode(net, read, kept), kept)
+  return { ids: input('decoder_input_ids', tokens), source }
 }
 
 /**
@@ -26,10 +44,10 @@ export function predictionGraph(
 ): GraphDescription {
   const net = new Network(weights)
   const { graph } = net
-  const ids = graph.input('input_ids', 'i64', ['batch', 'tokens'])
+  const { ids, source } = readText(net, decoder, 'batch', 'tokens')
   const row = graph.input('row', 'i64', ['batch'])
   const reads = predictionReads(of)
-  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
   const logits = decoder.logits(net, pickRow(net, hidden, row))
   // A function that reads no token takes any.
   const unread = net.unsqueeze(row, 1)
@@ -51,9 +69,9 @@ export function predictionGraph(
 /** Logits behind given rows: `input_ids` [B, T] and `rows` [R] of the states [B · T, features] -> [R, vocabulary]. */
 export function rowLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
   const net = new Network(weights)
-  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const { ids, source } = readText(net, decoder, 'B', 'T')
   const rows = net.graph.input('rows', 'i64', ['R'])
-  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
   const width = net.dimension(hidden, -1)
   const flat = net.apply('reshape', [hidden, net.apply('concat', [net.integers(-1), width], { axis: 0 })])
   const logits = decoder.logits(net, net.apply('gather', [flat, rows], { axis: 0 }))
@@ -66,10 +84,10 @@ export function rowLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeight
  */
 export function tokenGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
   const net = new Network(weights)
-  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const { ids, source } = readText(net, decoder, 'B', 'T')
   const row = net.graph.input('row', 'i64', [])
   const token = net.graph.input('token', 'i64', [])
-  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
   const logits = decoder.logits(net, net.apply('gather', [hidden, row], { axis: 1 }))
   const of = (rows: typeof logits) => net.apply('gather', [rows, token], { axis: 1 })
   const own = net.unsqueeze(of(logits), 1)

@@ -10,10 +10,8 @@ export function causalDecoder(model: Model): { decoder: CausalDecoder; weights: 
   if (decoder.encode !== undefined)
     throw new AscribeError(
       'MODEL_CAPABILITY',
-      `Model ${model.name} reads one text and writes another; its generated tokens are not explained yet`,
-      {
-        hint: 'Explain its output: attribute({ input_ids, attention_mask, decoder_input_ids }, { target }).',
-      },
+      `Model ${model.name} reads one text and writes another, and this is for models that go on from what they read`,
+      { hint: 'explainGeneration, with methods on gradients or ReAGent, explains its generated tokens.' },
     )
   return { decoder, weights: checkpoint.weights }
 }

@@ -1,9 +1,9 @@
 import { placeTokens } from '../../context/tokenOffsets.js'
 import { AscribeError } from '../../errors.js'
 import { type ChatMessage, chatPrompt } from '../../language/chatPrompt.js'
+import { generating } from '../../language/decoding.js'
 import { type Prompt, promptTokens } from '../../language/generator.js'
 import type { Model } from '../../model/model.js'
-import { causalDecoder } from './causalDecoder.js'
 
 type Place = readonly [start: number, end: number] | null
 
@@ -12,6 +12,8 @@ export interface ExplainedSequence {
   readonly ids: readonly number[]
   /** Tokens of the prompt; those behind them are the answer. */
   readonly promptTokens: number
+  /** Tokens that an encoder reads, in front of the one that its decoder begins with; 0 where the model goes on from what it reads. */
+  readonly sourceTokens: number
   /** Of each token a text for people: its id where there is no tokenizer. */
   readonly tokens: readonly string[]
   /** Prompt and answer; absent without a tokenizer. */
@@ -84,6 +86,17 @@ async function placedIds(
   return { ids, text, offsets, tokens }
 }
 
+/** A text that an encoder reads, on a line of its own, and the token that its decoder begins with, which is none of the text's. */
+async function begun(
+  model: Model,
+  { ids, text, offsets, tokens }: Part,
+  start: number,
+  signal?: AbortSignal,
+): Promise<Part> {
+  const name = await model.tokenizer!.decode([start], { specials: true, signal })
+  return { ids: [...ids, start], text: `${text}\n`, offsets: [...offsets, null], tokens: [...tokens, name] }
+}
+
 /**
  * A prompt and an answer as one sequence, the answer's tokens behind the prompt's, with the places of tokens in the text of both.
  *
@@ -96,8 +109,11 @@ export async function explainedSequence(
   answer: string | readonly number[] | undefined,
   signal?: AbortSignal,
 ): Promise<ExplainedSequence> {
-  const { decoder } = causalDecoder(model)
-  const given = await promptTokens(model, prompt, signal)
+  const { decoder } = generating(model)
+  const isSource = decoder.encode !== undefined
+  const read = await promptTokens(model, prompt, signal)
+  const given = isSource ? [...read, decoder.startToken!] : read
+  const sourceTokens = isSource ? read.length : 0
   if (typeof answer === 'string' && model.tokenizer === undefined)
     throw new AscribeError(
       'TOKENIZER_REQUIRED',
@@ -112,7 +128,7 @@ export async function explainedSequence(
     answer === undefined
       ? nothing
       : typeof answer === 'string'
-        ? await encodedAnswer(model, written, isText, answer, signal)
+        ? await encodedAnswer(model, isSource ? undefined : written, isText, answer, signal)
         : await promptTokens(model, answer, signal)
   const answerIds = 'ids' in own ? own.ids : own
   if (answer !== undefined && answerIds.length === 0)
@@ -123,13 +139,16 @@ export async function explainedSequence(
       'INPUT_SHAPE',
       `The prompt and the answer have ${ids.length} tokens, and model ${model.name} reads ${decoder.contextLength}`,
     )
-  if (model.tokenizer === undefined) return { ids, promptTokens: given.length, tokens: ids.map(String) }
-  const first = written ?? (await placedIds(model, given, [], signal))
-  const second = 'ids' in own ? own : await placedIds(model, answerIds, given, signal)
+  if (model.tokenizer === undefined)
+    return { ids, promptTokens: given.length, sourceTokens, tokens: ids.map(String) }
+  const prompted = written ?? (await placedIds(model, read, [], signal))
+  const first = isSource ? await begun(model, prompted, decoder.startToken!, signal) : prompted
+  const second = 'ids' in own ? own : await placedIds(model, answerIds, isSource ? [] : given, signal)
   const shift = first.text.length
   return {
     ids,
     promptTokens: given.length,
+    sourceTokens,
     tokens: [...first.tokens, ...second.tokens],
     text: first.text + second.text,
     offsets: [

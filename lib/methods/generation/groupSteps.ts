@@ -8,6 +8,8 @@ import { arrayConstructors, createTensor } from '../../data/tensor.js'
 export interface GenerationDetails {
   /** Tokens of the prompt. */
   readonly promptTokens: number
+  /** Of these, those that an encoder reads; absent where the model goes on from what it reads. */
+  readonly sourceTokens?: number
   /** Ids of all tokens; absent where tokens were put together. */
   readonly ids?: readonly number[]
   /** Places of the steps among all tokens, and how many tokens each is. */

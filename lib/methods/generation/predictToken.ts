@@ -1,9 +1,9 @@
 import { createTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { tokenGraph } from '../../frontends/checkpoints/predictionGraph.js'
-import { padded, roundedLength } from '../../language/decoding.js'
+import { generating } from '../../language/decoding.js'
 import type { Model } from '../../model/model.js'
-import { causalDecoder } from './causalDecoder.js'
+import { readRows } from './predictionScores.js'
 import type { Predict, TokenPrediction } from './reAGentChain.js'
 
 const integer = (value: number) => createTensor('i64', [], BigInt64Array.of(BigInt(value)))
@@ -11,25 +11,31 @@ const integer = (value: number) => createTensor('i64', [], BigInt64Array.of(BigI
 /**
  * Asks a model for one token behind sequences of one length, so many at once. Sequences go through in few sizes of batches,
  * filled up where they are fewer.
+ *
+ * @param sourceTokens Tokens that an encoder reads; those behind them are the decoder's.
  */
-export function predictToken(model: Model, token: number, batch: number, signal?: AbortSignal): Predict {
-  const { decoder, weights } = causalDecoder(model)
+export function predictToken(
+  model: Model,
+  token: number,
+  batch: number,
+  signal?: AbortSignal,
+  sourceTokens = 0,
+): Predict {
+  const { decoder, checkpoint } = generating(model)
   return async rows => {
     const found: TokenPrediction[] = []
     for (let from = 0; from < rows.length; from += batch) {
       const part = rows.slice(from, from + batch)
       const length = part[0]!.length
       const size = Math.min(batch, 2 ** Math.ceil(Math.log2(part.length)))
-      // Filled up behind the end, where causal attention does not look.
-      const width = Math.min(roundedLength(length), decoder.contextLength)
       const filled = Array.from({ length: size }, (_, at) => part[Math.min(at, part.length - 1)]!)
-      const sizes = { B: size, T: width }
+      const { inputs, sizes } = readRows(decoder, filled, sourceTokens)
       const [probabilities, ranks] = await model.runPlan(
         `token ${JSON.stringify(sizes)}`,
-        () => tokenGraph(decoder, weights),
+        () => tokenGraph(decoder, checkpoint.weights),
         {
-          input_ids: padded(filled, 0, true, width),
-          row: integer(length - 1),
+          ...inputs,
+          row: integer(length - 1 - sourceTokens),
           token: integer(token),
         },
         { sizes },

@@ -1,9 +1,9 @@
-import { createTensor } from '../../data/tensor.js'
+import { createTensor, type Tensor } from '../../data/tensor.js'
+import type { CausalDecoder } from '../../frontends/checkpoints/family.js'
 import { rowLogitsGraph } from '../../frontends/checkpoints/predictionGraph.js'
 import type { PredictionName } from '../../graph/predictionTarget.js'
-import { roundedLength } from '../../language/decoding.js'
+import { generating, padded, paddedSources, roundedLength } from '../../language/decoding.js'
 import type { Model } from '../../model/model.js'
-import { causalDecoder } from './causalDecoder.js'
 
 /** A number that can be told of every step beside its scores: a function of the distribution, or how many tokens topP keeps. */
 export type StepScoreName = PredictionName | 'topPSize'
@@ -11,31 +11,52 @@ export type StepScoreName = PredictionName | 'topPSize'
 const integers = (shape: number[], values: readonly number[]) =>
   createTensor('i64', shape, BigInt64Array.from(values, BigInt))
 
+/** Tokens that are read: all by a decoder, or the first `sourceTokens` by an encoder in front of it. */
+export interface ReadTokens {
+  readonly ids: readonly number[]
+  readonly sourceTokens?: number
+}
+
 /** Logits of what follows behind each of these places of a sequence, in one pass. */
 export async function logitsBehind(
   model: Model,
-  ids: readonly number[],
+  { ids, sourceTokens = 0 }: ReadTokens,
   places: readonly number[],
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
-  const { decoder, weights } = causalDecoder(model)
-  const length = Math.min(roundedLength(ids.length), decoder.contextLength)
-  // Filled up behind the end, where causal attention does not look.
-  const filled = [...ids, ...new Array<number>(length - ids.length).fill(0)]
+  const { decoder, checkpoint } = generating(model)
   const count = 2 ** Math.ceil(Math.log2(Math.max(8, places.length)))
-  const rows = [...places, ...new Array<number>(count - places.length).fill(0)]
-  const sizes = { B: 1, T: length, R: count }
+  const own = places.map(place => place - sourceTokens)
+  const rows = [...own, ...new Array<number>(count - places.length).fill(0)]
+  const { inputs, sizes } = readRows(decoder, [ids], sourceTokens)
   const [logits] = await model.runPlan(
-    `row logits ${JSON.stringify(sizes)}`,
-    () => rowLogitsGraph(decoder, weights),
-    { input_ids: integers([1, length], filled), rows: integers([count], rows) },
-    { sizes },
+    `row logits ${JSON.stringify({ ...sizes, R: count })}`,
+    () => rowLogitsGraph(decoder, checkpoint.weights),
+    { ...inputs, rows: integers([count], rows) },
+    { sizes: { ...sizes, R: count } },
     signal,
   )
   const { vocabulary } = decoder
   return places.map((_, at) =>
     (logits!.data as Float32Array).subarray(at * vocabulary, (at + 1) * vocabulary),
   )
+}
+
+/** Rows of one length as a model reads them, filled up behind their ends, where causal attention and masks do not look. */
+export function readRows(
+  decoder: CausalDecoder,
+  rows: readonly (readonly number[])[],
+  sourceTokens: number,
+): { inputs: Record<string, Tensor>; sizes: Record<string, number> } {
+  const written = rows.map(row => row.slice(sourceTokens))
+  const T = Math.min(roundedLength(written[0]!.length), decoder.contextLength)
+  const ids = padded(written, 0, true, T)
+  if (sourceTokens === 0) return { inputs: { input_ids: ids }, sizes: { B: rows.length, T } }
+  const source = paddedSources(rows.map(row => row.slice(0, sourceTokens)))
+  return {
+    inputs: { input_ids: source.ids, attention_mask: source.kept, decoder_input_ids: ids },
+    sizes: { B: rows.length, T, S: source.ids.shape[1]! },
+  }
 }
 
 /** Logarithms of probabilities, in double precision. */

@@ -1,11 +1,11 @@
 import type { AttributionWarning } from '../../attribution/types.js'
 import { AscribeError } from '../../errors.js'
+import { generating } from '../../language/decoding.js'
 import { Model } from '../../model/model.js'
 import { expectObject, typeError } from '../../validate.js'
 import type { AttributeOptions } from '../inputs/gradientMethod.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
-import { causalDecoder } from './causalDecoder.js'
 import type { ExplainedSequence } from './explainedSequence.js'
 import { maskedReplacements } from './maskedReplacements.js'
 import { predictToken } from './predictToken.js'
@@ -139,7 +139,7 @@ export class ReAGent extends StepMethod {
     if (replacement === 'maskedLM' && maskedModel === undefined) throw needs('maskedModel')
     if (maskedModel !== undefined && !(maskedModel instanceof Model))
       throw typeError('maskedModel', 'a Model', maskedModel)
-    const { vocabulary } = causalDecoder(model).decoder
+    const { vocabulary } = generating(model).decoder
     if (frequencies !== undefined) unigramReplacements(frequencies, vocabulary)
     if (classes !== undefined) classReplacements(classes, vocabulary)
   }
@@ -170,7 +170,7 @@ export class ReAGent extends StepMethod {
       { length: count },
       (_, chain) => new ReAGentChain(ids, places, replacements, this.options, chain),
     )
-    const predict = predictToken(this.model, sequence.ids[position]!, batch, signal)
+    const predict = predictToken(this.model, sequence.ids[position]!, batch, signal, sequence.sourceTokens)
     const { probability } = (await predict([ids]))[0]!
     const asked = await runChains(
       chains,
@@ -248,7 +248,7 @@ export class ReAGent extends StepMethod {
     signal?: AbortSignal,
   ): Promise<Replacements> {
     const { classes, frequencies, maskedModel } = this.#sources
-    const { vocabulary } = causalDecoder(this.model).decoder
+    const { vocabulary } = generating(this.model).decoder
     const known = await this.#vocabulary(signal)
     const special = new Set(known?.special)
     switch (this.options.replacement) {

@@ -3,12 +3,12 @@ import type { AttributionWarning, Json } from '../../attribution/types.js'
 import { createTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { Target } from '../../graph/target.js'
+import { generating } from '../../language/decoding.js'
 import type { Model } from '../../model/model.js'
 import type { AttributionMethod } from '../attributionMethod.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
-import { causalDecoder } from './causalDecoder.js'
 import { type ExplainedSequence, explainedSequence } from './explainedSequence.js'
 import { logitsBehind } from './predictionScores.js'
 
@@ -26,13 +26,13 @@ export interface StepExplanation {
 }
 
 /**
- * The shared course of methods that explain one predicted token of a causal language model by running it: a method gives the
+ * The shared course of methods that explain one predicted token of a language model by running it: a method gives the
  * scores of the tokens before it. `attribute` explains what follows a text; `explainGeneration` whole answers.
  */
 export abstract class StepMethod implements AttributionMethod {
   /** @throws AscribeError MODEL_CAPABILITY */
   constructor(readonly model: Model) {
-    causalDecoder(model)
+    generating(model)
   }
 
   abstract identity(): MethodIdentity
@@ -128,9 +128,9 @@ export abstract class StepMethod implements AttributionMethod {
     if (Array.isArray(target))
       throw new AscribeError('TARGET_INVALID', `${this.identity().name} explains one token at a time`)
     const { description } = Target.from(target as Target | number | string | undefined)
-    const { vocabulary } = causalDecoder(this.model).decoder
+    const { vocabulary } = generating(this.model).decoder
     if (description.kind === 'top') {
-      const [logits] = await logitsBehind(this.model, sequence.ids, [sequence.promptTokens - 1], signal)
+      const [logits] = await logitsBehind(this.model, sequence, [sequence.promptTokens - 1], signal)
       return logits!.reduce((best, value, at) => (value > logits![best]! ? at : best), 0)
     }
     const token =

@@ -309,7 +309,7 @@ test('what cannot be explained is said', async t => {
   await fails({ answer: 'a', methd: 'Saliency' }, 'OPTION_UNKNOWN')
   await fails({ answer: 'a', method: 'GradCam' }, 'LAYER_NOT_FOUND')
   await fails({ answer: 'a', method: 'Occlusion' }, 'MODEL_CAPABILITY')
-  const encoder = await loadModel(checkpointFolder('t5'))
+  const encoder = await loadModel(checkpointFolder('bert-base'))
   await t.throwsAsync(explainGeneration(encoder, prompt, { answer }), { code: 'MODEL_CAPABILITY' })
   const bare = await loadModel(checkpointFolder('llama'))
   await t.throwsAsync(explainGeneration(bare, prompt, { answer: 'a' }), { code: 'TOKENIZER_REQUIRED' })

@@ -105,7 +105,7 @@ test('answers token by token; places have draws of their own', async t => {
 
 test('what a reader must know is told', async t => {
   const model = await reader(t)
-  const [logits] = await logitsBehind(model, [1, ...[...text].map((_, at) => 3 + at)], [10])
+  const [logits] = await logitsBehind(model, { ids: [1, ...[...text].map((_, at) => 3 + at)] }, [10])
   const least = logits!.indexOf(Math.min(...logits!))
   const warned = async (given: string, options: ReAGentOptions) =>
     (await new ReAGent(model, options).attribute(given, { target: least })).warnings.map(({ code }) => code)
@@ -113,6 +113,20 @@ test('what a reader must know is told', async t => {
   t.deepEqual(await warned(text, { maxSteps: 2, topK: 1, keep: 1 }), ['NOT_CONVERGED'])
   const classes = Uint8Array.from({ length: 40 }, (_, id) => (id === 3 ? 1 : 0))
   t.deepEqual(await warned(text, { maxSteps: 3, topK: 40, classes }), ['REPLACEMENT_SAME'])
+})
+
+test('ids are replaced alike whether a text or its ids are given', async t => {
+  const model = await reader(t)
+  const options = { maxSteps: 10, topK: 40, seed: 2 }
+  const [given, ids] = await Promise.all([
+    new ReAGent(model, options).attribute(text, { target: 5 }),
+    explainGeneration(model, [1, ...[...text].map((_, at) => 3 + at)], {
+      answer: [5],
+      method: 'ReAGent',
+      methodOptions: options,
+    }),
+  ])
+  t.deepEqual([...ids.scores(0)].slice(0, text.length + 1), [...given.scores().data])
 })
 
 test('specials are replaced where that is asked for', async t => {

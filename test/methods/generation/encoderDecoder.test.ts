@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  explainGeneration,
+  GenerationAttribution,
+  Generator,
+  generationErasure,
+  InputXGradient,
+  IntegratedGradients,
+  loadModel,
+  ReAGent,
+  softFaithfulness,
+} from '#lib/index.js'
+import { checkpointCopy } from '../../oracles/checkpointCopy.js'
+import { idsOf, letterTokenizer } from '../../oracles/letterTokenizer.js'
+import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
+import { repositoryRoot } from '../../oracles/repository.js'
+import { temporaryFolder } from '../../oracles/temporaryFolder.js'
+
+interface Step {
+  logit: number
+  probability: number
+  inputXGradient: number[]
+}
+const oracle = JSON.parse(
+  readFileSync(join(repositoryRoot, 'test/oracles/encoder_decoder.json'), 'utf8'),
+) as { source: number[]; answer: number[]; steps: Record<string, Step[]> }
+const { source, answer } = oracle
+
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [difference, size] = [0, 0]
+  for (let at = 0; at < b.length; at++) {
+    difference += (a[at]! - b[at]!) ** 2
+    size += b[at]! ** 2
+  }
+  return Math.sqrt(difference / size)
+}
+
+for (const name of ['t5', 't5-gated'])
+  test(`${name}: maps of written tokens over what was read and written are PyTorch's`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    const map = await explainGeneration(model, source, {
+      answer,
+      method: 'InputXGradient',
+      stepScores: ['probability'],
+    })
+    t.is(map.promptTokens, source.length + 1)
+    t.deepEqual([...map.tokenIds], [...source, 0, ...answer])
+    for (const [at, { logit, probability, inputXGradient }] of oracle.steps[name]!.entries()) {
+      const scores = map.scores(at)
+      t.true(distance(scores.slice(0, inputXGradient.length), inputXGradient) < 1e-5, `step ${at}`)
+      t.true(
+        scores.slice(inputXGradient.length).every(score => score === 0),
+        'nothing behind is read',
+      )
+      t.true(Math.abs(map.steps[at]!.value! - logit) < 1e-5)
+      t.true(Math.abs(map.stepScores.probability![at]! - probability) < 1e-6)
+      t.is(map.steps[at]!.position, source.length + 1 + at)
+    }
+  })
+
+test('integrated gradients add up; other answers, other sources and parts of an answer are explained too', async t => {
+  const model = await loadModel(checkpointFolder('t5-gated'))
+  const map = await explainGeneration(model, source, {
+    answer,
+    method: each => new IntegratedGradients(each, { steps: 512 }),
+    // Norms of what is nearly nothing turn too sharply for few steps.
+    baseline: 0.5,
+    function: 'contrastProbabilityDifference',
+    contrast: { answer: [11, 22, 33], prompt: [3, 9, 9, 21, 6, 2] },
+    steps: [1, 3],
+  })
+  t.is(map.steps.length, 2)
+  for (const { difference, delta } of map.attribution.checks.completeness!)
+    t.true(Math.abs(delta) < 1e-3 * Math.max(1e-3, Math.abs(difference)))
+  // The same in other batches of steps.
+  const one = await explainGeneration(model, source, { answer, method: 'InputXGradient', chunk: 1 })
+  const many = await explainGeneration(model, source, { answer, method: 'InputXGradient' })
+  t.true(
+    distance(one.attribution.scores().data as Float32Array, many.attribution.scores().data as Float32Array) <
+      1e-5,
+  )
+})
+
+test('ReAGent replaces tokens of both sides, but not the one that the decoder begins with', async t => {
+  const folder = await checkpointCopy(t, 't5', { 'tokenizer.json': letterTokenizer() })
+  const model = await loadModel(folder)
+  t.teardown(() => model.tokenizer?.dispose())
+  const options = { keep: 2, maxSteps: 40, topK: 1, chains: 2, seed: 3 }
+  const map = await explainGeneration(model, 'abcdef', {
+    answer: 'gh',
+    method: 'ReAGent',
+    methodOptions: options,
+  })
+  const start = idsOf('abcdef').length
+  const [first, second] = [map.scores(0), map.scores(1)]
+  t.is(map.addedTokens.has(map.promptTokens - 1), true)
+  for (const scores of [first, second]) {
+    t.true(Math.abs(scores.reduce((sum, each) => sum + each, 0) - 1) < 1e-5)
+    t.is(scores[map.promptTokens - 1], 0)
+  }
+  t.true(second[map.promptTokens]! > 0, 'what was written before counts')
+  t.true(start > 0 && first.slice(1, 4).every(score => score > 0))
+  const plain = await explainGeneration(model, 'abcdef', {
+    answer: 'gh',
+    method: each => new ReAGent(each, { ...options, speculative: false }),
+  })
+  for (const [step, scores] of [first, second].entries())
+    t.true(distance(plain.scores(step), scores) < 1e-5, 'the same steps one after the other')
+})
+
+test('what is written is explained where no answer is given; texts of both sides are kept apart, saved and loaded', async t => {
+  const folder = await checkpointCopy(t, 't5', { 'tokenizer.json': letterTokenizer() })
+  const model = await loadModel(folder)
+  t.teardown(() => model.tokenizer?.dispose())
+  const written = await new Generator(model).generate('abcd', { temperature: 0, maximumTokens: 3 })
+  const map = await explainGeneration(model, 'abcd', { maximumTokens: 3, method: 'InputXGradient' })
+  t.deepEqual([...map.tokenIds.slice(map.promptTokens)], [...written.ids])
+  const given = await explainGeneration(model, 'ab cd', { answer: 'ef g', method: 'InputXGradient' })
+  const words = given.group('whitespace')
+  t.true(words.tokens.includes('cd') && words.tokens.includes('ef'), words.tokens.join('|'))
+  const path = join(await temporaryFolder(t), 'map.json')
+  await given.save(path)
+  const loaded = await GenerationAttribution.load(path)
+  t.deepEqual([...loaded.scores(1)], [...given.scores(1)])
+  t.regex(await given.toHtml(), /Rows were read, columns were written/)
+})
+
+test('what does not explain such models says so', async t => {
+  const model = await loadModel(checkpointFolder('t5'))
+  const map = await explainGeneration(model, source, { answer, method: each => new InputXGradient(each) })
+  const refused = { code: 'MODEL_CAPABILITY' }
+  for (const method of ['AttentionRollout', 'ValueZeroing'])
+    await t.throwsAsync(explainGeneration(model, source, { answer, method }), refused)
+  await t.throwsAsync(explainGeneration(model, source, { answer, function: 'mcDropoutProbability' }), refused)
+  await t.throwsAsync(softFaithfulness(model, map), refused)
+  await t.throwsAsync(generationErasure(model, map), refused)
+  const encoder = await loadModel(checkpointFolder('bert-base'))
+  await t.throwsAsync(explainGeneration(encoder, source, { answer }), refused)
+})
