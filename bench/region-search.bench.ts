@@ -3,13 +3,18 @@
  * and the share of the engine's plain forward throughput that a search reaches.
  *
  * $ASCRIBE_PYTHON is a Python with torch and numpy; without it our side runs alone. $ASCRIBE_BENCH_STEPS: regions chosen
- * before both stop (default: all for one image through SqueezeNet, else 2); $ASCRIBE_BENCH_ROUNDS: searches of each side,
- * in turn (default 3 for that case, else 1). $ASCRIBE_BENCH_LAYOUT: `first` or `last`, where channels lie for PyTorch's
- * convolutions (default: what is faster; few programs change it). $ASCRIBE_BENCH_CELLS: cells of each side (default 7: 49 regions). On a busy
- * machine compare processor time: threads that wait for each other lose more wall time the more others run.
+ * before both stop (default: all for one image through SqueezeNet, 2 for 16, else 1: a step asks for fewer sets the later it
+ * is, so the first ones are most of a search); $ASCRIBE_BENCH_ROUNDS: searches of each side, in turn (default 1).
+ * $ASCRIBE_BENCH_LAYOUT: `first` or `last`, where channels lie for PyTorch's convolutions (default: what is faster; few
+ * programs change it). $ASCRIBE_BENCH_CELLS: cells of each side (default 7: 49 regions). On a busy machine compare
+ * processor time: threads that wait for each other lose more wall time the more others run.
+ *
+ * $ASCRIBE_BENCH_FOLDER keeps models and PyTorch's best batch size and layout; where $ASCRIBE_BENCH_PREPARE is set they are
+ * made and nothing else is measured, so that a later run is over in two minutes.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -30,6 +35,8 @@ import { visionTransformer } from './models/visionTransformer.js'
 
 const python = process.env.ASCRIBE_PYTHON
 const pending = 8
+const kept = process.env.ASCRIBE_BENCH_FOLDER
+const isPreparing = process.env.ASCRIBE_BENCH_PREPARE !== undefined
 const layout = process.env.ASCRIBE_BENCH_LAYOUT
 
 interface Case {
@@ -46,18 +53,27 @@ interface Case {
 /** Of each side of the grid: 49 regions. */
 const cells = Number(process.env.ASCRIBE_BENCH_CELLS ?? 7)
 
+/** A model of random numbers takes longer to make than to run. */
+async function built(name: string, make: () => Uint8Array): Promise<Model> {
+  if (kept === undefined) return loadModel(make(), { name })
+  await mkdir(kept, { recursive: true })
+  const file = join(kept, `${name}.onnx`)
+  if (!existsSync(file)) await writeFile(file, make())
+  return loadModel(file, { name })
+}
+
 const nets = {
   squeezenet: {
     peer: 'squeezenet',
     side: 224,
     cells,
-    load: () => loadModel(squeezenet(), { name: 'squeezenet' }),
+    load: () => built('squeezenet', squeezenet),
   },
   'vision-transformer': {
     peer: 'vision-transformer',
     side: 224,
     cells,
-    load: () => loadModel(visionTransformer(), { name: 'vision-transformer' }),
+    load: () => built('vision-transformer', visionTransformer),
   },
   scenes: { peer: undefined, side: 128, cells: 4, load: () => loadModel('models/scenes-sound.onnx') },
 } as const
@@ -72,7 +88,7 @@ const cases: Case[] = quick
         name: `${net}, ${images} image${images === 1 ? '' : 's'}`,
         ...nets[net],
         images,
-        steps: Number(process.env.ASCRIBE_BENCH_STEPS ?? (net === 'squeezenet' && images === 1 ? 48 : 2)),
+        steps: Number(process.env.ASCRIBE_BENCH_STEPS ?? (net !== 'squeezenet' ? 1 : images === 1 ? 48 : 2)),
       })),
     )
 
@@ -112,6 +128,25 @@ class Peer {
   }
 }
 
+/** Its best batch size, and unless it is told another its best layout. */
+async function bestOf(peer: Peer, net: NonNullable<Case['peer']>): Promise<[number, boolean]> {
+  const file = kept && join(kept, `${net}-${layout ?? 'any'}.json`)
+  if (file && existsSync(file)) return JSON.parse(await readFile(file, 'utf8'))
+  let best = Number.POSITIVE_INFINITY
+  let choice: [number, boolean] = [1, false]
+  const isConvolutional = net === 'squeezenet'
+  const layouts = !isConvolutional ? [false] : layout === undefined ? [false, true] : [layout === 'last']
+  for (const channelsLast of layouts) {
+    await peer.ask({ do: 'layout', channels_last: channelsLast })
+    for (const size of isConvolutional ? [4, 8, 16, 32] : [1, 4, 8]) {
+      const { ms } = await peer.ask({ do: 'forward', batch: size })
+      if (ms < best) [best, choice] = [ms, [size, channelsLast]]
+    }
+  }
+  if (file) await writeFile(file, JSON.stringify(choice))
+  return choice
+}
+
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 async function measure(given: Case): Promise<string[]> {
@@ -120,10 +155,7 @@ async function measure(given: Case): Promise<string[]> {
   const regions = gridRegions(given.side, given.side, given.cells)
   const lima = new Lima(model, { regions, pending, stopAfter: given.steps })
   const baseline = -0.25
-  const rounds = Number(
-    process.env.ASCRIBE_BENCH_ROUNDS ??
-      (quick || given.images > 1 || given.peer === 'vision-transformer' ? 1 : 3),
-  )
+  const rounds = Number(process.env.ASCRIBE_BENCH_ROUNDS ?? 1)
 
   // Plain passes of full batches, and searches, in turn.
   // As many rows as a search takes by itself: larger batches leave the caches and are slower.
@@ -140,7 +172,6 @@ async function measure(given: Case): Promise<string[]> {
     await model.run(batch)
     return (performance.now() - start) / rows
   }
-  await plainOnce()
   const targets: number[] = []
   for (const image of images) {
     const { outputs } = await model.run(image)
@@ -153,9 +184,6 @@ async function measure(given: Case): Promise<string[]> {
     const { user, system } = process.cpuUsage(before)
     return { found, ms: performance.now() - start, cpu: (user + system) / 1000 }
   }
-  const first = await lima.searchBatch(images.slice(0, 1), { baseline })
-  native().resetPeakMemory()
-
   let peer: Peer | undefined
   let peerBatch = 0
   let peerLayout = false
@@ -187,18 +215,15 @@ async function measure(given: Case): Promise<string[]> {
         data: join(folder, 'data'),
         threads,
       })
-      let best = Number.POSITIVE_INFINITY
-      // Its best batch size, and unless it is told another its best layout.
-      const layouts = layout === undefined ? [false, true] : [layout === 'last']
-      for (const channelsLast of given.peer === 'squeezenet' ? layouts : [false]) {
-        await peer.ask({ do: 'layout', channels_last: channelsLast })
-        for (const size of given.peer === 'squeezenet' ? [4, 8, 16, 32] : [1, 4, 8]) {
-          const { ms } = await peer.ask({ do: 'forward', batch: size })
-          if (ms < best) [best, peerBatch, peerLayout] = [ms, size, channelsLast]
-        }
-      }
+      ;[peerBatch, peerLayout] = await bestOf(peer, given.peer)
       await peer.ask({ do: 'layout', channels_last: peerLayout })
     }
+    if (isPreparing) return [given.name, ...new Array<string>(5).fill(''), `${peerBatch}s`]
+    // Plans are compiled before anything is timed: a budget that ends behind the first two sets is refused.
+    await plainOnce()
+    const tiny = new Lima(model, { regions, pending, stopAfter: given.steps, budget: 10 })
+    await tiny.searchBatch(images, { baseline }).catch(() => undefined)
+    native().resetPeakMemory()
     const [plain, ours, theirs]: [number[], number[], number[]] = [[], [], []]
     const [oursCpu, theirsCpu]: [number[], number[]] = [[], []]
     let found: RegionSearch[] = []
@@ -215,6 +240,7 @@ async function measure(given: Case): Promise<string[]> {
       theirs.push(answer!.ms)
       theirsCpu.push(answer!.cpu)
     }
+    if (found.some(({ order }) => order.length !== regions.count)) throw new Error('an order misses regions')
     const evaluations = found.reduce((sum, search) => sum + search.evaluations, 0)
     const share = (median(plain) * evaluations) / median(ours)
     const same = answer?.orders.filter(([front, back], at) => {
@@ -225,7 +251,6 @@ async function measure(given: Case): Promise<string[]> {
       )
     }).length
     const ties = found.reduce((sum, search) => sum + search.result.nearTies, 0)
-    if (first[0]!.order.length !== regions.count) throw new Error('an order misses regions')
     return [
       given.name,
       String(evaluations),
@@ -249,7 +274,12 @@ async function measure(given: Case): Promise<string[]> {
 }
 
 const rows: string[][] = []
-for (const given of cases) if (isChosen(given.name)) rows.push(await measure(given))
+for (const given of cases) {
+  if (!isChosen(given.name)) continue
+  rows.push(await measure(given))
+  // A window may close before all cases are done.
+  console.error(rows.at(-1)!.join('  '))
+}
 if (flags.only !== undefined && rows.length === 0) console.log(`no case is called ${flags.only}`)
 printTable(
   [

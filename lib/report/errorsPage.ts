@@ -1,9 +1,10 @@
 import type { Image } from '../data/image.js'
 import { resample } from '../data/resample.js'
 import type { ErrorExplanation, ErrorSummary } from '../methods/regions/errorExplanation.js'
+import type { Regions } from '../regions/regions.js'
 import { seenPicture } from '../regions/seenPicture.js'
 import { escapeMarkup } from './escape.js'
-import { formatPercent } from './format.js'
+import { formatPercent, formatPoints } from './format.js'
 import { pageDocument } from './page.js'
 import { pathChart } from './pathChart.js'
 import { drawMarked, drawShown } from './regionPictures.js'
@@ -13,6 +14,8 @@ const styles = [
   '@media (max-width:56rem){.case{grid-template-columns:minmax(0,1fr)}}',
   '.case svg{display:block;width:100%;height:auto}',
   '.case .figures{grid-template-columns:repeat(3,minmax(0,1fr))}',
+  // White with a dark rim: readable on any picture.
+  '.mark{fill:#fff;stroke:#000;stroke-width:.28em;stroke-linejoin:round;paint-order:stroke;font-weight:700;text-anchor:middle}',
   '.names{margin:0 0 .8rem;overflow-wrap:anywhere}',
 ]
 
@@ -28,15 +31,52 @@ export interface ErrorsPageHead {
 
 const nameOf = ({ index, label }: { index: number; label?: string }): string => label ?? `class ${index}`
 
+/** Regions that lower the truth by less than this share of what the first one does are not numbered. */
+const leastNumbered = 0.15
+
 /** Small pictures are enlarged, so that regions can be seen. */
 const leastSide = 320
 
-async function figure(image: Image, caption: string): Promise<string> {
+/** A number written on a picture. */
+interface PictureMark {
+  readonly text: string
+  /** In pixels of the picture. */
+  readonly x: number
+  readonly y: number
+}
+
+/** More numbers than this hide what they are written on. */
+const mostMarks = 9
+
+/** The first regions of a list, each numbered where it is widest around its middle. */
+function numbered(regions: Regions, listed: readonly number[]): PictureMark[] {
+  const [, width] = regions.shape as [number, number]
+  return listed.slice(0, mostMarks).map((region, at) => {
+    const places: number[] = []
+    for (const [place, own] of regions.labels.entries()) if (own === region) places.push(place)
+    const middle = (of: (place: number) => number) =>
+      places.reduce((sum, place) => sum + of(place), 0) / places.length
+    const [x, y] = [middle(place => place % width), middle(place => Math.floor(place / width))]
+    // A region need not hold its own middle: the place of it that is nearest.
+    const distance = (place: number) => ((place % width) - x) ** 2 + (Math.floor(place / width) - y) ** 2
+    const nearest = places.reduce((best, place) => (distance(place) < distance(best) ? place : best))
+    return { text: String(at + 1), x: (nearest % width) + 0.5, y: Math.floor(nearest / width) + 0.5 }
+  })
+}
+
+async function figure(image: Image, caption: string, marks: readonly PictureMark[] = []): Promise<string> {
   const factor = Math.max(1, Math.ceil(leastSide / Math.max(image.width, image.height)))
   const shown =
     factor === 1 ? image : await resample(image, image.width * factor, image.height * factor, 'nearest')
   const source = `data:image/png;base64,${Buffer.from(await shown.toPng()).toString('base64')}`
-  return `<figure><img src="${source}" width="${shown.width}" height="${shown.height}" alt="${escapeMarkup(caption)}"><figcaption>${escapeMarkup(caption)}</figcaption></figure>`
+  const { width, height } = shown
+  const size = Math.round(width / 18)
+  const texts = marks.map(
+    ({ text, x, y }) =>
+      `<text x="${x * factor}" y="${y * factor + size * 0.35}" class="mark" font-size="${size}">${escapeMarkup(text)}</text>`,
+  )
+  const alternative = escapeMarkup(caption)
+  return `<figure><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${alternative}"><image href="${source}" width="${width}" height="${height}"/>${texts.join('')}</svg><figcaption>${alternative}</figcaption></figure>`
 }
 
 /**
@@ -57,7 +97,8 @@ export async function errorCase(name: string, explanation: ErrorExplanation): Pr
       figures.push(
         await figure(
           drawShown(picture, regions, region => shown.has(region)),
-          `Shown this alone (${formatPercent(peak.area)} of it), the truth has ${formatPercent(peak.probability)}`,
+          `Of this alone (${formatPercent(peak.area)} of the picture) the model gives the truth ${formatPercent(peak.probability)}; numbers say in which order regions were chosen`,
+          numbered(regions, [...shown]),
         ),
       )
     }
@@ -69,7 +110,11 @@ export async function errorCase(name: string, explanation: ErrorExplanation): Pr
         drawMarked(picture, regions, strengths),
         misleading.length === 0
           ? 'No region misled: nothing lowers the truth'
-          : `What misled: the reddest region lowers the truth by ${formatPercent(greatest)}`,
+          : `What misled, from 1 on: that region lowers the probability of the truth by ${formatPoints(greatest)} when it is shown; the paler, the less`,
+        numbered(
+          regions,
+          misleading.filter(({ drop }) => drop >= leastNumbered * greatest).map(({ region }) => region),
+        ),
       ),
     )
   }

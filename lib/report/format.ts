@@ -12,6 +12,12 @@ export function formatPercent(share: number): string {
   return `${Number(percent.toPrecision(percent >= 99.5 ? 4 : 3))} %`.replace('-', '\u2212')
 }
 
+/** The difference of two shares: percentage points, which are not a percentage of either. */
+export function formatPoints(difference: number): string {
+  const points = Number((difference * 100).toPrecision(3))
+  return `${points} percentage point${points === 1 ? '' : 's'}`.replace('-', '\u2212')
+}
+
 /** A duration for people. */
 export function formatMilliseconds(milliseconds: number): string {
   if (milliseconds < 1000) return `${Number(milliseconds.toPrecision(3))} ms`

@@ -18,6 +18,7 @@ std::span<const Pass> raisingPasses() {
 
 std::span<const Pass> loweringPasses() {
   static const Pass passes[] = {
+      {"narrow-rows", passes::narrowRows},
       {"fuse-convolution", passes::fuseConvolution},
       {"fuse-scale-gradient", passes::fuseScaleGradient},
       {"join-slice-gradients", passes::joinSliceGradients},
