@@ -25,11 +25,17 @@ export type {
 } from './attribution/types.js'
 export type { GridLayout, GridUnits, TensorUnits, TokenUnits, Units } from './attribution/units.js'
 export {
+  type AnswerRequest,
+  AnswerSimilarity,
+  type AnswerSimilarityOptions,
+} from './context/answerSimilarity.js'
+export {
   type AnswerSource,
   AnswerTrace,
   type TracedDocument,
   type TracedSentence,
 } from './context/answerTrace.js'
+export { bleu } from './context/bleu.js'
 export {
   ContextAttribution,
   type ContextAttributionInit,
@@ -44,7 +50,6 @@ export {
   type PromptTokenisation,
   type PromptTokens,
   promptTokenisations,
-  type ResponseTokens,
   type TokenRequest,
 } from './context/contextPrompt.js'
 export {
@@ -54,6 +59,7 @@ export {
   quoteAnswer,
 } from './context/quoteAnswer.js'
 export { ResponseScores } from './context/responseScores.js'
+export type { ResponseTokens } from './context/responseTokens.js'
 export {
   type ContextText,
   type ContextUnit,
@@ -147,6 +153,7 @@ export {
   type RemoteGenerateOptions,
   type RemoteGeneration,
   RemoteGenerator,
+  type RemotePiece,
   type RemoteToken,
 } from './language/remote/remoteGenerator.js'
 export { type RemoteScore, RemoteScorer } from './language/remote/remoteScorer.js'
@@ -190,7 +197,11 @@ export { ContextLeaveOneOut } from './methods/context/contextLeaveOneOut.js'
 export { ContextShapley, type ContextShapleyOptions } from './methods/context/contextShapley.js'
 export { DenoisedShapley, type DenoisedShapleyOptions } from './methods/context/denoisedShapley.js'
 export type { TrainedWeights } from './methods/context/headWeightTraining.js'
-export { PerturbedContext, type TracedContext } from './methods/context/perturbedContext.js'
+export {
+  PerturbedContext,
+  type PerturbedModel,
+  type TracedContext,
+} from './methods/context/perturbedContext.js'
 export {
   type ContextMethod,
   type ContextMethodEntry,

@@ -9,7 +9,7 @@ import { AscribeError } from '../errors.js'
 import type { Span } from '../regions/spans.js'
 import { expectInteger, expectNumber, expectObject, expectString, typeError } from '../validate.js'
 import { libraryVersion } from '../version.js'
-import type { ResponseTokens } from './contextPrompt.js'
+import type { ResponseTokens } from './responseTokens.js'
 import type { ContextText } from './segmentText.js'
 
 /** A token of a text, and its own score. */

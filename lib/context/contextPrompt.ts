@@ -1,20 +1,21 @@
-import type { Encoding, Tokenizer } from '../data/tokenizer/tokenizer.js'
 import { AscribeError } from '../errors.js'
 import { generating } from '../language/decoding.js'
 import { promptTokens } from '../language/generator.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
+import { expectInteger, expectKnownKeys, expectObject, expectOneOf, expectString } from '../validate.js'
+import { fitted } from './fittedPieces.js'
+import { type FrameOptions, promptFrame } from './promptFrame.js'
 import {
-  expectInteger,
-  expectKnownKeys,
-  expectObject,
-  expectOneOf,
-  expectString,
-  typeError,
-} from '../validate.js'
-import { type FrameOptions, type PromptFrame, promptFrame } from './promptFrame.js'
+  encodedApart,
+  encodedPieces,
+  givenPieces,
+  type Piece,
+  piecesOf,
+  type TokenPiece,
+} from './promptPieces.js'
+import { type ResponseTokens, responseTokens } from './responseTokens.js'
 import { type ContextText, joinPassages, type SegmentOptions, segmentText } from './segmentText.js'
-import { placeTokens } from './tokenOffsets.js'
 
 /** How a prompt without some of its texts becomes tokens. */
 export type PromptTokenisation = 'once' | 'anew' | 'apart'
@@ -61,30 +62,6 @@ export interface PromptTokens {
   readonly ids: readonly number[]
   /** The tokens of each text that is kept, in the order of the texts. */
   readonly spans: readonly Span[]
-}
-
-/** The response's tokens. */
-export interface ResponseTokens {
-  readonly ids: readonly number[]
-  /** Absent where there is no tokenizer. */
-  readonly text?: string
-  /** Where each token lies in the text. */
-  readonly spans?: readonly (Span | null)[]
-}
-
-/** A piece of a prompt: a text of the context (`text` is its number), or what always stays. */
-interface Piece {
-  readonly content: string
-  readonly text: number | undefined
-  /** Characters of the text in front that the prompt does not have. */
-  readonly skipped?: number
-}
-
-interface TokenPiece {
-  readonly ids: readonly number[]
-  readonly text: number | undefined
-  /** Where each token lies in what the piece says, in UTF-16 units. */
-  readonly places?: readonly (Span | null)[]
 }
 
 /** Writes a shorter prompt as tokens. What stopped the making of the prompt has no say in it. */
@@ -302,174 +279,4 @@ function causal(model: Model): void {
     throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`, {
       hint: 'Contexts are traced through decoders, whose attention is causal.',
     })
-}
-
-/** Everything of a prompt in order: what stands before, the texts, what lies between them, what stands behind. */
-function piecesOf(
-  { before, after, shown }: PromptFrame,
-  texts: readonly ContextText[],
-  whole: string,
-): Piece[] {
-  const inside = (start: number, end: number) =>
-    whole.slice(Math.max(start, shown.start), Math.max(shown.start, Math.min(end, shown.end)))
-  const pieces: Piece[] = [{ content: before, text: undefined }]
-  let at = 0
-  for (const [text, { start, end }] of texts.entries()) {
-    if (start > at) pieces.push({ content: inside(at, start), text: undefined })
-    pieces.push({ content: inside(start, end), text, skipped: Math.max(0, shown.start - start) })
-    at = end
-  }
-  pieces.push({ content: inside(at, whole.length) + after, text: undefined })
-  return pieces
-}
-
-/** Tokens shared out among pieces by where each begins; one that is no letter goes with the one before it. */
-function sharedOut(
-  pieces: readonly Piece[],
-  ids: readonly number[],
-  spans: readonly (Span | null)[],
-): TokenPiece[] {
-  const found = pieces.map(({ text }) => ({ ids: [] as number[], text, places: [] as (Span | null)[] }))
-  let [piece, begin] = [0, 0]
-  for (const [at, id] of ids.entries()) {
-    const span = spans[at] ?? null
-    while (span !== null && piece < pieces.length - 1) {
-      const end = begin + pieces[piece]!.content.length
-      if (span.start < end) break
-      begin = end
-      piece++
-    }
-    found[piece]!.ids.push(id)
-    found[piece]!.places.push(span && inPiece(span, begin, pieces[piece]!))
-  }
-  return found
-}
-
-/** A span of a whole text in one of its pieces. */
-function inPiece({ start, end }: Span, begin: number, { content, skipped = 0 }: Piece): Span {
-  const from = Math.max(0, start - begin)
-  return { start: skipped + from, end: skipped + Math.max(from, Math.min(end - begin, content.length)) }
-}
-
-const spansOf = (offsets: Encoding['offsets']): (Span | null)[] =>
-  offsets.map(span => span && { start: span[0], end: span[1] })
-
-async function encodedPieces(
-  tokenizer: Tokenizer,
-  pieces: readonly Piece[],
-  specials: boolean,
-  signal?: AbortSignal,
-): Promise<TokenPiece[]> {
-  const text = pieces.map(({ content }) => content).join('')
-  const { ids, offsets } = await tokenizer.encode(text, { specials, signal })
-  return sharedOut(pieces, ids, spansOf(offsets))
-}
-
-/** Every piece by itself. */
-async function encodedApart(
-  tokenizer: Tokenizer,
-  pieces: readonly Piece[],
-  specials: boolean,
-  { dropFirstToken = false, specialsInside = false }: ContextQuestion,
-  signal?: AbortSignal,
-): Promise<TokenPiece[]> {
-  const found: TokenPiece[] = []
-  for (const [at, { content, text }] of pieces.entries()) {
-    const isText = text !== undefined
-    const isLed = isText ? dropFirstToken : at === 0 ? specials : specialsInside && at === pieces.length - 1
-    const { ids, offsets } =
-      content === '' && !isLed
-        ? { ids: [], offsets: [] }
-        : await tokenizer.encode(content, { specials: isLed, signal })
-    const from = isText && dropFirstToken ? 1 : 0
-    found.push({ ids: ids.slice(from), text, places: spansOf(offsets.slice(from)) })
-  }
-  return found
-}
-
-/** Tokens that a model read: the prompt's, whichever way it was written as tokens. */
-async function givenPieces(
-  tokenizer: Tokenizer,
-  pieces: readonly Piece[],
-  ids: readonly number[],
-  signal?: AbortSignal,
-): Promise<TokenPiece[]> {
-  const text = pieces.map(({ content }) => content).join('')
-  for (const specials of [true, false]) {
-    const own = await tokenizer.encode(text, { specials, signal })
-    if (own.ids.length === ids.length && own.ids.every((id, at) => id === ids[at]))
-      return sharedOut(pieces, ids, spansOf(own.offsets))
-  }
-  for (const specials of [true, false]) {
-    const placed = await placeTokens(tokenizer, ids, { specials, signal })
-    if (placed.text !== text) continue
-    return sharedOut(pieces, ids, placed.spans)
-  }
-  throw new AscribeError('INPUT_VALUE', 'promptIds are not the tokens of this prompt', {
-    hint: 'The context, question, template and chat must be those that the model was asked with.',
-  })
-}
-
-async function responseTokens(
-  model: Model,
-  response: string | readonly number[],
-  before: readonly number[],
-  specials: boolean,
-  signal?: AbortSignal,
-): Promise<ResponseTokens> {
-  const { tokenizer } = model
-  if (typeof response !== 'string' && !Array.isArray(response))
-    throw typeError('response', 'a text or token ids', response)
-  if (response.length === 0) throw new AscribeError('INPUT_VALUE', 'The response is empty')
-  if (typeof response !== 'string') {
-    const ids = await promptTokens(model, response, signal)
-    if (tokenizer === undefined) return { ids }
-    return { ids, ...(await placeTokens(tokenizer, ids, { before, signal })) }
-  }
-  if (tokenizer === undefined)
-    throw new AscribeError(
-      'TOKENIZER_REQUIRED',
-      `Model ${model.name} has no tokenizer: give the response as token ids`,
-    )
-  const { ids, offsets } = await tokenizer.encode(response, { specials, signal })
-  if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The response has no token')
-  return { ids, text: response, spans: spansOf(offsets) }
-}
-
-/** The pieces, checked, and where that is allowed cut to what the model reads. */
-function fitted(
-  model: Model,
-  texts: readonly ContextText[],
-  pieces: readonly TokenPiece[],
-  response: number,
-  overlong: 'error' | 'drop',
-): { texts: readonly ContextText[]; pieces: readonly TokenPiece[]; warnings: readonly string[] } {
-  for (const { ids, text } of pieces)
-    if (text !== undefined && ids.length === 0)
-      throw new AscribeError(
-        'INPUT_VALUE',
-        `Text ${text} of the context (${JSON.stringify(texts[text]!.text.slice(0, 40))}) has no token of its own`,
-      )
-  const { contextLength } = generating(model).decoder
-  const length = pieces.reduce((sum, { ids }) => sum + ids.length, response)
-  if (length <= contextLength) return { texts, pieces, warnings: [] }
-  const message = `The prompt has ${length - response} tokens and the response ${response}, and model ${model.name} reads ${contextLength} in all`
-  if (overlong === 'error')
-    throw new AscribeError('INPUT_SHAPE', message, {
-      hint: "overlong: 'drop' leaves texts out from the end on.",
-    })
-  let [left, kept] = [length, texts.length]
-  for (const { ids, text } of pieces.toReversed()) {
-    if (left <= contextLength) break
-    if (text === undefined) continue
-    left -= ids.length
-    kept = text
-  }
-  if (left > contextLength || kept === 0)
-    throw new AscribeError('INPUT_SHAPE', `${message}, even without its texts`)
-  return {
-    texts: texts.slice(0, kept),
-    pieces: pieces.filter(({ text }) => text === undefined || text < kept),
-    warnings: [`${message}: the last ${texts.length - kept} of ${texts.length} texts were left out`],
-  }
 }

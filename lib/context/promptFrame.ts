@@ -25,13 +25,14 @@ export interface FrameOptions {
 }
 
 const instruction = 'Answer the question by what the context says.'
-const usual = (question: string | undefined, isChat: boolean): string => {
+/** What is asked where there is no template. */
+export const usualTemplate = (question: string | undefined, isChat: boolean): string => {
   if (question === undefined) return '[context]'
   return `${instruction}\n\nContext:\n[context]\n\nQuestion: [question]${isChat ? '' : '\nAnswer:'}`
 }
 
-/** The template cut at the first `[context]`, with the question filled in. */
-function cutTemplate(template: string, question: string | undefined): [before: string, after: string] {
+/** The template cut at the first `[context]`, with the question filled in. @throws AscribeError OPTION_RANGE */
+export function cutTemplate(template: string, question: string | undefined): [before: string, after: string] {
   const at = template.indexOf('[context]')
   if (at < 0)
     throw new AscribeError('OPTION_RANGE', 'The template has no [context]', {
@@ -57,7 +58,7 @@ export async function promptFrame(
   const isChat = chat ?? (system !== undefined || (await isThere()))
   if (!isChat && system !== undefined)
     throw new AscribeError('OPTION_RANGE', 'A message of the system needs the chat template')
-  const [before, after] = cutTemplate(template ?? usual(question, isChat), question)
+  const [before, after] = cutTemplate(template ?? usualTemplate(question, isChat), question)
   if (!isChat) return { before, after, specials: true, shown: { start: 0, end: context.length } }
   const own: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
   const content = before + context + after

@@ -15,9 +15,10 @@ import {
 } from '../validate.js'
 import { AnswerTrace, type TracedDocument } from './answerTrace.js'
 import type { ContextAttribution } from './contextAttribution.js'
-import { ContextPrompt, type ResponseTokens } from './contextPrompt.js'
+import { ContextPrompt } from './contextPrompt.js'
 import { type FrameOptions, promptFrame } from './promptFrame.js'
 import { ResponseScores } from './responseScores.js'
+import type { ResponseTokens } from './responseTokens.js'
 import { type ContextUnit, segmentText } from './segmentText.js'
 
 export interface TraceAnswerRequest extends Omit<FrameOptions, 'question'> {

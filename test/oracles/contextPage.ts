@@ -58,6 +58,16 @@ between texts of unlike length. Attention is causal and positions agree, so that
 itself, within rounding; \`cost.tokens\` counts what was read. \`bench/shared-prefixes.bench.ts\` measures it. On a GPU each
 prompt is read by itself.
 
+Models that only write texts, behind an endpoint say, are traced by how much they answer alike: \`AnswerSimilarity\` is BLEU of the
+answer under some of the texts against the response (one answer for each set), and methods that leave texts out take it where they are
+made for its generator. Which BLEU the authors of TracLLM take for black boxes is [unconfirmed]; ours is that of sentences,
+smoothed, of words and marks (\`bleu\`).
+
+\`\`\`ts
+const similarity = new AnswerSimilarity(new RemoteGenerator(endpoint), { context, question, response })
+const found = await new ContextLeaveOneOut(similarity.generator).attribute(similarity)
+\`\`\`
+
 ## Results
 
 A \`ContextAttribution\` has a score for each text, where they are known standard errors, how often each was drawn and

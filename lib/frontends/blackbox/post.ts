@@ -1,4 +1,5 @@
-import { AscribeError } from '../../errors.js'
+import { Patience } from './patience.js'
+import { RequestError } from './requestError.js'
 
 export interface PostOptions {
   headers: Readonly<Record<string, string>>
@@ -6,19 +7,6 @@ export interface PostOptions {
   /** Longer answers are refused; a compressed one counts as what it unfolds to. */
   maximumBytes: number
   signal?: AbortSignal | undefined
-}
-
-/** What went wrong with a request, and whether to try again. */
-export class RequestError extends Error {
-  constructor(
-    message: string,
-    readonly isTransient: boolean,
-    /** What the server asked to wait. */
-    readonly waitMs?: number,
-    cause?: unknown,
-  ) {
-    super(message, cause === undefined ? undefined : { cause })
-  }
 }
 
 /** Longer waits than this are not worth it. */
@@ -29,41 +17,59 @@ const quotedCharacters = 200
 const transientStatus = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /**
- * Posts a body and gives the text of the answer. Redirects are never followed: headers hold credentials, which would go
- * where the redirect points.
+ * Posts a body and gives the text of the answer.
  *
  * @throws RequestError, or AscribeError `ABORTED`
  */
 export async function post(url: URL, body: string, options: PostOptions): Promise<string> {
-  const { headers, timeoutMs, maximumBytes, signal } = options
-  const timeout = AbortSignal.timeout(timeoutMs)
+  const patience = new Patience(options.timeoutMs, options.signal)
+  try {
+    return await readBounded(
+      await requested(url, body, 'application/json', options, patience),
+      options.maximumBytes,
+    )
+  } catch (error) {
+    throw patience.explained(error)
+  } finally {
+    patience.end()
+  }
+}
+
+/**
+ * Posts a body and gives an answer that is none of an error. Redirects are never followed: headers hold credentials, which
+ * would go where the redirect points.
+ */
+export async function requested(
+  url: URL,
+  body: string,
+  accept: string,
+  { headers, maximumBytes }: PostOptions,
+  patience: Patience,
+): Promise<Response> {
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
+      headers: { 'content-type': 'application/json', accept, ...headers },
       body,
       redirect: 'manual',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      signal: patience.signal,
     })
     if (response.status >= 300 && response.status < 400) {
       await response.body?.cancel()
       throw new RequestError(`it answers with a redirect (${response.status}), which is not followed`, false)
     }
-    const text = await readBounded(response, maximumBytes)
-    if (response.ok) return text
-    const quoted = text.slice(0, quotedCharacters).replace(/[^\x20-\x7e]+/g, ' ')
+    if (response.ok) return response
+    const quoted = (await readBounded(response, maximumBytes))
+      .slice(0, quotedCharacters)
+      .replace(/[^\x20-\x7e]+/g, ' ')
     throw new RequestError(
       `it answers with status ${response.status}: ${quoted}`,
       transientStatus.has(response.status),
       waitOf(response),
     )
   } catch (error) {
-    if (error instanceof RequestError) throw error
-    if (signal?.aborted) throw new AscribeError('ABORTED', 'The work was aborted', { cause: signal.reason })
-    if (timeout.aborted)
-      throw new RequestError(`it gave no answer within ${timeoutMs} ms`, true, undefined, error)
-    const reason = (error as { cause?: Error }).cause?.message ?? (error as Error).message
-    throw new RequestError(`it cannot be reached: ${reason}`, true, undefined, error)
+    patience.end()
+    throw patience.explained(error)
   }
 }
 

@@ -3,7 +3,9 @@ import PQueue from 'p-queue'
 import pRetry from 'p-retry'
 import { AscribeError } from '../../errors.js'
 import { expectInteger, expectNumber, expectObject, expectString } from '../../validate.js'
-import { post, RequestError } from './post.js'
+import { postForEvents } from './eventStream.js'
+import { type PostOptions, post } from './post.js'
+import { RequestError } from './requestError.js'
 
 export interface RequesterOptions {
   /** Sent with every request, for example `{ authorization: 'Bearer …' }`. They are in no result and no file. */
@@ -101,21 +103,56 @@ export class Requester {
   }
 
   /**
+   * Waits for a place among the requests under way.
+   *
+   * @returns what gives the place back.
+   */
+  async enter(signal: AbortSignal | undefined): Promise<() => void> {
+    let leave = () => {}
+    const left = new Promise<void>(resolve => {
+      leave = resolve
+    })
+    await new Promise<void>((resolve, reject) => {
+      const inside = () => {
+        resolve()
+        return left
+      }
+      this.queue(inside, signal).catch(reject)
+    })
+    return leave
+  }
+
+  /**
    * Posts until an answer comes that `read` takes.
    *
    * @param read Throws AscribeError for an answer that cannot be used, which ends the work.
    * @throws AscribeError REMOTE_FAILED, ABORTED
    */
   async request<T>(url: URL, body: string, read: (text: string) => T, signal?: AbortSignal): Promise<T> {
-    const once = async () =>
-      read(
-        await post(url, body, {
-          headers: this.#headers,
-          timeoutMs: this.#timeoutMs,
-          maximumBytes: this.maximumBytes,
-          signal,
-        }),
-      )
+    return this.#tried(url, async () => read(await post(url, body, this.#options(signal))), signal)
+  }
+
+  /**
+   * Posts until a stream of events begins, and gives their data as they come. What ends a stream that has begun is not tried
+   * again.
+   *
+   * @throws AscribeError REMOTE_FAILED, ABORTED
+   */
+  async *events(url: URL, body: string, signal?: AbortSignal): AsyncGenerator<string> {
+    const events = await this.#tried(url, () => postForEvents(url, body, this.#options(signal)), signal)
+    try {
+      yield* events
+    } catch (cause) {
+      if (!(cause instanceof RequestError)) throw cause
+      throw new AscribeError('REMOTE_FAILED', `${url.origin}: ${cause.message}`, { cause })
+    }
+  }
+
+  #options(signal: AbortSignal | undefined): PostOptions {
+    return { headers: this.#headers, timeoutMs: this.#timeoutMs, maximumBytes: this.maximumBytes, signal }
+  }
+
+  async #tried<T>(url: URL, once: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     try {
       return await pRetry(once, {
         retries: this.#retries,

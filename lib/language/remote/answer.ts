@@ -25,12 +25,18 @@ export class Answer {
 
   /** Null stands for absent. */
   optional(key: string): Answer | undefined {
-    const { value } = this
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.failed('an object')
+    const value = this.object()
     const found = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined
     return found === undefined || found === null
       ? undefined
       : new Answer(found, this.origin, this.nameOf(key))
+  }
+
+  /** The value, which must be an object. */
+  object(): object {
+    const { value } = this
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.failed('an object')
+    return value
   }
 
   list(length?: number): Answer[] {

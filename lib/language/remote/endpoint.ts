@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { AscribeError } from '../../errors.js'
 import {
   checkedAddress,
@@ -87,8 +89,7 @@ export class LanguageEndpoint {
     greatestAnswer: number,
     signal?: AbortSignal,
   ): Promise<EndpointAnswer> {
-    const { origin, pathname, search } = this.address
-    const url = new URL(`${pathname.replace(/\/+$/, '')}/${path}${search}`, origin)
+    const url = this.#url(path)
     const body = { model: this.model, ...request }
     const ask = () => this.#post(url, body, greatestAnswer, signal)
     const { answer: value, isReplayed } =
@@ -100,6 +101,91 @@ export class LanguageEndpoint {
     return { answer, isReplayed, ...(usage ? { usage } : {}) }
   }
 
+  /**
+   * One request whose answer comes as a stream of events; what each holds, as it comes. A recording keeps the stream once it
+   * is whole. Who stops early ends the request.
+   *
+   * @throws AscribeError as {@link ask}
+   */
+  async *stream(
+    path: string,
+    request: Readonly<Record<string, unknown>>,
+    greatestAnswer: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ answer: Answer; isReplayed: boolean }> {
+    const url = this.#url(path)
+    const body = { model: this.model, ...request, stream: true, stream_options: { include_usage: true } }
+    const stop = new AbortController()
+    const own = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+    const live = new PassThrough({ objectMode: true })
+    const ask = async () => {
+      const all: object[] = []
+      for await (const value of this.#events(url, body, greatestAnswer, own)) {
+        all.push(value)
+        if (!live.write(value)) await once(live, 'drain', { signal: own })
+      }
+      return all
+    }
+    let isReplayed = false
+    const run = async () => {
+      if (this.#recording === undefined) return ask()
+      const { answer, isReplayed: isKept } = await this.#recording.answer(url.href, body, ask)
+      if (!isKept) return
+      isReplayed = true
+      for (const each of new Answer(answer, url.origin).list()) live.write(each.object())
+    }
+    const running = run().then(
+      () => live.end(),
+      (error: Error) => live.destroy(error),
+    )
+    try {
+      for await (const value of live) yield { answer: new Answer(value, url.origin), isReplayed }
+    } finally {
+      stop.abort()
+      await running
+    }
+  }
+
+  #url(path: string): URL {
+    const { origin, pathname, search } = this.address
+    return new URL(`${pathname.replace(/\/+$/, '')}/${path}${search}`, origin)
+  }
+
+  /** The events of one request, which counts as under way until the last one. */
+  async *#events(
+    url: URL,
+    body: object,
+    greatestAnswer: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<object> {
+    const leave = await this.#requester.enter(signal)
+    try {
+      const settle = this.#budget.take(greatestAnswer)
+      let used: AnswerUsage | undefined
+      let count = 0
+      let isWhole = false
+      try {
+        for await (const data of this.#requester.events(url, JSON.stringify(body), signal)) {
+          if (data === '[DONE]') {
+            isWhole = true
+            break
+          }
+          const answer = new Answer(parseAnswer(data, url.origin), url.origin)
+          used = usageOf(answer) ?? used
+          count++
+          yield answer.object()
+        }
+        if (!isWhole) throw new AscribeError('REMOTE_FAILED', `${url.origin}: its stream ended in the middle`)
+        if (used === undefined && this.#budget.needsUsage) throw missingUsage(url)
+      } finally {
+        // Where nobody said, each event is a token of the answer at least.
+        settle(used ?? { promptTokens: 0, answerTokens: count })
+      }
+    } finally {
+      leave()
+    }
+  }
+
   async #post(url: URL, body: object, greatestAnswer: number, signal?: AbortSignal): Promise<unknown> {
     return this.#requester.queue(async () => {
       const settle = this.#budget.take(greatestAnswer)
@@ -108,11 +194,7 @@ export class LanguageEndpoint {
         const read = (text: string) => parseAnswer(text, url.origin)
         const value = await this.#requester.request(url, JSON.stringify(body), read, signal)
         used = usageOf(new Answer(value, url.origin))
-        if (used === undefined && this.#budget.needsUsage)
-          throw new AscribeError(
-            'REMOTE_FAILED',
-            `${url.origin} does not say how many tokens an answer took, which its budget needs`,
-          )
+        if (used === undefined && this.#budget.needsUsage) throw missingUsage(url)
         return value
       } finally {
         settle(used)
@@ -120,6 +202,12 @@ export class LanguageEndpoint {
     }, signal)
   }
 }
+
+const missingUsage = (url: URL) =>
+  new AscribeError(
+    'REMOTE_FAILED',
+    `${url.origin} does not say how many tokens an answer took, which its budget needs`,
+  )
 
 /** Tokens that an answer took, where it says so. */
 function usageOf(answer: Answer): AnswerUsage | undefined {

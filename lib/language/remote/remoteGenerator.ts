@@ -46,6 +46,16 @@ export interface RemoteGeneration {
   readonly isReplayed: boolean
 }
 
+/** A piece of a text that an endpoint is writing. */
+export interface RemotePiece {
+  readonly text: string
+  /** As in {@link RemoteGeneration.tokens}, those of the piece. */
+  readonly tokens?: readonly RemoteToken[]
+  /** With the last piece. */
+  readonly finish?: RemoteGeneration['finish']
+  readonly isReplayed: boolean
+}
+
 const usualTokens = 256
 const names = ['maximumTokens', 'temperature', 'topP', 'stop', 'seed', 'signal', 'logProbabilities', 'schema']
 
@@ -72,28 +82,11 @@ export class RemoteGenerator implements TextGenerator {
 
   /** @throws AscribeError REMOTE_FAILED, BUDGET_SPENT, REPLAY_MISSING, ABORTED, OPTION_* */
   async generate(prompt: Prompt, options: RemoteGenerateOptions = {}): Promise<RemoteGeneration> {
-    expectObject('generate options', options)
-    expectKnownKeys('generate options', options, names)
+    const { messages, request, maximumTokens } = requestOf(prompt, options)
     const { signal, schema, logProbabilities } = options
-    const messages = messagesOf(prompt)
-    const maximumTokens = expectInteger('maximumTokens', options.maximumTokens ?? usualTokens, 1, 1 << 20)
-    if (logProbabilities !== undefined) expectInteger('logProbabilities', logProbabilities, 0, 20)
     const { answer, usage, isReplayed } = await this.endpoint.ask(
       'chat/completions',
-      {
-        messages,
-        max_tokens: maximumTokens,
-        temperature: expectNumber('temperature', options.temperature ?? 0, 0, 1000),
-        ...(options.topP === undefined ? {} : { top_p: expectNumber('topP', options.topP, 0, 1) }),
-        ...(options.stop === undefined ? {} : { stop: options.stop }),
-        ...(options.seed === undefined ? {} : { seed: expectInteger('seed', options.seed) }),
-        ...(logProbabilities === undefined ? {} : { logprobs: true, top_logprobs: logProbabilities }),
-        ...(schema === undefined
-          ? {}
-          : {
-              response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } },
-            }),
-      },
+      request,
       maximumTokens,
       signal,
     )
@@ -113,6 +106,72 @@ export class RemoteGenerator implements TextGenerator {
       isReplayed,
     }
   }
+
+  /**
+   * The same as the text is written: an `AsyncIterable` of pieces, of which the last says why it ended. Leaving the loop ends
+   * the request.
+   *
+   * @throws AscribeError as {@link generate}; REMOTE_FAILED also where a stream ends in the middle.
+   * @example
+   * for await (const { text } of generator.stream('Who wrote Emma?', { signal })) process.stdout.write(text)
+   */
+  async *stream(
+    prompt: Prompt,
+    options: Omit<RemoteGenerateOptions, 'schema'> = {},
+  ): AsyncGenerator<RemotePiece> {
+    const { request, maximumTokens } = requestOf(prompt, options)
+    if ('schema' in options)
+      throw new AscribeError('OPTION_RANGE', 'An answer of a schema is parsed as a whole: use generate')
+    const { signal, logProbabilities } = options
+    let finish: 'end' | 'length' | undefined
+    for await (const { answer, isReplayed } of this.endpoint.stream(
+      'chat/completions',
+      request,
+      maximumTokens,
+      signal,
+    )) {
+      const refused = answer.optional('error')
+      if (refused !== undefined) throw refused.failed('no error')
+      const choice = answer.part('choices').list()[0]
+      // The last event says what the answer took.
+      if (choice === undefined) continue
+      if (finish !== undefined) throw answer.part('choices').failed('nothing behind the end')
+      const refusal = choice.part('delta').optional('refusal')
+      if (refusal !== undefined) throw refusal.failed('no refusal')
+      const text = choice.part('delta').optional('content')?.text() ?? ''
+      if (choice.optional('finish_reason') !== undefined) finish = finishOf(choice)
+      const tokens = logProbabilities === undefined ? undefined : tokensOf(choice)
+      if (text === '' && finish === undefined) continue
+      yield { text, ...(tokens ? { tokens } : {}), ...(finish ? { finish } : {}), isReplayed }
+    }
+    if (finish === undefined)
+      throw new AscribeError(
+        'REMOTE_FAILED',
+        `${this.endpoint.address.origin}: its stream does not say why it ended`,
+      )
+  }
+}
+
+function requestOf(prompt: Prompt, options: RemoteGenerateOptions) {
+  expectObject('generate options', options)
+  expectKnownKeys('generate options', options, names)
+  const { schema, logProbabilities } = options
+  const messages = messagesOf(prompt)
+  const maximumTokens = expectInteger('maximumTokens', options.maximumTokens ?? usualTokens, 1, 1 << 20)
+  if (logProbabilities !== undefined) expectInteger('logProbabilities', logProbabilities, 0, 20)
+  const request = {
+    messages,
+    max_tokens: maximumTokens,
+    temperature: expectNumber('temperature', options.temperature ?? 0, 0, 1000),
+    ...(options.topP === undefined ? {} : { top_p: expectNumber('topP', options.topP, 0, 1) }),
+    ...(options.stop === undefined ? {} : { stop: options.stop }),
+    ...(options.seed === undefined ? {} : { seed: expectInteger('seed', options.seed) }),
+    ...(logProbabilities === undefined ? {} : { logprobs: true, top_logprobs: logProbabilities }),
+    ...(schema === undefined
+      ? {}
+      : { response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } } }),
+  }
+  return { messages, request, maximumTokens }
 }
 
 function textOf(choice: Answer): string {

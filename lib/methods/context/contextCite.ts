@@ -1,10 +1,14 @@
 import { logProbabilityOf } from '../../context/responseScores.js'
 import { ContextCitePlayer } from '../../games/samplers/contextCite.js'
-import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { contextSeedOption } from './contextOptions.js'
-import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
+import {
+  type FoundScores,
+  PerturbedContext,
+  type PerturbedModel,
+  type PlayContext,
+} from './perturbedContext.js'
 
 export const contextCiteOptions = {
   samples: {
@@ -51,7 +55,7 @@ export class ContextCite extends PerturbedContext {
   protected readonly unit = 'nats of log-odds'
   readonly #options: Resolved<typeof contextCiteOptions>
 
-  constructor(model: Model, options: ContextCiteOptions = {}) {
+  constructor(model: PerturbedModel, options: ContextCiteOptions = {}) {
     super(model)
     this.#options = resolveOptions(contextCiteOptions, options)
   }

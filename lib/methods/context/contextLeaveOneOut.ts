@@ -1,9 +1,13 @@
 import { coalitionOf } from '../../games/coalition.js'
 import { LeaveOneOutPlayer } from '../../games/samplers/leaveOneOut.js'
-import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { resolveOptions } from '../options.js'
-import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
+import {
+  type FoundScores,
+  PerturbedContext,
+  type PerturbedModel,
+  type PlayContext,
+} from './perturbedContext.js'
 
 /**
  * How much less likely the response is without each text: log P(response | all) - log P(response | all others), in nats.
@@ -15,7 +19,7 @@ export class ContextLeaveOneOut extends PerturbedContext {
   protected readonly unit = 'nats'
 
   /** @param options None so far. */
-  constructor(model: Model, options: Record<string, unknown> = {}) {
+  constructor(model: PerturbedModel, options: Record<string, unknown> = {}) {
     super(model)
     resolveOptions({}, options)
   }

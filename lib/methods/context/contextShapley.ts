@@ -1,9 +1,13 @@
 import { DenoisedShapleyPlayer } from '../../games/samplers/denoisedShapley.js'
-import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { contextSeedOption, permutationOptions } from './contextOptions.js'
-import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
+import {
+  type FoundScores,
+  PerturbedContext,
+  type PerturbedModel,
+  type PlayContext,
+} from './perturbedContext.js'
 
 export const contextShapleyOptions = { ...permutationOptions, ...contextSeedOption } as const
 export type ContextShapleyOptions = Given<typeof contextShapleyOptions>
@@ -19,7 +23,7 @@ export class ContextShapley extends PerturbedContext {
   protected readonly unit = 'nats'
   readonly #options: Resolved<typeof contextShapleyOptions>
 
-  constructor(model: Model, options: ContextShapleyOptions = {}) {
+  constructor(model: PerturbedModel, options: ContextShapleyOptions = {}) {
     super(model)
     this.#options = resolveOptions(contextShapleyOptions, options)
   }

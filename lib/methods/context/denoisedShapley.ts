@@ -1,9 +1,13 @@
 import { DenoisedShapleyPlayer } from '../../games/samplers/denoisedShapley.js'
-import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { contextSeedOption, permutationOptions, shareOption } from './contextOptions.js'
-import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
+import {
+  type FoundScores,
+  PerturbedContext,
+  type PerturbedModel,
+  type PlayContext,
+} from './perturbedContext.js'
 
 export const denoisedShapleyOptions = {
   ...permutationOptions,
@@ -22,7 +26,7 @@ export class DenoisedShapley extends PerturbedContext {
   protected readonly unit = 'nats'
   readonly #options: Resolved<typeof denoisedShapleyOptions>
 
-  constructor(model: Model, options: DenoisedShapleyOptions = {}) {
+  constructor(model: PerturbedModel, options: DenoisedShapleyOptions = {}) {
     super(model)
     this.#options = resolveOptions(denoisedShapleyOptions, options)
   }

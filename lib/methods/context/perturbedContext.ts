@@ -1,4 +1,5 @@
 import type { AttributionWarning, Json } from '../../attribution/types.js'
+import { AnswerSimilarity } from '../../context/answerSimilarity.js'
 import { ContextAttribution } from '../../context/contextAttribution.js'
 import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.js'
 import { logProbabilityOf, ResponseScores } from '../../context/responseScores.js'
@@ -7,15 +8,20 @@ import type { CoalitionGame } from '../../games/coalitionGame.js'
 import { type CoalitionPlayer, play } from '../../games/play.js'
 import type { SamplerResult } from '../../games/samplers/samplerResult.js'
 import { generating } from '../../language/decoding.js'
-import type { Model } from '../../model/model.js'
-import { expectKnownKeys, expectObject } from '../../validate.js'
+import { RemoteGenerator } from '../../language/remote/remoteGenerator.js'
+import type { TextGenerator } from '../../language/services.js'
+import { Model } from '../../model/model.js'
+import { expectKnownKeys, expectObject, typeError } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import type { TraceOptions } from './attnTrace.js'
 import { checkedSpan } from './span.js'
 
 /** What is traced: a request, a prompt that was made of one, or scores of one that others have asked before. */
-export type TracedContext = ContextRequest | ContextPrompt | ResponseScores
+export type TracedContext = ContextRequest | ContextPrompt | ResponseScores | AnswerSimilarity
+
+/** A causal model of this process; or, for {@link AnswerSimilarity} alone, anything that writes texts. */
+export type PerturbedModel = Model | TextGenerator
 
 /** What was found out about a game of texts. */
 export interface FoundScores extends SamplerResult {
@@ -36,9 +42,26 @@ export type PlayContext = <Result>(
  * texts that were asked for are remembered, also between methods that are given the same {@link ResponseScores}.
  */
 export abstract class PerturbedContext {
+  readonly #subject: PerturbedModel
+
   /** @throws AscribeError MODEL_CAPABILITY for models that do not predict tokens one by one. */
-  constructor(readonly model: Model) {
-    generating(model)
+  constructor(subject: PerturbedModel) {
+    if (subject instanceof Model) generating(subject)
+    else if (typeof subject?.generate !== 'function')
+      throw typeError('model', 'a Model, or something that generates texts', subject)
+    this.#subject = subject
+  }
+
+  /** @throws AscribeError MODEL_CAPABILITY for a method that was made for a generator. */
+  get model(): Model {
+    if (this.#subject instanceof Model) return this.#subject
+    throw new AscribeError(
+      'MODEL_CAPABILITY',
+      'The method was made for a generator, which says no probabilities',
+      {
+        hint: 'It traces an AnswerSimilarity of that generator.',
+      },
+    )
   }
 
   /** How it stands in results: its name, every option, its seed. */
@@ -59,6 +82,7 @@ export abstract class PerturbedContext {
     expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
     const { signal, onProgress } = options
     const started = performance.now()
+    if (traced instanceof AnswerSimilarity) return this.#attributeAnswers(traced, options, started)
     const scores = await this.#scoresOf(traced, signal)
     const { prompt } = scores
     const { start, end } = checkedSpan(options.span, prompt.response.ids.length)
@@ -88,11 +112,9 @@ export abstract class PerturbedContext {
       response: prompt.response,
       responseSpan: { start, end },
       scores: Array.from(found.scores),
-      ...(found.errors
-        ? { standardErrors: Array.from(found.errors, error => (Number.isFinite(error) ? error : null)) }
-        : {}),
+      ...errorsOf(found),
       ...(found.kept === undefined ? {} : { kept: found.kept }),
-      warnings: warningsOf(prompt, found),
+      warnings: warningsOf(prompt.warnings, found),
       cost: {
         forwardPasses: scores.evaluations - before.evaluations,
         tokens: scores.tokens - before.tokens,
@@ -102,7 +124,55 @@ export abstract class PerturbedContext {
     })
   }
 
-  async #scoresOf(traced: TracedContext, signal: AbortSignal | undefined): Promise<ResponseScores> {
+  /** Scores of texts by how much answers are alike. */
+  async #attributeAnswers(
+    similarity: AnswerSimilarity,
+    { span, signal, onProgress }: TraceOptions,
+    started: number,
+  ): Promise<ContextAttribution> {
+    if (similarity.generator !== this.#subject)
+      throw new AscribeError(
+        'OPTION_RANGE',
+        'The answers are those of another generator than the method is made for',
+      )
+    if (span !== undefined)
+      throw new AscribeError('OPTION_RANGE', 'Answers are compared as a whole: there is no span of them')
+    const { texts, response, generator } = similarity
+    const before = similarity.evaluations
+    const found = await this.score(
+      texts.length,
+      1,
+      async player => (await play(similarity.game(), player, { signal, onProgress })).result,
+    )
+    const { name, options, seed } = this.identity()
+    const asked = generator instanceof RemoteGenerator ? generator.endpoint.model : 'a generator'
+    return new ContextAttribution({
+      model: { name: asked, hash: 'unknown' },
+      method: {
+        name,
+        options: options as { [option: string]: Json },
+        ...(seed === undefined ? {} : { seed }),
+        details: detailsOf(found),
+      },
+      unit: 'BLEU',
+      texts,
+      response: { ids: [], text: response },
+      scores: Array.from(found.scores),
+      ...errorsOf(found),
+      ...(found.kept === undefined ? {} : { kept: found.kept }),
+      warnings: warningsOf([], found),
+      cost: {
+        forwardPasses: similarity.evaluations - before,
+        tokens: 0,
+        milliseconds: performance.now() - started,
+      },
+    })
+  }
+
+  async #scoresOf(
+    traced: ContextRequest | ContextPrompt | ResponseScores,
+    signal: AbortSignal | undefined,
+  ): Promise<ResponseScores> {
     const scores =
       traced instanceof ResponseScores
         ? traced
@@ -125,8 +195,12 @@ function detailsOf({ samples, full, empty, intercept, details }: FoundScores): {
   }
 }
 
-function warningsOf(prompt: ContextPrompt, { scores, warnings }: FoundScores): AttributionWarning[] {
-  const found: AttributionWarning[] = prompt.warnings.map(message => ({ code: 'TEXTS_DROPPED', message }))
+/** Errors of scores, where they are known. */
+const errorsOf = ({ errors }: FoundScores) =>
+  errors ? { standardErrors: Array.from(errors, error => (Number.isFinite(error) ? error : null)) } : {}
+
+function warningsOf(dropped: readonly string[], { scores, warnings }: FoundScores): AttributionWarning[] {
+  const found: AttributionWarning[] = dropped.map(message => ({ code: 'TEXTS_DROPPED', message }))
   found.push(...warnings)
   const areAlike = scores.length > 1 && scores.every(score => score === scores[0])
   if (areAlike && !warnings.some(({ code }) => code === 'CONSTANT_SCORES'))

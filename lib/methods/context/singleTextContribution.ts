@@ -1,8 +1,12 @@
 import { SingleContributionPlayer } from '../../games/samplers/singleContribution.js'
-import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { resolveOptions } from '../options.js'
-import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
+import {
+  type FoundScores,
+  PerturbedContext,
+  type PerturbedModel,
+  type PlayContext,
+} from './perturbedContext.js'
 
 /**
  * How much likelier each text by itself makes the response than no text does: log P(response | text) - log P(response),
@@ -14,7 +18,7 @@ export class SingleTextContribution extends PerturbedContext {
   protected readonly unit = 'nats'
 
   /** @param options None so far. */
-  constructor(model: Model, options: Record<string, unknown> = {}) {
+  constructor(model: PerturbedModel, options: Record<string, unknown> = {}) {
     super(model)
     resolveOptions({}, options)
   }

@@ -3,11 +3,15 @@ import { DenoisedShapleyPlayer } from '../../games/samplers/denoisedShapley.js'
 import { LeaveOneOutPlayer } from '../../games/samplers/leaveOneOut.js'
 import { SingleContributionPlayer } from '../../games/samplers/singleContribution.js'
 import { type ScoreNodes, TreeSearchPlayer, type TreeSearchResult } from '../../games/samplers/treeSearch.js'
-import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { contextSeedOption, permutationOptions, shareOption } from './contextOptions.js'
-import { type FoundScores, PerturbedContext, type PlayContext } from './perturbedContext.js'
+import {
+  type FoundScores,
+  PerturbedContext,
+  type PerturbedModel,
+  type PlayContext,
+} from './perturbedContext.js'
 
 export const tracLlmOptions = {
   topK: {
@@ -53,7 +57,7 @@ export class TracLLM extends PerturbedContext {
   protected readonly unit = 'nats'
   readonly #options: Resolved<typeof tracLlmOptions>
 
-  constructor(model: Model, options: TracLlmOptions = {}) {
+  constructor(model: PerturbedModel, options: TracLlmOptions = {}) {
     super(model)
     this.#options = resolveOptions(tracLlmOptions, options)
   }

@@ -1,0 +1,43 @@
+import { AscribeError } from '../errors.js'
+import { promptTokens } from '../language/generator.js'
+import type { Model } from '../model/model.js'
+import type { Span } from '../regions/spans.js'
+import { typeError } from '../validate.js'
+import { spansOf } from './promptPieces.js'
+import { placeTokens } from './tokenOffsets.js'
+
+/** The response's tokens. */
+export interface ResponseTokens {
+  readonly ids: readonly number[]
+  /** Absent where there is no tokenizer. */
+  readonly text?: string
+  /** Where each token lies in the text. */
+  readonly spans?: readonly (Span | null)[]
+}
+
+/** A response as tokens behind a prompt. @throws AscribeError INPUT_VALUE, TOKENIZER_REQUIRED */
+export async function responseTokens(
+  model: Model,
+  response: string | readonly number[],
+  before: readonly number[],
+  specials: boolean,
+  signal?: AbortSignal,
+): Promise<ResponseTokens> {
+  const { tokenizer } = model
+  if (typeof response !== 'string' && !Array.isArray(response))
+    throw typeError('response', 'a text or token ids', response)
+  if (response.length === 0) throw new AscribeError('INPUT_VALUE', 'The response is empty')
+  if (typeof response !== 'string') {
+    const ids = await promptTokens(model, response, signal)
+    if (tokenizer === undefined) return { ids }
+    return { ids, ...(await placeTokens(tokenizer, ids, { before, signal })) }
+  }
+  if (tokenizer === undefined)
+    throw new AscribeError(
+      'TOKENIZER_REQUIRED',
+      `Model ${model.name} has no tokenizer: give the response as token ids`,
+    )
+  const { ids, offsets } = await tokenizer.encode(response, { specials, signal })
+  if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The response has no token')
+  return { ids, text: response, spans: spansOf(offsets) }
+}
