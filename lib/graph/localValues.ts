@@ -31,13 +31,15 @@ export interface Local extends Omit<LocalValue, 'name' | 'index' | 'work'> {
 
 type Extent = Pick<Local, 'channels' | 'reach'>
 
-const elementwise = new Set(
+/** Operations whose result at a place follows from their operands at that place. */
+export const elementwise: ReadonlySet<string> = new Set(
   'relu leakyRelu elu celu selu thresholdedRelu hardSigmoid gelu clip sigmoid tanh erf exp log sqrt reciprocal neg abs softplus softsign silu hardSwish mish identity stopGradient dropout add sub mul div pow min max prelu batchNorm lrn'.split(
     ' ',
   ),
 )
 
-function numbers(node: NodeDescription, name: string, fallback: readonly number[]): readonly number[] {
+/** A list of numbers among a node's attributes. */
+export function numbers(node: NodeDescription, name: string, fallback: readonly number[]): readonly number[] {
   const given = node.attributes[name]
   return Array.isArray(given) && given.length > 0 ? given : fallback
 }
@@ -92,7 +94,7 @@ export function slidingAlong(
 }
 
 /** What is read behind a sliding window. */
-function slide(node: NodeDescription, before: Reach, axis: number, kernel: number): Reach | undefined {
+export function slide(node: NodeDescription, before: Reach, axis: number, kernel: number): Reach | undefined {
   const sliding = slidingAlong(node, before.size, axis, kernel)
   if (sliding === undefined) return undefined
   const { stride, begin, extent, size } = sliding
@@ -104,7 +106,8 @@ function slide(node: NodeDescription, before: Reach, axis: number, kernel: numbe
   }
 }
 
-function shapeOf(graph: GraphDescription, index: number): readonly (number | string)[] | undefined {
+/** The declared shape of what is no result. */
+export function shapeOf(graph: GraphDescription, index: number): readonly (number | string)[] | undefined {
   const value = graph.values[index]
   if (value === undefined || value.kind === 'result') return undefined
   return 'source' in value ? value.source.shape : value.shape

@@ -1,6 +1,7 @@
 import type { NativeTensor } from '#typings/addon.js'
 import { elementCount } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
+import type { PlaceChanges } from '../graph/placeLists.js'
 import { native, settle } from '../native.js'
 import { rangeError } from '../validate.js'
 import { featuresOf } from './features.js'
@@ -103,23 +104,47 @@ function unitPlayers({ explained, features, count }: Subject): { players: number
 function contributions(subject: Subject, { multiplyByInputs }: PerturbationOptions): Float64Array {
   if (multiplyByInputs) return subject.scores
   const change = differences(subject)
-  return subject.scores.map((slope, at) => slope * change[at]!)
+  for (let at = 0; at < change.length; at++) change[at]! *= subject.scores[at]!
+  return change
+}
+
+/** What the map says of each step, of the features that it removes. */
+function sumsOfSteps(
+  scores: Float64Array,
+  pixelOf: Int32Array,
+  { stepOf, steps }: PlaceChanges,
+): Float64Array {
+  const sums = new Float64Array(steps)
+  for (let feature = 0; feature < scores.length; feature++)
+    sums[stepOf[pixelOf[feature]!]!]! += scores[feature]!
+  return sums
+}
+
+function stepsOfFeatures(pixelOf: Int32Array, { stepOf }: PlaceChanges): Float32Array {
+  const steps = new Float32Array(pixelOf.length)
+  for (let feature = 0; feature < steps.length; feature++) steps[feature] = stepOf[pixelOf[feature]!]!
+  return steps
+}
+
+/** Of each pixel the patch that it lies in. */
+function patchesOf(subject: Subject, options: PerturbationOptions): PlaceChanges {
+  const { size, perturbation } = options
+  const { width, height, across, patches } = pictureOf(subject, options)
+  const stepOf = new Int32Array(width * height)
+  for (let pixel = 0; pixel < stepOf.length; pixel++)
+    stepOf[pixel] = Math.floor(Math.floor(pixel / width) / size) * across + Math.floor((pixel % width) / size)
+  return { key: `patches of ${size}`, stepOf, steps: patches, stay: perturbation === 'cumulativePatches' }
 }
 
 /** Patches that go one after the other and stay away. */
 function cumulativePatches(subject: Subject, options: PerturbationOptions): Ranked {
-  const { width, across, patches } = pictureOf(subject, options)
+  const patches = patchesOf(subject, options)
   const { playerOf } = unitPlayers(subject)
-  const ranks = new Float32Array(playerOf.length)
-  for (const [feature, pixel] of playerOf.entries())
-    ranks[feature] =
-      Math.floor(Math.floor(pixel / width) / options.size) * across +
-      Math.floor((pixel % width) / options.size)
-  const said = new Float64Array(patches + 1)
-  for (const [feature, score] of contributions(subject, options).entries())
-    said[ranks[feature]! + 1]! += score
-  for (let patch = 1; patch <= patches; patch++) said[patch]! += said[patch - 1]!
-  return { kind: 'ranked', ranks, thresholds: Array.from(said.keys()), said }
+  const sums = sumsOfSteps(contributions(subject, options), playerOf, patches)
+  const said = new Float64Array(patches.steps + 1)
+  for (let patch = 0; patch < patches.steps; patch++) said[patch + 1] = said[patch]! + sums[patch]!
+  const ranks = stepsOfFeatures(playerOf, patches)
+  return { kind: 'ranked', ranks, thresholds: Array.from(said.keys()), said, patches }
 }
 
 function removals(subject: Subject, options: PerturbationOptions): Masked {
@@ -148,6 +173,7 @@ function removals(subject: Subject, options: PerturbationOptions): Masked {
     players,
     playerOf,
     areUnits: true,
+    ...(perturbation === 'patches' ? { patches: patchesOf(subject, options) } : {}),
     count: count + 1,
     removed: at => (at === 0 ? [] : changed(at - 1)),
     weights: playerScores(contributions(subject, options), players, playerOf),

@@ -1,3 +1,5 @@
+import type { PlaceChanges } from '../graph/placeLists.js'
+
 /** Copies in which features are removed in an order. */
 export interface Ranked {
   readonly kind: 'ranked'
@@ -9,6 +11,8 @@ export interface Ranked {
   readonly inserts?: boolean
   /** What the map says of each copy. */
   readonly said?: Float64Array
+  /** Where the pixels of a picture go patch by patch: how its copies differ. */
+  readonly patches?: PlaceChanges
 }
 
 /** Copies in which groups of features are removed. */
@@ -22,6 +26,7 @@ export interface Masked {
   readonly count: number
   /** The players that are removed, of one copy; asked once for each, and read before the next. */
   readonly removed: (at: number) => ArrayLike<number>
+  readonly patches?: PlaceChanges
   /** What the map says of each player. */
   readonly weights: Float64Array
   /** Filled while copies are made: what the map says of the players that are gone, added up. */

@@ -53,10 +53,48 @@ export interface PerturbedPlan {
   plan: NativePlan
   scores: ScoreNames
   readsClass: boolean
+  /** Inputs that it has, where it does without some that are given. */
+  reads?: ReadonlySet<string>
 }
 
-const perRow = 'ascribe.examples'
+export const perRow = 'ascribe.examples'
 const perItem = 'ascribe.items'
+
+/** The model's outputs among the values of a graph. */
+export const outputsAmong = (model: Model, values: ReadonlyMap<string, Value>): Map<string, Value> =>
+  new Map(
+    model.outputs.flatMap(({ name }) =>
+      model.output(values, name) ? [[name, model.output(values, name)!]] : [],
+    ),
+  )
+
+/** What is said of each row, by name, and whether it depends on the class that each row is given. */
+export function scoresOf(
+  builder: GraphBuilder,
+  outputs: ReadonlyMap<string, Value>,
+  model: Model,
+  subject: Subject,
+): { results: [string, Value][]; readsClass: boolean } {
+  const compiled = compileTarget(builder, outputs, subject.target, model.labels)
+  const results: [string, Value][] = [[subject.target.options.score ?? 'logit', compiled.objective]]
+  if (!compiled.readsClass) results[0]![0] = 'score'
+  else {
+    const index = builder.find(classInput)!
+    const scores = compiled.scores!
+    const flat = (value: Value) => builder.apply('reshape', [value, builder.integers([-1])])
+    if (subject.target.options.score === undefined || subject.target.options.score === 'logit') {
+      const likely =
+        compiled.lookedBehind === 'sigmoid'
+          ? builder.apply('sigmoid', [scores])
+          : builder.apply('softmax', [scores], { axis: -1 })
+      results.push(['probability', flat(builder.apply('gatherElements', [likely, index], { axis: 1 }))])
+    }
+    const top = builder.apply('argMax', [scores], { axis: 1, keepDims: 1 })
+    const isTop = builder.apply('cast', [builder.apply('equal', [top, index])], { to: 'f32' })
+    results.push(['accuracy', flat(isTop)])
+  }
+  return { results, readsClass: compiled.readsClass }
+}
 
 /** One pass of `rows` perturbed examples, made inside the plan from `items` samples. */
 export async function perturbedPlan(
@@ -137,29 +175,8 @@ export async function perturbedPlan(
       (explained.areLayers ? explained.names : []).map(name => [name, () => feeds.get(name)!]),
     ),
   })
-  const outputs = new Map(
-    model.outputs.flatMap(({ name }) =>
-      model.output(values, name) ? [[name, model.output(values, name)!]] : [],
-    ),
-  )
-  const compiled = compileTarget(builder, outputs, subject.target, model.labels)
-  const results: [string, Value][] = [[subject.target.options.score ?? 'logit', compiled.objective]]
-  if (!compiled.readsClass) results[0]![0] = 'score'
-  else {
-    const index = builder.find(classInput)!
-    const scores = compiled.scores!
-    const flat = (value: Value) => builder.apply('reshape', [value, builder.integers([-1])])
-    if (subject.target.options.score === undefined || subject.target.options.score === 'logit') {
-      const likely =
-        compiled.lookedBehind === 'sigmoid'
-          ? builder.apply('sigmoid', [scores])
-          : builder.apply('softmax', [scores], { axis: -1 })
-      results.push(['probability', flat(builder.apply('gatherElements', [likely, index], { axis: 1 }))])
-    }
-    const top = builder.apply('argMax', [scores], { axis: 1, keepDims: 1 })
-    const isTop = builder.apply('cast', [builder.apply('equal', [top, index])], { to: 'f32' })
-    results.push(['accuracy', flat(isTop)])
-  }
+  const outputs = outputsAmong(model, values)
+  const { results, readsClass } = scoresOf(builder, outputs, model, subject)
   const key = `perturbed ${kind} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([
     explained.names,
     explained.areLayers,
@@ -174,5 +191,5 @@ export async function perturbedPlan(
     { sizes },
     signal,
   )
-  return { plan, scores: results.map(([name]) => name), readsClass: compiled.readsClass }
+  return { plan, scores: results.map(([name]) => name), readsClass }
 }

@@ -7,7 +7,15 @@ import { concatenate } from '../model/stack.js'
 import { settle } from '../native.js'
 import { copyRows } from './copyRows.js'
 import { copiesOf, type Perturbation, type Ranked } from './perturbation.js'
-import { othersOf, type PerturbationKind, type Players, perturbedPlan, planInputs } from './perturbedPlan.js'
+import {
+  othersOf,
+  type PerturbationKind,
+  type PerturbedPlan,
+  type Players,
+  perturbedPlan,
+  planInputs,
+} from './perturbedPlan.js'
+import { sharedPlan } from './sharedPlan.js'
 import type { Subject } from './subject.js'
 
 /** What the model says of each copy: numbers by name, copy after copy. */
@@ -52,6 +60,8 @@ export class PerturbedRuns {
 
   /** Scores of all copies of some samples of one kind (see `kindOf`), sample by sample. */
   async run(subjects: readonly Subject[], perturbations: readonly Perturbation[]): Promise<CopyScores[]> {
+    const shared = await this.#runShared(subjects, perturbations)
+    if (shared !== undefined) return shared
     const items = subjects.length
     const counts = perturbations.map(copiesOf)
     const total = counts.reduce((sum, count) => sum + count, 0)
@@ -74,14 +84,51 @@ export class PerturbedRuns {
       batching,
       signal,
     )
+    return this.#scores(subjects, perturbations, { plan, scores, readsClass }, rows)
+  }
+
+  /** Copies of which patches go one by one, with what they have in common computed once, where the model allows it. */
+  async #runShared(
+    subjects: readonly Subject[],
+    perturbations: readonly Perturbation[],
+  ): Promise<CopyScores[] | undefined> {
+    const { model, options } = this
+    const [subject] = subjects as [Subject]
+    const [perturbation] = perturbations as [Perturbation]
+    const patches = perturbation.kind === 'given' ? undefined : perturbation.patches
+    const rows = copiesOf(perturbation)
+    if (patches === undefined || (options.chunk ?? rows) < rows) return undefined
+    const batching = await batchingOf(model, subject.prepared.tensors, options.signal)
+    const limit = model.memoryLimitBytes ?? defaultBytes
+    const plan = await sharedPlan(model, subject, patches, batching, limit, options.signal)
+    if (plan === undefined) return undefined
+    const results: CopyScores[] = []
+    for (const [at, subject] of subjects.entries())
+      results.push(...(await this.#scores([subject], [perturbations[at]!], plan, rows)))
+    return results
+  }
+
+  async #scores(
+    subjects: readonly Subject[],
+    perturbations: readonly Perturbation[],
+    { plan, scores, readsClass, reads }: PerturbedPlan,
+    rows: number,
+  ): Promise<CopyScores[]> {
+    const counts = perturbations.map(copiesOf)
     if (readsClass) this.#checkClasses(subjects)
-    const tables = this.#tables(subjects, perturbations)
+    const read = <T>(given: Record<string, T>): Record<string, T> =>
+      reads === undefined
+        ? given
+        : Object.fromEntries(Object.entries(given).filter(([name]) => reads.has(name)))
+    const tables = read(this.#tables(subjects, perturbations))
     const results = counts.map(count =>
       Object.fromEntries(scores.map(name => [name, new Float64Array(count)])),
     )
-    for await (const { parts, ...copies } of copyRows(subjects, perturbations, rows, readsClass)) {
-      const outputs = await this.#passes(plan, { ...copies, tables, chunk: rows })
-      this.passes += copies.count
+    for await (const { parts, count, ...copies } of copyRows(subjects, perturbations, rows, readsClass)) {
+      const { marks = {} } = copies
+      const own = { rows: read(copies.rows), marks: read(marks) }
+      const outputs = await this.#passes(plan, { ...own, tables, count, chunk: rows })
+      this.passes += count
       for (const [place, name] of scores.entries()) {
         let row = 0
         for (const { item, first, count } of parts)

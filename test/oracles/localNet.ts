@@ -50,12 +50,12 @@ const nodes: NodeGiven[] = [
   { op: 'Flatten', inputs: ['pooled'], outputs: ['logits'], attributes: { axis: 1 } },
 ]
 /** A small net whose first nine nodes are local in the picture. */
-export const localNet = (options: LoadModelOptions = {}) =>
+export const localNet = (options: LoadModelOptions = {}, channels = 2) =>
   loadModel(
     writeModel({
       nodes,
       tensors: [
-        weights('w1', [32, 2, 3, 3], 1),
+        weights('w1', [32, channels, 3, 3], 1),
         weights('b1', [32], 2),
         weights('w2', [16, 32, 3, 3], 3),
         weights('w3', [16, 32, 1, 1], 4),
@@ -63,7 +63,7 @@ export const localNet = (options: LoadModelOptions = {}) =>
         weights('w5', [5, 8, 3, 3], 6),
         weights('w6', [8, 32, 1, 1], 7),
       ],
-      inputs: [valueInfo('x', ['N', 2, side, side])],
+      inputs: [valueInfo('x', ['N', channels, side, side])],
       outputs: [valueInfo('logits', ['N', 5])],
     }),
     options,
