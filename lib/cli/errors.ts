@@ -7,8 +7,8 @@ import type { RegionSearchMethod } from '../methods/regions/regionSearchMethod.j
 import { findMethod } from '../methods/registry.js'
 import type { KnownPicture } from '../tools/reportErrors.js'
 import { exitCodes } from './exitCodes.js'
-import { listInputs } from './inputs.js'
-import { addMethodFlags, methodOptions } from './methodFlags.js'
+import { listInputs, readBaseline } from './inputs.js'
+import { addMethodFlags, methodOptions, modelPrecision } from './methodFlags.js'
 import { addModelFlags, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
 import { startProgress } from './progress.js'
 import { runCommand, type Session } from './session.js'
@@ -18,6 +18,7 @@ interface ErrorsFlags extends ModelFlags {
   out: string
   limit: string
   chunk?: string
+  baseline?: string
 }
 
 export function addErrors(program: Command): void {
@@ -32,6 +33,7 @@ export function addErrors(program: Command): void {
     )
     .option('--out <file.html>', 'where the page goes', 'errors.html')
     .option('--limit <n>', 'the most errors that are explained; all are counted', '50')
+    .option('--baseline <value|FILE.npy>', 'what absence looks like, in model space (default: black)')
     .option('--chunk <n>', 'examples of one pass; default as many as fit')
   addMethodFlags(command, findMethod('Lima'))
   command.action(async (model: string, folder: string, flags: ErrorsFlags) => {
@@ -69,8 +71,9 @@ async function errors(session: Session, path: string, folder: string, flags: Err
       'FILE_NOT_FOUND',
       `${folder} lacks ${missing.length} of the files in ${table}: ${missing.slice(0, 5).join(', ')}`,
     )
-  const model = await openModel(path, isTable ? others : flags)
   const entry = findMethod('Lima')
+  const model = await openModel(path, modelPrecision(isTable ? others : flags, entry))
+  const baseline = await readBaseline(flags.baseline)
   const method = (await entry.load())(
     model,
     methodOptions(entry, flags as unknown as Record<string, unknown>),
@@ -86,6 +89,7 @@ async function errors(session: Session, path: string, folder: string, flags: Err
       folder: basename(folder) || folder,
       limit,
       chunk,
+      baseline,
       signal: session.signal,
       onProgress: (done, total) => progress.update(done, total),
     })

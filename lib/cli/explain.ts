@@ -13,8 +13,8 @@ import type { Model } from '../model/model.js'
 import { createMethod } from './createMethod.js'
 import { exitCodes } from './exitCodes.js'
 import { explainsGeneration, explainText, type GenerationFlags } from './explainText.js'
-import { listInputs, readInput, readNamedTensors, resultNames } from './inputs.js'
-import { addMethodFlags } from './methodFlags.js'
+import { listInputs, readBaseline, readInput, readNamedTensors, resultNames } from './inputs.js'
+import { addMethodFlags, modelPrecision } from './methodFlags.js'
 import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
 import { parseTarget } from './parseTarget.js'
 import { startProgress } from './progress.js'
@@ -92,7 +92,10 @@ export function addExplain(program: Command, argv: readonly string[]): void {
       'explain a value inside the model in place of its inputs (`ascribe inspect --layers` lists them); may be given several times',
       collect,
     )
-    .option('--baseline <value|FILE.npy>', 'what absence looks like, in model space (default: 0)')
+    .option(
+      '--baseline <value|FILE.npy>',
+      'what absence looks like, in model space (default: 0; of methods on the regions of a picture: black)',
+    )
     .option('--chunk <n>', 'examples of one pass; default as many as fit')
     .option(
       '--out <path>',
@@ -167,14 +170,6 @@ function checkKinds(
     )
 }
 
-async function readBaseline(text: string | undefined): Promise<number | Tensor | undefined> {
-  if (text === undefined) return undefined
-  const value = text.trim() === '' ? Number.NaN : Number(text)
-  if (!Number.isNaN(value)) return value
-  const { readNpy } = await import('../data/npy.js')
-  return readNpy(text)
-}
-
 function summary(input: string | undefined, out: string | undefined, attribution: Attribution) {
   const { targets, output, method, checks, warnings, cost, environment } = attribution
   return {
@@ -221,7 +216,7 @@ async function explain(
   })
   const baseline = await readBaseline(flags.baseline)
   const chunk = flags.chunk === undefined ? undefined : await wholeNumber('--chunk', flags.chunk, 1, 1 << 20)
-  const model = await openModel(path, flags)
+  const model = await openModel(path, modelPrecision(flags, findMethod(flags.method)))
   const make = (explained: Model) =>
     createMethod(explained, flags.method, flags.base, flags as unknown as Record<string, unknown>)
   const isGeneration = explainsGeneration(model, !hasNamed && files.every(isText), flags)

@@ -76,3 +76,11 @@ export function resultNames(paths: readonly string[], format: string): string[] 
     return `${name}${count > 1 ? `-${count}` : ''}.${format}`
   })
 }
+
+/** A baseline from a flag: a number, or a file of a tensor. */
+export async function readBaseline(text: string | undefined): Promise<number | Tensor | undefined> {
+  if (text === undefined) return undefined
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isNaN(value)) return value
+  return readNpy(text)
+}

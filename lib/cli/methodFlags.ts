@@ -26,6 +26,8 @@ export function describeRange(spec: OptionSchema[string]): string {
 export function addMethodFlags(command: Command, entry: MethodEntry): void {
   for (const [name, spec] of Object.entries(entry.options)) {
     const flag = `--${kebab(name)}`
+    // `--precision` is the model's too: f64 is the method's, see methodOptions.
+    if (command.options.some(({ long }) => long === flag)) continue
     const help = `${entry.name}: ${spec.description}`
     if (spec.kind === 'boolean') {
       command.addOption(
@@ -46,11 +48,21 @@ export function addMethodFlags(command: Command, entry: MethodEntry): void {
   }
 }
 
+/** The precision that a flag means of the model: double precision is a method's, of those that have it. */
+export function modelPrecision<Flags extends { precision?: string | undefined }>(
+  flags: Flags,
+  entry: MethodEntry,
+): Flags {
+  const isOfMethod = flags.precision === 'f64' && entry.options.precision !== undefined
+  return isOfMethod ? { ...flags, precision: undefined } : flags
+}
+
 /** What the flags say of a method's options; what was not given is left to the method's defaults. */
 export function methodOptions(entry: MethodEntry, flags: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(entry.options)
-      .filter(name => flags[name] !== undefined)
+      // A model in bf16 is searched as any other.
+      .filter(name => flags[name] !== undefined && !(name === 'precision' && flags[name] === 'bf16'))
       .map(name => [name, flags[name]]),
   )
 }

@@ -1,6 +1,7 @@
 import type { Image } from '../data/image.js'
 import { AscribeError } from '../errors.js'
 import { type ClassName, classIndex } from '../graph/target.js'
+import type { Baseline } from '../methods/inputs/gradientMethod.js'
 import {
   type ErrorExplanation,
   type ErrorSummary,
@@ -28,6 +29,8 @@ export interface ReportErrorsOptions {
   limit?: number
   /** Rows of one pass through the model; default as many as fit. */
   chunk?: number | undefined
+  /** What absence looks like, in the model's space; default black. */
+  baseline?: Baseline | undefined
   signal?: AbortSignal | undefined
   /** Pictures classified, then errors explained: thousandths. */
   onProgress?: ((done: number, total: number) => void) | undefined
@@ -88,6 +91,7 @@ export async function reportErrors(
     const explanations = await method.explainErrors(inputs, {
       ...(signal ? { signal } : {}),
       ...(options.chunk === undefined ? {} : { chunk: options.chunk }),
+      ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
       onProgress: (done, total) => {
         const share = (first + (part.length * done) / total) / explained.length
         onProgress?.(100 + Math.round(900 * share), 1000)

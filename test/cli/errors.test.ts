@@ -39,6 +39,22 @@ test.serial('a folder and a table of truths become a page of the wrong predictio
   t.is(summary.wrong, 1)
   t.is(summary.errors[0].name, '0.png')
   t.regex(await readFile(out, 'utf8'), /1 of 2 predictions are wrong/)
+  // Another absence, and double precision, which is the search's and not the model's.
+  const grey = await runCli([
+    ...args,
+    '--labels',
+    truth,
+    ...settings,
+    '--baseline',
+    '0',
+    '--precision',
+    'f64',
+    '--out',
+    out,
+    '--json',
+  ])
+  t.is(grey.code, 0, grey.err)
+  t.not(JSON.parse(grey.out).errors[0].peak.probability, summary.errors[0].peak.probability)
   const without = await runCli([...args, ...settings, '--out', out, '--json'])
   t.is(JSON.parse(without.out).error.code, 'INPUT_MISSING')
   await writeFile(truth, 'gone.png,1\n')
