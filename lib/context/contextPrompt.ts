@@ -14,7 +14,7 @@ import {
   piecesOf,
   type TokenPiece,
 } from './promptPieces.js'
-import { type ResponseTokens, responseTokens } from './responseTokens.js'
+import { type ResponseTokens, responseTokens, type WrittenBefore } from './responseTokens.js'
 import { type ContextText, joinPassages, type SegmentOptions, segmentText } from './segmentText.js'
 
 /** How a prompt without some of its texts becomes tokens. */
@@ -43,7 +43,10 @@ export interface ContextQuestion extends SegmentOptions, FrameOptions {
 
 /** A context, what was asked about it, and the response that it is to be traced for. */
 export interface ContextRequest extends ContextQuestion {
-  /** What the model answered: a text, or the token ids that it wrote. */
+  /**
+   * What the model answered: a text, whose tokens are those that the tokenizer writes behind the prompt (with `apart`: by
+   * itself), or the token ids that it wrote.
+   */
   response: string | readonly number[]
 }
 
@@ -91,7 +94,7 @@ const requestKeys = [
 export class ContextPrompt {
   readonly #pieces: readonly TokenPiece[]
   readonly #anew: WrittenAnew | undefined
-  readonly #specials: boolean
+  readonly #written: WrittenBefore
 
   private constructor(
     readonly model: Model,
@@ -99,14 +102,14 @@ export class ContextPrompt {
     readonly texts: readonly ContextText[],
     readonly response: ResponseTokens,
     pieces: readonly TokenPiece[],
+    written: WrittenBefore,
     /** What was left out so that the rest fits the model. */
     readonly warnings: readonly string[] = [],
     anew?: WrittenAnew,
-    specials = false,
   ) {
     this.#pieces = pieces
+    this.#written = written
     this.#anew = anew
-    this.#specials = specials
   }
 
   /**
@@ -157,10 +160,13 @@ export class ContextPrompt {
         signal,
       )
     else parts = await encode(pieces, signal)
-    const prompt = parts.flatMap(({ ids }) => ids)
-    const specials = tokenisation === 'apart' && request.specialsInside === true
+    const ids = parts.flatMap(each => each.ids)
+    const written =
+      tokenisation === 'apart'
+        ? { ids, specialsInside: request.specialsInside === true }
+        : { ids, text: pieces.map(({ content }) => content).join(''), specials: frame.specials }
     const answer =
-      response === undefined ? noResponse : await responseTokens(model, response, prompt, specials, signal)
+      response === undefined ? noResponse : await responseTokens(model, response, written, signal)
     const made = fitted(model, texts, parts, answer.ids.length, overlong)
     const anew =
       tokenisation === 'anew'
@@ -170,7 +176,7 @@ export class ContextPrompt {
               own,
             )
         : undefined
-    return new ContextPrompt(model, made.texts, answer, made.pieces, made.warnings, anew, specials)
+    return new ContextPrompt(model, made.texts, answer, made.pieces, written, made.warnings, anew)
   }
 
   /**
@@ -184,7 +190,7 @@ export class ContextPrompt {
     expectKnownKeys('token request', request, ['ids', 'spans', 'response'])
     const ids = await promptTokens(model, request.ids)
     const response =
-      request.response === undefined ? noResponse : await responseTokens(model, request.response, ids, false)
+      request.response === undefined ? noResponse : await responseTokens(model, request.response, { ids })
     if (!Array.isArray(request.spans) || request.spans.length === 0)
       throw new AscribeError('INPUT_VALUE', 'The context has no texts: spans is empty')
     const pieces: TokenPiece[] = []
@@ -208,7 +214,7 @@ export class ContextPrompt {
       place += text.length
     }
     const { pieces: kept } = fitted(model, texts, pieces, response.ids.length, 'error')
-    return new ContextPrompt(model, texts, response, kept)
+    return new ContextPrompt(model, texts, response, kept, { ids })
   }
 
   /**
@@ -217,18 +223,9 @@ export class ContextPrompt {
    * @throws AscribeError INPUT_VALUE for an empty one; INPUT_SHAPE where the model reads less.
    */
   async withResponse(response: string | readonly number[], signal?: AbortSignal): Promise<ContextPrompt> {
-    const before = this.#pieces.flatMap(({ ids }) => ids)
-    const answer = await responseTokens(this.model, response, before, this.#specials, signal)
+    const answer = await responseTokens(this.model, response, this.#written, signal)
     const { pieces } = fitted(this.model, this.texts, this.#pieces, answer.ids.length, 'error')
-    return new ContextPrompt(
-      this.model,
-      this.texts,
-      answer,
-      pieces,
-      this.warnings,
-      this.#anew,
-      this.#specials,
-    )
+    return new ContextPrompt(this.model, this.texts, answer, pieces, this.#written, this.warnings, this.#anew)
   }
 
   /** The response. @throws AscribeError INPUT_VALUE where there is none yet. */

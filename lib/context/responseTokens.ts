@@ -1,3 +1,4 @@
+import { continuation } from '../data/tokenizer/continuation.js'
 import { AscribeError } from '../errors.js'
 import { promptTokens } from '../language/generator.js'
 import type { Model } from '../model/model.js'
@@ -15,12 +16,25 @@ export interface ResponseTokens {
   readonly spans?: readonly (Span | null)[]
 }
 
-/** A response as tokens behind a prompt. @throws AscribeError INPUT_VALUE, TOKENIZER_REQUIRED */
+/** The prompt that a response stands behind. */
+export interface WrittenBefore {
+  readonly ids: readonly number[]
+  /** Where it was written as tokens as one text: that, and whether the tokenizer added its own at the ends. */
+  readonly text?: string
+  readonly specials?: boolean
+  /** Whether a response begins with the tokenizer's own tokens. */
+  readonly specialsInside?: boolean
+}
+
+/**
+ * A response as tokens behind its prompt.
+ *
+ * @throws AscribeError INPUT_VALUE for an empty one or ids that are none; TOKENIZER_REQUIRED.
+ */
 export async function responseTokens(
   model: Model,
   response: string | readonly number[],
-  before: readonly number[],
-  specials: boolean,
+  { ids: before, text, specials = false, specialsInside = false }: WrittenBefore,
   signal?: AbortSignal,
 ): Promise<ResponseTokens> {
   const { tokenizer } = model
@@ -37,7 +51,14 @@ export async function responseTokens(
       'TOKENIZER_REQUIRED',
       `Model ${model.name} has no tokenizer: give the response as token ids`,
     )
-  const { ids, offsets } = await tokenizer.encode(response, { specials, signal })
+  const { ids, offsets } = specialsInside
+    ? await tokenizer.encode(response, { specials: true, signal })
+    : await continuation(
+        tokenizer,
+        text === undefined ? undefined : { text, ids: before, specials },
+        response,
+        signal,
+      )
   if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The response has no token')
   return { ids, text: response, spans: spansOf(offsets) }
 }

@@ -179,6 +179,7 @@ type WithAttributes = {
     extrapolation?: number
   }
   attention: { scale?: number; causal?: number }
+  observedAttention: { scale?: number; causal?: number }
   attentionRows: { scale?: number; causal?: number; window?: number; keepRows?: number }
   recurrent: {
     cell: 'lstm' | 'gru' | 'rnn'

@@ -92,6 +92,17 @@ export function openCaches(
   )
 }
 
+/** Tokens of a prompt that go through the model at once. */
+interface Piece {
+  readonly from: number
+  readonly taken: number
+  /** What they are filled up to. */
+  readonly width: number
+  /** Tokens of the longest sequence, once all of the prompt is read. */
+  readonly total: number
+  readonly observed: Float32Array | undefined
+}
+
 /** Sequences that go on together, with their caches. One call at a time. */
 export class Decoding {
   #slots = 0
@@ -128,7 +139,7 @@ export class Decoding {
   ): Promise<Decoding> {
     const { decoder, checkpoint } = generating(model)
     const capacity = capacityFor(tokens)
-    const graph = decodingGraph(decoder, checkpoint.weights, observed !== undefined)
+    const graph = decodingGraph(decoder, checkpoint.weights)
     const sizes = { B: lengths.length, C: capacity }
     const source = sources === undefined ? {} : await encoded(model, sources, signal)
     const session = openCaches(model, graph, sizes, `${lengths.length} sequences of ${capacity} tokens`)
@@ -161,7 +172,9 @@ export class Decoding {
       taken = Math.min(piece, count - from)
       // One plan for single tokens, two for all else; what a piece is filled up with lies behind, where it is written over.
       const width = count === 1 ? 1 : Math.min(piece, this.capacity - this.#slots)
-      logits = await this.#run(ids, from, taken, width, total, signal)
+      // What tokens before the last one look at is not asked for.
+      const observed = from + taken === count ? this.observed : undefined
+      logits = await this.#run(ids, { from, taken, width, total, observed }, signal)
       this.#slots += taken
     }
     const vocabulary = logits!.length / this.batch
@@ -177,7 +190,11 @@ export class Decoding {
     return this.#attention!.slice(first + this.starts[sequence]!, first + this.#slots)
   }
 
-  async #run(ids: Tensor, from: number, taken: number, width: number, total: number, signal?: AbortSignal) {
+  async #run(
+    ids: Tensor,
+    { from, taken, width, total, observed }: Piece,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
     const { decoder, checkpoint } = generating(this.model)
     const { batch, capacity } = this
     const count = ids.shape[1]!
@@ -194,11 +211,10 @@ export class Decoding {
       C: capacity,
       ...(sourceLength === undefined ? {} : { S: sourceLength }),
     }
-    const { observed } = this
     if (observed !== undefined) Object.assign(sizes, { W: observed.length })
     const [logits, attention] = await this.model.runPlan(
       `decode ${JSON.stringify(sizes)}`,
-      () => decodingGraph(decoder, checkpoint.weights, observed !== undefined),
+      () => decodingGraph(decoder, checkpoint.weights, observed && (width === 1 ? 'only' : 'last')),
       {
         input_ids: createTensor('i64', [batch, width], part),
         slots: integers(

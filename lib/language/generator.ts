@@ -1,3 +1,4 @@
+import type { WrittenText } from '../data/tokenizer/continuation.js'
 import { AscribeError } from '../errors.js'
 import type { GenerationDefaults } from '../frontends/checkpoints/generationConfig.js'
 import { type Given, resolveOptions } from '../methods/options.js'
@@ -286,28 +287,43 @@ function observedWeights(model: Model, observer: AttentionObserver): Float32Arra
   return headWeightsOf(model, observer.weights)
 }
 
+/** A prompt as tokens; its text is known where it was not given as tokens. */
+export interface WrittenPrompt {
+  readonly ids: readonly number[]
+  readonly written?: WrittenText
+}
+
 /** The tokens of a prompt. @throws AscribeError TOKENIZER_REQUIRED, INPUT_VALUE */
 export async function promptTokens(
   model: Model,
   prompt: Prompt,
   signal?: AbortSignal,
 ): Promise<readonly number[]> {
-  const ids = await tokensOf(model, prompt, signal)
-  if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The prompt has no token')
+  return (await writtenPrompt(model, prompt, signal)).ids
+}
+
+/** The same, with the text that it was written of. */
+export async function writtenPrompt(
+  model: Model,
+  prompt: Prompt,
+  signal?: AbortSignal,
+): Promise<WrittenPrompt> {
+  const found = await tokensOf(model, prompt, signal)
+  if (found.ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The prompt has no token')
   const { vocabulary } = generating(model).decoder
-  const stranger = ids.find(id => !Number.isSafeInteger(id) || id < 0 || id >= vocabulary)
+  const stranger = found.ids.find(id => !Number.isSafeInteger(id) || id < 0 || id >= vocabulary)
   if (stranger !== undefined)
     throw new AscribeError(
       'INPUT_VALUE',
       `The prompt holds the token ${String(stranger)}, and the model has ${vocabulary}`,
     )
-  return ids
+  return found
 }
 
-async function tokensOf(model: Model, prompt: Prompt, signal?: AbortSignal): Promise<readonly number[]> {
+async function tokensOf(model: Model, prompt: Prompt, signal?: AbortSignal): Promise<WrittenPrompt> {
   if (typeof prompt !== 'string' && !Array.isArray(prompt))
     throw typeError('prompt', 'a text, messages or token ids', prompt)
-  if (typeof prompt !== 'string' && typeof prompt[0] !== 'object') return prompt as readonly number[]
+  if (typeof prompt !== 'string' && typeof prompt[0] !== 'object') return { ids: prompt as readonly number[] }
   const { tokenizer } = model
   if (tokenizer === undefined)
     throw new AscribeError(
@@ -318,5 +334,5 @@ async function tokensOf(model: Model, prompt: Prompt, signal?: AbortSignal): Pro
   const text = isText ? prompt : await chatPrompt(model, prompt as readonly ChatMessage[], signal)
   // A chat template writes the tokens at its ends itself.
   const { ids } = await tokenizer.encode(text, { specials: isText, ...(signal ? { signal } : {}) })
-  return ids
+  return { ids, written: { text, ids, specials: isText } }
 }

@@ -1,14 +1,15 @@
+import { continuation, type WrittenText } from '../data/tokenizer/continuation.js'
 import { AscribeError } from '../errors.js'
 import type { Model } from '../model/model.js'
 import { expectKnownKeys, expectObject, typeError } from '../validate.js'
 import { generating } from './decoding.js'
-import { type Prompt, promptTokens } from './generator.js'
+import { type Prompt, promptTokens, writtenPrompt } from './generator.js'
 import { textStates } from './textRows/textStates.js'
 import { tokenValues } from './textRows/tokenValues.js'
 
 /** A text whose probability is wanted. */
 export interface ScoreRequest {
-  /** The text, which is written as tokens by itself, without those at its ends; or token ids. */
+  /** The text, as the tokens that the tokenizer writes behind what is given ({@link continuation}); or token ids. */
   readonly text: string | readonly number[]
   /** What stands before it. An encoder-decoder reads it. */
   readonly given: Prompt
@@ -82,8 +83,10 @@ export class Scorer {
     expectKnownKeys('request', request, ['text', 'given'])
     const { model } = this
     const { decoder } = generating(model)
-    const given = await promptTokens(model, request.given, signal)
-    const text = await this.#textTokens(request.text, signal)
+    const { ids: given, written } = await writtenPrompt(model, request.given, signal)
+    // An encoder reads what is given by itself.
+    const behind = decoder.encode === undefined ? written : undefined
+    const text = await this.#textTokens(request.text, behind, signal)
     const before = decoder.encode === undefined ? given : [decoder.startToken!]
     const ids = [...before, ...text]
     if (ids.length > decoder.contextLength)
@@ -94,12 +97,16 @@ export class Scorer {
     return { ids, first: before.length, ...(decoder.encode === undefined ? {} : { source: given }) }
   }
 
-  async #textTokens(text: string | readonly number[], signal?: AbortSignal): Promise<readonly number[]> {
+  async #textTokens(
+    text: string | readonly number[],
+    behind: WrittenText | undefined,
+    signal?: AbortSignal,
+  ): Promise<readonly number[]> {
     const { model } = this
     if (typeof text !== 'string') return promptTokens(model, text, signal)
     if (model.tokenizer === undefined)
       throw new AscribeError('TOKENIZER_REQUIRED', `Model ${model.name} has no tokenizer: give token ids`)
-    const { ids } = await model.tokenizer.encode(text, { specials: false, ...(signal ? { signal } : {}) })
+    const { ids } = await continuation(model.tokenizer, behind, text, signal)
     if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The text has no token')
     return ids
   }

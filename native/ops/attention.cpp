@@ -19,6 +19,15 @@ void attention(InferContext& c) {
   c.require(!c.has(3) || broadcast(c.shape(3), scores) == scores, "the mask does not fit the scores");
   c.output(0, c.dtype(0), out);
 }
+/// attention of q [N, H, Q, d], and beside it where its queries look: with weights [H · Q] the weighted sum of the
+/// probabilities of all heads and queries, [N, T]. The probabilities are there anyway.
+void observedAttention(InferContext& c) {
+  attention(c);
+  const Shape& q = c.shape(0);
+  c.require(q.rank() == 4, "queries must be [N, heads, rows, depth]");
+  c.require(c.has(4) && c.shape(4) == Shape{q[1] * q[2]} && c.dtype(4) == c.dtype(0), "there must be one weight for each row of each head");
+  c.output(1, c.dtype(0), Shape{q[0], c.shape(1)[2]});
+}
 /// (g [K, ...y], q, k, v, mask?) -> gradients of q, k, v
 void attentionGrad(InferContext& c) {
   const int64_t cotangents = c.shape(0)[0];
@@ -104,6 +113,7 @@ void customDerivative(InferContext& c) { c.fail("a customDerivative node is type
 
 const bool registered = [] {
   RegisterOp({.name = "attention", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 4, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attention});
+  RegisterOp({.name = "observedAttention", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 5, .minOutputs = 2, .maxOutputs = 2, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = observedAttention});
   RegisterOp({.name = "attentionGrad", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 5, .minOutputs = 3, .maxOutputs = 3, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attentionGrad});
   RegisterOp({.name = "attentionRows", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 5,
               .attributes = {real("scale", 1), integer("causal", 1), integer("window", 0), integer("keepRows", 0)}, .infer = attentionRows});

@@ -1,7 +1,7 @@
 import type { Value } from '../../graph/builder.js'
 import type { Network } from './network.js'
 import { allOf, integer, maskOf } from './sequence.js'
-import { type AttendedLayer, StateSequence } from './stateSequence.js'
+import { type LayerObserver, StateSequence } from './stateSequence.js'
 
 /** What a graph of cached steps is told at each run. */
 export interface CachedInputs {
@@ -27,10 +27,10 @@ export class CachedSequence extends StateSequence {
     net: Network,
     private readonly inputs: CachedInputs,
     contextLength: number,
-    observe?: (layer: AttendedLayer) => void,
+    observer?: LayerObserver,
   ) {
     const { slots, starts, places } = inputs
-    super(net, 'B', net.between(slots, 0, 1, 0), observe)
+    super(net, 'B', net.between(slots, 0, 1, 0), observer)
     this.length = inputs.length
     const from = net.unsqueeze(starts, 1)
     const counted = net.apply('max', [net.apply('sub', [net.unsqueeze(slots, 0), from]), integer(net, 0)])

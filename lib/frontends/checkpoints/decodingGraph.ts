@@ -14,19 +14,22 @@ const i64 = (net: Network, name: string, shape: (number | string)[]): Value =>
  * vocabulary] behind the token at `row`. Symbols B, T and C; where the model has an encoder also S, the length of what
  * it has read.
  *
- * @param observed Whether there is a second output, where that token looks: with `weights` [W] of all heads of all layers,
+ * @param observed Asks for a second output, where that token looks (`only` where T is 1): with `weights` [W] of all heads of all layers,
  *   the weighted sum of their probabilities, [B, 1, C].
  */
 export function decodingGraph(
   decoder: CausalDecoder,
   weights: CheckpointWeights,
-  observed = false,
+  observed?: 'only' | 'last',
 ): GraphDescription {
   const net = new Network(weights)
   const ids = i64(net, 'input_ids', ['B', 'T'])
   const slots = i64(net, 'slots', ['T'])
   const row = i64(net, 'row', [])
-  const observer = observed ? new ObservedRows(net, net.unsqueeze(row, 0), slots, true) : undefined
+  const observer =
+    observed === undefined
+      ? undefined
+      : new ObservedRows(net, net.unsqueeze(row, 0), slots, true, observed === 'only')
   const sequence = new CachedSequence(
     net,
     {
@@ -36,7 +39,7 @@ export function decodingGraph(
       length: i64(net, 'length', [1]),
     },
     decoder.contextLength,
-    observer && (layer => observer.observe(layer)),
+    observer,
   )
   const source = decoder.encode && readBefore(net)
   const hidden = decoder.hidden(net, ids, sequence, source)

@@ -39,7 +39,7 @@ export function packedGraph(
       shown: net.graph.input('shown', 'f32', [1, 'T', 'C']),
       length: i64('length', [1]),
     },
-    observer && (layer => observer.observe(layer)),
+    observer,
   )
   const hidden = decoder.hidden(net, ids, sequence)
   if (observer !== undefined) return net.graph.build([observer.attention()])

@@ -1,7 +1,7 @@
 import type { Value } from '../../graph/builder.js'
 import type { Network } from './network.js'
 import { integer, maskOf } from './sequence.js'
-import { type AttendedLayer, StateSequence } from './stateSequence.js'
+import { type LayerObserver, StateSequence } from './stateSequence.js'
 
 /** What a graph of packed texts is told at each run. */
 export interface PackedInputs {
@@ -27,9 +27,9 @@ export class PackedSequence extends StateSequence {
   constructor(
     net: Network,
     private readonly inputs: PackedInputs,
-    observe?: (layer: AttendedLayer) => void,
+    observer?: LayerObserver,
   ) {
-    super(net, 1, inputs.first, observe)
+    super(net, 1, inputs.first, observer)
     this.positions = inputs.positions
     this.keyPositions = inputs.keyPositions
     this.length = inputs.length

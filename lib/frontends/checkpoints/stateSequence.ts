@@ -13,6 +13,18 @@ export interface AttendedLayer {
   readonly mask: Value
 }
 
+/** Sums up where tokens look, layer by layer. */
+export interface LayerObserver {
+  /** Whether a run has one token alone, so that attention itself sums up what it makes anyway. */
+  readonly isOnly: boolean
+  /** Weights of the heads of the next layer. */
+  weightsOf(shape: AttentionShape): Value
+  /** @param looks [B, R, C] */
+  add(looks: Value): void
+  /** Reads a layer's rows by themselves. */
+  observe(layer: AttendedLayer): void
+}
+
 /**
  * Tokens whose keys and values lie in states of C slots, [B, keyHeads, C, size] for each layer: those of a run are
  * written behind those of earlier ones.
@@ -28,13 +40,13 @@ export abstract class StateSequence implements Sequence {
   /**
    * @param batch Sequences of the states.
    * @param first i64 [1]: the slot of the run's first token.
-   * @param observe Is shown every layer.
+   * @param observer Is told where tokens look.
    */
   constructor(
     protected readonly net: Network,
     private readonly batch: number | string,
     private readonly first: Value,
-    private readonly observe?: (layer: AttendedLayer) => void,
+    private readonly observer?: LayerObserver,
   ) {}
 
   /** What each token may read by its place and a window, [B, T, C]. */
@@ -48,16 +60,32 @@ export abstract class StateSequence implements Sequence {
       return net.apply('appendState', [state, rows, this.first], { axis: 2 })
     }
     const all = [written('keys', keys, size), written('values', values, valueSize)] as const
-    this.observe?.({ key, queries, keys: all[0], shape, mask: this.#mask(window) })
     // Heads of queries that share keys stand one below the other, so that no key is copied.
     const stacked =
       heads === keyHeads ? queries : net.apply('reshape', [queries, net.integers(0, keyHeads, -1, size)])
     const mask = this.#stackedMask(window, heads / keyHeads)
     const scored = shape.bias === undefined ? mask : net.add(mask, shape.bias)
-    const read = attention(net, key, [stacked, ...all], shape, scored, false)
+    const layer = { key, queries, keys: all[0], shape, mask: this.#mask(window) }
+    const read = this.#read([stacked, ...all], scored, layer)
     const apart =
       heads === keyHeads ? read : net.apply('reshape', [read, net.integers(0, heads, -1, valueSize)])
     return net.joinHeads(apart, heads, valueSize)
+  }
+
+  #read(operands: readonly [Value, Value, Value], mask: Value, layer: AttendedLayer): Value {
+    const { net, observer } = this
+    const { key, shape } = layer
+    const weights = observer?.isOnly && shape.softCap === undefined ? observer.weightsOf(shape) : undefined
+    if (weights === undefined) {
+      const read = attention(net, key, operands, shape, mask, false)
+      observer?.observe(layer)
+      return read
+    }
+    const inputs = [...operands, mask, weights]
+    const attributes = { scale: shape.scale }
+    const [read, looks] = net.graph.applyMany('observedAttention', inputs, 2, attributes, key)
+    observer!.add(net.unsqueeze(looks!, 1))
+    return read!
   }
 
   /** One for all layers that are alike. */

@@ -1,4 +1,5 @@
 import { placeTokens } from '../../context/tokenOffsets.js'
+import { continuation } from '../../data/tokenizer/continuation.js'
 import { AscribeError } from '../../errors.js'
 import { type ChatMessage, chatPrompt } from '../../language/chatPrompt.js'
 import { generating } from '../../language/decoding.js'
@@ -44,10 +45,7 @@ async function encodedText(
   return { ids, text, offsets, tokens: tokens.map((token, at) => named(text, offsets[at]!, token)) }
 }
 
-/**
- * An answer as tokens behind a prompt: those that the tokenizer writes both as together, where it leaves the prompt's as they
- * are; else the answer by itself (which some tokenizers put a space in front of).
- */
+/** An answer as tokens behind a prompt: see {@link continuation}. */
 async function encodedAnswer(
   model: Model,
   prompt: Part | undefined,
@@ -55,19 +53,9 @@ async function encodedAnswer(
   answer: string,
   signal?: AbortSignal,
 ): Promise<Part> {
-  if (prompt === undefined || answer === '') return encodedText(model, answer, false, signal)
-  const whole = await encodedText(model, prompt.text + answer, specials, signal)
-  const count = prompt.ids.length
-  if (prompt.ids.some((id, at) => id !== whole.ids[at])) return encodedText(model, answer, false, signal)
-  const shift = prompt.text.length
-  return {
-    ids: whole.ids.slice(count),
-    text: answer,
-    tokens: whole.tokens.slice(count),
-    offsets: whole.offsets
-      .slice(count)
-      .map((place): Place => place && [Math.max(0, place[0] - shift), Math.max(0, place[1] - shift)]),
-  }
+  const before = prompt && { text: prompt.text, ids: prompt.ids, specials }
+  const { ids, tokens, offsets } = await continuation(model.tokenizer!, before, answer, signal)
+  return { ids, text: answer, offsets, tokens: tokens.map((token, at) => named(answer, offsets[at]!, token)) }
 }
 
 /** Tokens as a text, each where it lies. */

@@ -66,7 +66,16 @@ std::vector<ValueId> decomposeAttentionRows(Builder& b, const Node& node) {
   return {reshape(sum(p, keepsRows ? std::vector<int64_t>{1} : std::vector<int64_t>{1, 2}), keepsRows ? Shape{items, rows, length} : Shape{items, length})};
 }
 
+std::vector<ValueId> decomposeObservedAttention(Builder& b, const Node& node) {
+  const auto term = [&](size_t i) { return Term{&b, node.inputs[i]}; };
+  const Term p = probabilities(term(0), term(1), node.inputs[3], node.attributes);
+  const Shape q = b.shape(term(0));
+  const Term weighted = p * reshape(term(4), {q[1], q[2], 1});
+  return {product(p, term(2)), reshape(sum(weighted, {1, 2}), {q[0], b.shape(p).at(-1)})};
+}
+
 const bool registered = [] {
+  RegisterDecomposition{"observedAttention", decomposeObservedAttention};
   RegisterDecomposition{"attentionRows", decomposeAttentionRows};
   RegisterDecomposition{"attention", decomposeAttention};
   RegisterDecomposition{"attentionGrad", decomposeAttentionGrad};

@@ -85,10 +85,11 @@ class AttentionKernel : public CpuKernel {
     // One row of a mask for all queries; the first of them sees the fewest keys.
     const int64_t rows = rowStep == 0 ? 1 : count;
     mask += row * rowStep;
+    if (keyStep != 1) return {runs, 1};
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t own = causal_ ? std::min(keys, row + i - queries_ + keys_ + 1) : keys;
       int64_t j = 0;
-      while (j < own && !(mask[i * rowStep + j * keyStep] > kShown)) ++j;
+      while (j < own && !(mask[i * rowStep + j] > kShown)) ++j;
       if (j >= own) return {runs, 1};
     }
     size_t found = 0;
@@ -96,7 +97,7 @@ class AttentionKernel : public CpuKernel {
       const int64_t last = std::min(keys, first + kTile);
       bool isRead = false;
       for (int64_t i = 0; i < rows && !isRead; ++i)
-        for (int64_t j = first; j < last; ++j) isRead |= !(mask[i * rowStep + j * keyStep] <= kHidden);
+        for (int64_t j = first; j < last; ++j) isRead |= !(mask[i * rowStep + j] <= kHidden);
       if (!isRead) continue;
       if (found > 0 && runs[found - 1].first + runs[found - 1].count == first)
         runs[found - 1].count += last - first;
@@ -123,8 +124,14 @@ class AttentionKernel : public CpuKernel {
            {key + first * depth_, depth_, true, DType::F32}, part, keys_, options, 1, scratch);
       for (int64_t i = 0; i < count; ++i) {
         float* scores = part + i * keys_;
-        if (mask)
-          for (int64_t j = 0; j < keys; ++j) scores[j] += mask[(row + i) * rowStep + (first + j) * keyStep];
+        if (mask) {
+          const float* own = mask + (row + i) * rowStep + first * keyStep;
+          // Apart, since a step that is known lets the compiler take many at once.
+          if (keyStep == 1)
+            for (int64_t j = 0; j < keys; ++j) scores[j] += own[j];
+          else
+            for (int64_t j = 0; j < keys; ++j) scores[j] += own[j * keyStep];
+        }
         if (causal_)
           for (int64_t j = std::max<int64_t>(0, row + i - queries_ + keys_ + 1 - first); j < keys; ++j)
             scores[j] = -std::numeric_limits<float>::infinity();
@@ -145,24 +152,31 @@ class AttentionKernel : public CpuKernel {
 
 class Forward final : public AttentionKernel {
  public:
-  explicit Forward(const NodeSignature& s) : AttentionKernel("cpu-attention", s, 0) {}
+  Forward(const NodeSignature& s, bool observes)
+      : AttentionKernel(observes ? "cpu-observed-attention" : "cpu-attention", s, 0),
+        observes_(observes),
+        blocks_((queries_ + block_ - 1) / block_) {
+    looksBytes_ = observes_ ? alignedBytes(static_cast<size_t>(keys_) * sizeof(float)) : 0;
+  }
   size_t scratchBytes() const override {
-    return static_cast<size_t>(mostThreads()) * (scoresBytes_ + runsBytes_ + productBytes_);
+    return static_cast<size_t>(mostThreads()) * (scoresBytes_ + runsBytes_ + productBytes_) +
+           static_cast<size_t>(headCount() * blocks_) * looksBytes_;
   }
   double flops() const override {
     return 2.0 * static_cast<double>(headCount() * queries_ * keys_) * static_cast<double>(depth_ + width_);
   }
   void run(const KernelArguments& k) const override {
-    if (k.outputs[0].count() == 0) return;
-    const int64_t blocks = (queries_ + block_ - 1) / block_;
-    overSlots(headCount() * blocks, threads(), scoresBytes_ + runsBytes_ + productBytes_, k.scratch,
+    const int64_t items = headCount() * blocks_;
+    std::byte* slots = k.scratch + static_cast<size_t>(items) * looksBytes_;
+    overSlots(items, threads(), scoresBytes_ + runsBytes_ + productBytes_, slots,
               [&](int64_t item, std::byte* slot) {
-                const int64_t head = item / blocks, row = item % blocks * block_,
+                const int64_t head = item / blocks_, row = item % blocks_ * block_,
                               count = std::min(block_, queries_ - row);
                 float* p = reinterpret_cast<float*>(slot);
                 std::byte* scratch = slot + scoresBytes_ + runsBytes_;
                 const auto runs = runsOf(k, head, row, count, reinterpret_cast<KeyRun*>(slot + scoresBytes_));
                 probabilities(k, head, row, count, runs, p, scratch);
+                if (observes_) look(k, head, row, count, runs, p, looksOf(k, item));
                 const float* v = k.inputs[2].as<float>() + head * keys_ * width_;
                 GemmOptions options;
                 for (const auto [first, keys] : runs) {
@@ -174,7 +188,43 @@ class Forward final : public AttentionKernel {
                   p += keys;
                 }
               });
+    if (observes_) sumLooks(k);
   }
+
+ private:
+  float* looksOf(const KernelArguments& k, int64_t item) const {
+    return reinterpret_cast<float*>(k.scratch + static_cast<size_t>(item) * looksBytes_);
+  }
+  /// The weighted sum of a block's probabilities, a number for each key.
+  void look(const KernelArguments& k, int64_t head, int64_t row, int64_t count, std::span<const KeyRun> runs,
+            const float* p, float* looks) const {
+    std::fill_n(looks, keys_, 0.0F);
+    const float* weights = k.inputs[4].as<float>();
+    const int64_t rows = k.inputs[4].shape[0];
+    for (int64_t i = 0; i < count; ++i) {
+      const float weight = weights[(head * queries_ + row + i) % rows];
+      const float* own = p + i * keys_;
+      for (const auto [first, keys] : runs) {
+        for (int64_t j = 0; j < keys; ++j) looks[first + j] += weight * own[j];
+        own += keys;
+      }
+    }
+  }
+  /// Blocks are added up in their order, whatever thread they were of.
+  void sumLooks(const KernelArguments& k) const {
+    const int64_t examples = heads_[0], items = headCount() * blocks_ / std::max<int64_t>(1, examples);
+    float* sums = k.outputs[1].as<float>();
+    std::fill_n(sums, k.outputs[1].count(), 0.0F);
+    for (int64_t item = 0; item < examples * items; ++item) {
+      const float* looks = looksOf(k, item);
+      float* own = sums + item / items * keys_;
+      for (int64_t j = 0; j < keys_; ++j) own[j] += looks[j];
+    }
+  }
+
+  bool observes_;
+  int64_t blocks_;
+  size_t looksBytes_ = 0;
 };
 
 /// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g.
@@ -233,15 +283,17 @@ class Gradient final : public AttentionKernel {
   int64_t cotangents_;
 };
 
+template <bool Observes>
 std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   if (!takesF32(s)) return nullptr;
-  return std::make_unique<Forward>(s);
+  return std::make_unique<Forward>(s, Observes);
 }
 std::unique_ptr<Kernel> makeGradient(const NodeSignature& s) {
   if (!takesF32(s)) return nullptr;
   return std::make_unique<Gradient>(s);
 }
-const RegisterKernel forward({.op = "attention", .backend = "cpu", .make = makeForward});
+const RegisterKernel forward({.op = "attention", .backend = "cpu", .make = makeForward<false>});
+const RegisterKernel observed({.op = "observedAttention", .backend = "cpu", .make = makeForward<true>});
 const RegisterKernel gradient({.op = "attentionGrad", .backend = "cpu", .make = makeGradient});
 
 }  // namespace

@@ -93,20 +93,27 @@ void walkRows(const KernelArguments& k, size_t first, Body&& body) {
   }
   walk<1>(rows, {strides}, [&](int64_t i, const auto& at) { body(i / q.at(-2), i % q.at(-2), at[0]); });
 }
+template <bool Observed>
 void attention(const KernelArguments& k, const Node& node) {
   const TensorRef& v = k.inputs[2];
   const int64_t keys = v.shape.at(-2), width = v.shape.at(-1), queries = k.inputs[0].shape.at(-2);
   onFloating(v.dtype, [&](auto zero) {
     using T = decltype(zero);
-    std::vector<Wide<T>> p(static_cast<size_t>(keys));
+    std::vector<Wide<T>> p(static_cast<size_t>(keys)), looks(Observed ? static_cast<size_t>(k.outputs[1].count()) : 0, Wide<T>(0));
     walkRows(k, 0, [&](int64_t head, int64_t row, int64_t maskOffset) {
       probabilities<T>(k, node, 0, head, row, maskOffset, p);
+      if constexpr (Observed) {
+        const int64_t rows = k.inputs[4].shape[0], at = head * queries + row;
+        const Wide<T> weight(k.inputs[4].as<T>()[at % rows]);
+        for (int64_t j = 0; j < keys; ++j) looks[static_cast<size_t>(at / rows * keys + j)] += weight * p[static_cast<size_t>(j)];
+      }
       for (int64_t e = 0; e < width; ++e) {
         Wide<T> sum(0);
         for (int64_t j = 0; j < keys; ++j) sum += p[static_cast<size_t>(j)] * Wide<T>(v.as<T>()[(head * keys + j) * width + e]);
         k.outputs[0].as<T>()[(head * queries + row) * width + e] = narrow<T>(sum);
       }
     });
+    for (size_t i = 0; i < looks.size(); ++i) k.outputs[1].as<T>()[i] = narrow<T>(looks[i]);
   });
 }
 /// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g
@@ -155,7 +162,8 @@ void attentionGrad(const KernelArguments& k, const Node& node) {
 const Registered kernels[] = {
     {"softmax", softmax<false>, floating},         {"logSoftmax", softmax<true>, floating},
     {"softmaxGrad", softmaxGrad<false>, floating}, {"logSoftmaxGrad", softmaxGrad<true>, floating},
-    {"attention", attention, floating},            {"attentionGrad", attentionGrad, floating},
+    {"attention", attention<false>, floating},     {"attentionGrad", attentionGrad, floating},
+    {"observedAttention", attention<true>, floating},
 };
 
 }  // namespace

@@ -108,6 +108,13 @@ std::vector<OpCase> softmaxCases() {
              {{"scale", .125}},
              3}));
 
+  // Attention whose probabilities are also summed up over heads and queries.
+  const Operand onlyRow = real({2, 3, 1, 4}), someRows = real({2, 3, 5, 4}), seenKeys = real({2, 3, 9, 4}), seenValues = real({2, 3, 9, 2});
+  cases.push_back({"observedAttention", "one query", {onlyRow, seenKeys, seenValues, none(), real({3})}, scaled, 2});
+  cases.push_back({"observedAttention", "mask, causal", {someRows, seenKeys, seenValues, real({1, 1, 5, 9}), real({15})}, causal, 2});
+  cases.push_back(valuesOnly({"observedAttention", "hidden keys", {real({1, 2, 40, 4}), real({1, 2, 300, 4}), real({1, 2, 300, 3}), shownWhere(40, 300, -1e30, [](auto i, auto j) { return j <= 2 * i && j > 2 * i - 10; }), real({80})}, scaled, 2}));
+  cases.push_back(valuesOnly({"observedAttention", "no keys", {real({1, 2, 0, 4}), real({1, 2, 3, 4}), real({1, 2, 3, 3}), none(), real({0})}, scaled, 2}));
+
   // Rows of attention, reduced over heads: three rows at places among seven keys, four heads of which two
   // share their keys.
   const Operand rowQueries = real({2, 4, 3, 5}), rowKeys = real({2, 4, 7, 5}),
