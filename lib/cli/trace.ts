@@ -57,7 +57,7 @@ export function addTrace(program: Command): void {
     )
     .option(
       '--quote-method <how>',
-      'states: by hidden states (default); prompt: the model is asked, which takes a capable one',
+      'states: by hidden states (default); prompt: the model is asked, which takes a capable one with a chat template',
     )
     .option(
       '--quote-within <where>',

@@ -68,12 +68,16 @@ export const warningsMarkup = ({ warnings }: Metadata): string[] =>
       `<p class="warning" role="note"><strong><code>${escapeMarkup(code)}</code></strong> ${escapeMarkup(message)}</p>`,
   )
 
-/** The model's output, the method with every option, cost and versions, as cards; `checks` are put among them. */
-export const metadataCards = (metadata: Metadata, checks = ''): string[] => [
+/**
+ * The model's output, the method with every option, cost and versions, as cards; `checks` are put among them.
+ *
+ * @param shown Names of the method's details that the page shows otherwise.
+ */
+export const metadataCards = (metadata: Metadata, checks = '', shown: readonly string[] = []): string[] => [
   '<div class="columns">',
   outputMarkup(metadata),
   checks,
-  factsMarkup('Method', methodFacts(metadata)),
+  factsMarkup('Method', methodFacts(metadata, shown)),
   factsMarkup('Cost and environment', costFacts(metadata)),
   ...(metadata.preprocessing === null
     ? []
@@ -194,12 +198,13 @@ function jsonFacts(value: object): [string, string][] {
   return Object.entries(value).map(([key, item]) => [key, jsonText(item as Json)])
 }
 
-function methodFacts({ method, processing }: Metadata): [string, string][] {
+function methodFacts({ method, processing }: Metadata, shown: readonly string[]): [string, string][] {
+  const details = Object.entries(method.details ?? {}).filter(([name]) => !shown.includes(name))
   return [
     ['method', method.name],
     ...jsonFacts(method.options),
     ...(method.seed === undefined ? [] : [['seed', String(method.seed)] as [string, string]]),
-    ...jsonFacts(method.details ?? {}).map(([key, value]): [string, string] => [`run: ${key}`, value]),
+    ...jsonFacts(Object.fromEntries(details)).map(([key, value]): [string, string] => [`run: ${key}`, value]),
     ...processing.map(({ step, how }): [string, string] => [`then ${step}`, how]),
   ]
 }

@@ -205,7 +205,8 @@ export class GenerationAttribution {
         `<p class="lead">Rows were read, columns were written. ${escapeMarkup(attribution.targets[0]!.kind ?? '')} \u00b7 model ${escapeMarkup(attribution.model.name)}</p>`,
         ...warningsMarkup(attribution),
         `<section aria-label="Scores">${matrixMarkup(matrix, range)}${rangeMarkup(range, describeRange(range, { smoothing: 0 }), 'matrix')}</section>`,
-        ...metadataCards(attribution),
+        // Which tokens are whose is what the map shows.
+        ...metadataCards(attribution, '', [generationKey]),
       ],
     })
   }

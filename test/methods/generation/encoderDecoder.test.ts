@@ -124,7 +124,9 @@ test('what is written is explained where no answer is given; texts of both sides
   await given.save(path)
   const loaded = await GenerationAttribution.load(path)
   t.deepEqual([...loaded.scores(1)], [...given.scores(1)])
-  t.regex(await given.toHtml(), /Rows were read, columns were written/)
+  const page = await given.toHtml()
+  t.regex(page, /Rows were read, columns were written/)
+  t.notRegex(page, /run: generation/, 'what the map shows is not listed again')
 })
 
 test('what does not explain such models says so', async t => {
