@@ -1,7 +1,7 @@
 /**
  * What do products of bf16 cost in accuracy, and what do they save? Outputs, and the gradient of the top output's score,
- * with `precision: 'bf16'` against f32: relative L2, and how often the first of the outputs stays; and the time of both,
- * in turns.
+ * with `precision: 'bf16'` against f32: relative L2, and how often the first of the outputs stays; with --seconds also the
+ * time of both, in turns.
  *
  *   node build/ts/bench/precision.bench.js [--quick] [--only NAME] [--batch N] [--seconds N] [--folder LLAMA]
  *
@@ -49,13 +49,7 @@ const e = (value: number) => value.toExponential(1)
 const worst = (values: readonly number[]) => Math.max(...values)
 const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
-async function measure(
-  name: string,
-  model: Model,
-  examples: readonly Inputs[],
-  explained: string,
-  timed: boolean,
-) {
+async function measure(name: string, model: Model, examples: readonly Inputs[], explained: string) {
   const found: { outputs: number; gradient: number; isSame: boolean }[] = []
   for (const inputs of examples) {
     const exact = await compute(model, inputs, explained, 'f32')
@@ -75,7 +69,7 @@ async function measure(
     `${found.filter(({ isSame }) => isSame).length} of ${found.length}`,
     `${e(middle(gradients))} / ${e(worst(gradients))}`,
   ])
-  if (!timed) return
+  if (flags.seconds === undefined) return
   const [exact, rounded] = [
     await compute(model, examples[0]!, explained, 'f32'),
     await compute(model, examples[0]!, explained, 'bf16'),
@@ -95,7 +89,7 @@ async function measure(
   times.push(cells)
 }
 
-const real = flags.batch === undefined ? realModels(quick) : []
+const real = flags.seconds === undefined ? realModels(quick) : []
 for await (const { name, model, examples, explained } of real) {
   if (name === 'charrnn' || name === 'silero-vad' || name === 'version-RFB-320') continue
   await measure(
@@ -103,7 +97,6 @@ for await (const { name, model, examples, explained } of real) {
     model,
     examples.map(({ inputs }) => inputs),
     explained,
-    false,
   )
   model.dispose()
 }
@@ -117,7 +110,7 @@ for (const name of netNames) {
   const input = model.inputs[0]!
   const shape = [batch, ...(input.shape!.slice(1) as number[])]
   const tensor = createTensor('f32', shape, randomFloats(shape.reduce((a, b) => a * b, 1)))
-  await measure(`${name} x${batch}`, model, [{ [input.name]: tensor }], input.name, true)
+  await measure(`${name} x${batch}`, model, [{ [input.name]: tensor }], input.name)
   model.dispose()
 }
 
@@ -125,7 +118,7 @@ if (flags.folder !== undefined && isChosen('llama')) {
   const model = await loadModel(flags.folder)
   const ids = BigInt64Array.from({ length: 64 }, (_, at) => BigInt(5 + ((at * 97) % 30_000)))
   const inputs = { [model.inputs[0]!.name]: createTensor('i64', [1, ids.length], ids) as Tensor }
-  await measure(`llama (${basename(flags.folder)})`, model, [inputs], embeddingLookups(model)[0]!.layer, true)
+  await measure(`llama (${basename(flags.folder)})`, model, [inputs], embeddingLookups(model)[0]!.layer)
 }
 
 printTable(['model', 'inputs', 'outputs, median / worst', 'same first', 'gradient, median / worst'], errors)

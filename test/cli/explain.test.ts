@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { preprocess } from '#lib/data/preprocess.js'
 import { Attribution, IntegratedGradients, loadModel, readImage, readNpy, writeNpy } from '#lib/index.js'
+import { native } from '#lib/native.js'
 import { temporaryFolder } from '../oracles/temporaryFolder.js'
 import { runCli, scenes } from './runCli.js'
 
@@ -180,4 +181,22 @@ test.serial('a value inside the model is explained in place of its input', async
   ])
   t.is(code, 0, err)
   t.is((await readNpy(out)).shape.slice(0, 2).join(), '1,48')
+})
+
+const hasBf16 = native().engine().precisions.includes('bf16')
+;(hasBf16 ? test.serial : test.serial.skip)(
+  'products of bf16 on request, and the result says so',
+  async t => {
+    const out = join(await temporaryFolder(t), 'map.json')
+    const args = ['explain', model, picture, ...withPictures, '--method', 'Saliency', '--out', out]
+    t.is((await runCli([...args, '--precision', 'bf16'])).code, 0)
+    t.is((await Attribution.load(out)).environment.precision, 'bf16')
+  },
+)
+
+test.serial('double precision is refused where the method has none', async t => {
+  const args = ['explain', model, picture, ...withPictures, '--target', '0', '--precision', 'f64']
+  const { code, err } = await runCli([...args, '--method', 'Saliency'])
+  t.not(code, 0)
+  t.regex(err, /OPTION_RANGE|--precision/)
 })
