@@ -92,6 +92,33 @@ TEST(sameBitsOnAnyNumberOfThreads) {
   for (const auto& other : results) EXPECT_TRUE(other == results[0]);
 }
 
+/// Few columns: rows of A are read where they lie, unless these are a multiple of 4 KB apart; adding to C; tiles that end
+/// within a vector. In panels or in place, the bits are the same.
+TEST(rowsInPlaceHaveTheBitsOfPanels) {
+  onEveryIsa([](const IsaKernels& isa, int threads) {
+    for (const auto& [s, lda] : {std::pair{GemmShape{45, 37, 500}, int64_t{503}}, {GemmShape{45, 37, 500}, 1024}, {GemmShape{8, 384, 385}, 385}, {GemmShape{29, 5, 64}, 70}})
+      for (const float beta : {0.0f, 1.0f}) {
+        const auto a = values(s.m * lda, 1), b = values(s.k * s.n, 2), before = values(s.m * s.n, 3);
+        const MatrixSource left{a.data(), lda}, right{b.data(), s.n};
+        const PackedMatrix panels(*isa.gemm, Side::A, left, s.m, s.k);
+        Scratch scratch(isa, s, threads);
+        auto inPlace = before, packed = before;
+        GemmOptions o{.alpha = 0.5f, .beta = beta};
+        gemm(isa, s, left, right, inPlace.data(), s.n, o, threads, scratch.data());
+        o.packedA = &panels;
+        gemm(isa, s, left, right, packed.data(), s.n, o, threads, scratch.data());
+        EXPECT_TRUE(inPlace == packed);
+        for (int64_t i = 0; i < s.m; ++i)
+          for (int64_t j = 0; j < s.n; ++j) {
+            double sum = 0;
+            for (int64_t p = 0; p < s.k; ++p) sum += static_cast<double>(a[static_cast<size_t>(i * lda + p)]) * static_cast<double>(b[static_cast<size_t>(p * s.n + j)]);
+            const size_t at = static_cast<size_t>(i * s.n + j);
+            EXPECT_NEAR(inPlace[at], 0.5 * sum + static_cast<double>(beta * before[at]), 2e-6 * std::sqrt(static_cast<double>(s.k)));
+          }
+      }
+  });
+}
+
 TEST(packedFactorsAndNarrowStorage) {
   onEveryIsa([](const IsaKernels& isa, int threads) {
     for (const GemmShape& s : {GemmShape{1, 37, 300}, GemmShape{29, 61, 300}, GemmShape{9, 8, 5}})

@@ -48,12 +48,14 @@ size_t pieceBytesB(const GemmKernels& kernels, const GemmShape& shape) {
 }
 
 /// One tile whose columns may run on into the next image.
-void storeTile(const GemmKernels& kernels, int64_t rows, int64_t columns, int64_t depth, const float* a,
+void storeTile(const GemmKernels& kernels, int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t lda,
                const float* b, const OutputMatrix& c, int64_t row, int64_t column, const TileStore& store) {
+  if (column + columns <= c.columnsPerImage)
+    return kernels.tile(rows, columns, depth, a, lda, b, c.data + row * c.rowStride + column, c.rowStride, store);
   const int64_t image = column / c.columnsPerImage, inside = column - image * c.columnsPerImage;
   float* out = c.data + row * c.rowStride + image * c.imageStride + inside;
   if (inside + columns <= c.columnsPerImage) {
-    kernels.tile(rows, columns, depth, a, b, out, c.rowStride, store);
+    kernels.tile(rows, columns, depth, a, lda, b, out, c.rowStride, store);
     return;
   }
   constexpr int64_t kMost = 16 * 32;
@@ -69,7 +71,7 @@ void storeTile(const GemmKernels& kernels, int64_t rows, int64_t columns, int64_
   };
   if (store.beta != 0)
     each([](float* mine, const float* theirs, int64_t run) { std::copy_n(theirs, run, mine); });
-  kernels.tile(rows, columns, depth, a, b, whole, columns, store);
+  kernels.tile(rows, columns, depth, a, lda, b, whole, columns, store);
   each([](const float* mine, float* theirs, int64_t run) { std::copy_n(mine, run, theirs); });
 }
 
@@ -91,22 +93,28 @@ void runPiece(const GemmKernels& kernels, const GemmShape& shape, const Factor& 
       if (!b.packed && depth > 0) (*b.pack)(roomB, column, columns, depthBegin, depth);
       for (int64_t row = piece.rowBegin; row < piece.rowEnd; row += rowStep) {
         const int64_t rows = std::min(rowStep, piece.rowEnd - row);
-        if (!a.packed && depth > 0) (*a.pack)(roomA, row, rows, depthBegin, depth);
-        for (int64_t j = 0; j < columns; j += kernels.columnTile) {
-          const float* panelB = b.packed ? b.packed->panel(column + j, depthBegin) : roomB + j * words;
+        if (a.pack && depth > 0) (*a.pack)(roomA, row, rows, depthBegin, depth);
+        // A panel of A stays in the first-level cache while the columns of a sweep, in the second, pass it.
+        for (int64_t sweep = 0; sweep < columns; sweep += kernels.columnSweep) {
+          const int64_t sweepEnd = std::min<int64_t>(columns, sweep + kernels.columnSweep);
           for (int64_t i = 0; i < rows; i += kernels.rowTile) {
-            const float* panelA = a.packed ? a.packed->panel(row + i, depthBegin) : roomA + i * words;
-            TileStore store{.alpha = alpha, .beta = first ? beta : 1.0f};
-            if (last) {
-              store.rowBias = epilogue.rowBias ? epilogue.rowBias + row + i : nullptr;
-              store.columnBias = epilogue.columnBias ? epilogue.columnBias + column + j : nullptr;
-              store.clip = epilogue.clip;
-              store.low = epilogue.low;
-              store.high = epilogue.high;
+            const float* panelA = a.packed ? a.packed->panel(row + i, depthBegin)
+                                  : a.rows ? a.rows + (row + i) * a.stride + depthBegin
+                                           : roomA + i * words;
+            for (int64_t j = sweep; j < sweepEnd; j += kernels.columnTile) {
+              const float* panelB = b.packed ? b.packed->panel(column + j, depthBegin) : roomB + j * words;
+              TileStore store{.alpha = alpha, .beta = first ? beta : 1.0f};
+              if (last) {
+                store.rowBias = epilogue.rowBias ? epilogue.rowBias + row + i : nullptr;
+                store.columnBias = epilogue.columnBias ? epilogue.columnBias + column + j : nullptr;
+                store.clip = epilogue.clip;
+                store.low = epilogue.low;
+                store.high = epilogue.high;
+              }
+              storeTile(kernels, std::min<int64_t>(kernels.rowTile, rows - i),
+                        std::min<int64_t>(kernels.columnTile, sweepEnd - j), depth, panelA, a.stride, panelB, c,
+                        row + i, column + j, store);
             }
-            storeTile(kernels, std::min<int64_t>(kernels.rowTile, rows - i),
-                      std::min<int64_t>(kernels.columnTile, columns - j), depth, panelA, panelB, c, row + i,
-                      column + j, store);
           }
         }
       }
@@ -195,6 +203,12 @@ bool takesFewRows(const GemmShape& shape, const MatrixSource& a, const MatrixSou
   return shape.m <= kFewRows && !options.packedA && !options.packedB && a.dtype == DType::F32 && (b.transposed || !isBlocked(b.dtype));
 }
 
+/// Whether rows of A are read where they lie: packing them pays where many columns follow, or where the rows of a tile
+/// are a multiple of 4 KB apart and so evict each other.
+bool isReadInPlace(const MatrixSource& a, const GemmShape& shape, const GemmKernels& kernels) {
+  return kernels.pair == 1 && a.dtype == DType::F32 && !a.transposed && a.stride > 0 && a.stride % 1024 != 0 && shape.n <= kernels.columnSweep;
+}
+
 void gemmOn(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a, const MatrixSource& b, float* c,
             int64_t ldc, const GemmOptions& options, int threads, std::byte* scratch) {
   if (shape.m <= 0 || shape.n <= 0) return;
@@ -215,7 +229,10 @@ void gemmOn(const IsaKernels& isa, const GemmShape& shape, const MatrixSource& a
     packPanels(kernels, Side::B, b, panels, first, count, depthBegin, depth);
   };
   const PanelPacker packerA(packA), packerB(packB);
-  gemmCore(kernels, shape, options.packedA ? Factor(*options.packedA) : Factor(packerA),
+  const Factor left = options.packedA                    ? Factor(*options.packedA)
+                      : isReadInPlace(a, shape, kernels) ? Factor(static_cast<const float*>(a.data), a.stride)
+                                                         : Factor(packerA);
+  gemmCore(kernels, shape, left,
            options.packedB ? Factor(*options.packedB) : Factor(packerB), {.data = c, .rowStride = ldc}, options.alpha,
            options.beta, options.epilogue, threads, scratch);
 }
@@ -232,7 +249,7 @@ void gemmCore(const GemmKernels& kernels, const GemmShape& shape, const Factor& 
               std::byte* scratch) {
   if (shape.m <= 0 || shape.n <= 0) return;
   const Grid grid = chooseGrid(kernels, shape, threads);
-  const size_t bytesA = a.packed ? 0 : pieceBytesA(kernels, shape), bytesB = b.packed ? 0 : pieceBytesB(kernels, shape);
+  const size_t bytesA = !a.pack ? 0 : pieceBytesA(kernels, shape), bytesB = b.packed ? 0 : pieceBytesB(kernels, shape);
   const int64_t rowTiles = (shape.m + kernels.rowTile - 1) / kernels.rowTile;
   const int64_t columnTiles = (shape.n + kernels.columnTile - 1) / kernels.columnTile;
   const auto run = [&](int64_t begin, int64_t end) {

@@ -29,12 +29,15 @@ struct OutputMatrix {
 /// Fills panels of one factor for lines [first, first + count), depths [depthBegin, depthBegin + depth).
 using PanelPacker = FunctionRef<void(float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth)>;
 
-/// A factor: packed before, or packed on the way by a function (implicit im2col is one).
+/// A factor: packed before, packed on the way by a function (implicit im2col is one), or, A alone, rows read in place.
 struct Factor {
   Factor(const PackedMatrix& matrix) : packed(&matrix) {}
   Factor(const PanelPacker& function) : pack(&function) {}
+  Factor(const float* first, int64_t apart) : rows(first), stride(apart) {}
   const PackedMatrix* packed = nullptr;
   const PanelPacker* pack = nullptr;
+  const float* rows = nullptr;
+  int64_t stride = 0;
 };
 
 struct GemmShape {

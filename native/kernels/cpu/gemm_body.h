@@ -152,32 +152,30 @@ void finishTile(int64_t rows, int64_t columns, const float* lanes, float* c, int
     }
 }
 
-/// A word of A's panel times a vector of B's, added.
-struct MultiplyAdd {
-  static constexpr int pair = 1;
-  static ASCRIBE_INLINE Vf run(Vf x, Vf line, Vf sum) { return fma(x, line, sum); }
-};
-
-template <class Multiply, int R, int V>
-void tileRows(int64_t columns, int64_t words, const float* a, const float* b, float* c, int64_t ldc,
-              const TileStore& s) {
-  Vf sum[R][V];
+/// A tile from its registers to C. Tiles without biases, which nearly all are, do not pass through memory.
+template <int R, int V>
+ASCRIBE_INLINE void storeRows(const Vf (&sum)[R][V], int64_t columns, float* c, int64_t ldc, const TileStore& s) {
+  if (!s.rowBias && !s.columnBias && !s.clip && (s.beta == 0 || s.beta == 1)) {
+    // Only the last vector can be a part: a tile of fewer has fewer vectors, see tile().
+    const int64_t left = columns - (V - 1) * kLanes;
+    const bool isWhole = left == kLanes;
+    const auto each = [&](auto value) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i)
+      for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[i][v] = Vf{};
-  for (int64_t p = 0; p < words; ++p) {
-    Vf line[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) line[v] = load(b + v * kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-      const Vf x = splat(a[i]);
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[i][v] = Multiply::run(x, line[v], sum[i][v]);
-    }
-    a += kRows;
-    b += kColumns;
+        for (int v = 0; v < V; ++v) {
+          float* out = c + i * ldc + v * kLanes;
+          if (v + 1 < V || isWhole) store(out, value(sum[i][v], out, kLanes));
+          else storePart(out, value(sum[i][v], out, left), left);
+        }
+    };
+    const auto old = [](const float* out, int64_t n) __attribute__((always_inline)) { return n == kLanes ? load(out) : loadPart(out, n); };
+    const Vf alpha = splat(s.alpha);
+    if (s.beta == 0 && s.alpha == 1) each([](Vf x, const float*, int64_t) __attribute__((always_inline)) { return x; });
+    else if (s.beta == 0) each([&](Vf x, const float*, int64_t) __attribute__((always_inline)) { return alpha * x; });
+    else if (s.alpha == 1) each([&](Vf x, const float* out, int64_t n) __attribute__((always_inline)) { return x + old(out, n); });
+    else each([&](Vf x, const float* out, int64_t n) __attribute__((always_inline)) { return alpha * x + old(out, n); });
+    return;
   }
   float lanes[R][V * kLanes];
 #pragma GCC unroll 16
@@ -187,36 +185,69 @@ void tileRows(int64_t columns, int64_t words, const float* a, const float* b, fl
   finishTile<V>(R, columns, &lanes[0][0], c, ldc, s);
 }
 
-template <class Multiply, int V>
-void tileOf(int64_t rows, int64_t columns, int64_t words, const float* a, const float* b, float* c, int64_t ldc,
-            const TileStore& s) {
+/// A word of A's panel times a vector of B's, added.
+struct MultiplyAdd {
+  static constexpr int pair = 1;
+  static ASCRIBE_INLINE Vf run(Vf x, Vf line, Vf sum) { return fma(x, line, sum); }
+};
+
+/// R rows of A from a panel, or from where they lie (`lda` apart).
+template <class Multiply, int R, int V, bool IsPanel>
+void tileRows(int64_t columns, int64_t words, const float* a, int64_t lda, const float* b, float* c, int64_t ldc,
+              const TileStore& s) {
+  Vf sum[R][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sum[i][v] = Vf{};
+  // What the end of the loop stores to is fetched while it runs.
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) __builtin_prefetch(c + i * ldc, 1);
+  for (int64_t p = 0; p < words; ++p) {
+    Vf line[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) line[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const Vf x = splat(IsPanel ? a[i] : a[i * lda]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[i][v] = Multiply::run(x, line[v], sum[i][v]);
+    }
+    a += IsPanel ? kRows : 1;
+    b += kColumns;
+  }
+  storeRows<R, V>(sum, columns, c, ldc, s);
+}
+
+template <class Multiply, int V, bool IsPanel>
+void tileOf(int64_t rows, int64_t columns, int64_t words, const float* a, int64_t lda, const float* b, float* c,
+            int64_t ldc, const TileStore& s) {
   switch (rows) {
-    case 1: return tileRows<Multiply, 1, V>(columns, words, a, b, c, ldc, s);
-    case 2: return tileRows<Multiply, 2, V>(columns, words, a, b, c, ldc, s);
-    case 3: return tileRows<Multiply, 3, V>(columns, words, a, b, c, ldc, s);
-    case 4: return tileRows<Multiply, 4, V>(columns, words, a, b, c, ldc, s);
-    case 5: return tileRows<Multiply, kRows < 5 ? kRows : 5, V>(columns, words, a, b, c, ldc, s);
-    case 6: return tileRows<Multiply, kRows < 6 ? kRows : 6, V>(columns, words, a, b, c, ldc, s);
-    case 7: return tileRows<Multiply, kRows < 7 ? kRows : 7, V>(columns, words, a, b, c, ldc, s);
-    case 8: return tileRows<Multiply, kRows < 8 ? kRows : 8, V>(columns, words, a, b, c, ldc, s);
-    case 9: return tileRows<Multiply, kRows < 9 ? kRows : 9, V>(columns, words, a, b, c, ldc, s);
-    case 10: return tileRows<Multiply, kRows < 10 ? kRows : 10, V>(columns, words, a, b, c, ldc, s);
-    case 11: return tileRows<Multiply, kRows < 11 ? kRows : 11, V>(columns, words, a, b, c, ldc, s);
-    case 12: return tileRows<Multiply, kRows < 12 ? kRows : 12, V>(columns, words, a, b, c, ldc, s);
-    case 13: return tileRows<Multiply, kRows < 13 ? kRows : 13, V>(columns, words, a, b, c, ldc, s);
-    default: return tileRows<Multiply, kRows, V>(columns, words, a, b, c, ldc, s);
+    case 1: return tileRows<Multiply, 1, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 2: return tileRows<Multiply, 2, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 3: return tileRows<Multiply, 3, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 4: return tileRows<Multiply, 4, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 5: return tileRows<Multiply, (kRows < 5 ? kRows : 5), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 6: return tileRows<Multiply, (kRows < 6 ? kRows : 6), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 7: return tileRows<Multiply, (kRows < 7 ? kRows : 7), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 8: return tileRows<Multiply, (kRows < 8 ? kRows : 8), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 9: return tileRows<Multiply, (kRows < 9 ? kRows : 9), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 10: return tileRows<Multiply, (kRows < 10 ? kRows : 10), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 11: return tileRows<Multiply, (kRows < 11 ? kRows : 11), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 12: return tileRows<Multiply, (kRows < 12 ? kRows : 12), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 13: return tileRows<Multiply, (kRows < 13 ? kRows : 13), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    default: return tileRows<Multiply, kRows, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
   }
 }
 
 template <class Multiply>
-void tile(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
-          const TileStore& s) {
+void tile(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t lda, const float* b, float* c,
+          int64_t ldc, const TileStore& s) {
   const int64_t words = (depth + Multiply::pair - 1) / Multiply::pair;
-  if (columns > kLanes) {
-    tileOf<Multiply, kVectors>(rows, columns, words, a, b, c, ldc, s);
-  } else {
-    tileOf<Multiply, 1>(rows, columns, words, a, b, c, ldc, s);
-  }
+  const bool isWide = columns > kLanes;
+  if constexpr (Multiply::pair == 1)
+    if (lda != 0) return (isWide ? tileOf<Multiply, kVectors, false> : tileOf<Multiply, 1, false>)(rows, columns, words, a, lda, b, c, ldc, s);
+  (isWide ? tileOf<Multiply, kVectors, true> : tileOf<Multiply, 1, true>)(rows, columns, words, a, lda, b, c, ldc, s);
 }
 
 /// How elements that are not packed are read: as they are, or (gemm_avx512bf16.cpp) rounded to bf16.
@@ -343,7 +374,8 @@ constexpr GemmKernels makeGemmKernels() {
       .columnTile = kColumns,
       .depthBlock = 256,
       .rowBlock = kRows * (144 / kRows),
-      .columnBlock = 1024 / kColumns * kColumns,
+      .columnSweep = 512,
+      .columnBlock = 1024,
       .pair = 1,
       .tile = tile<MultiplyAdd>,
       .packA = {{packLines<FromF32, kRows>, packColumns<FromF32, kRows>},

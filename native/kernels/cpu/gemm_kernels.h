@@ -26,19 +26,20 @@ struct PackFunctions {
 /// The innermost part of the product for one instruction set. Panels of A are rowTile wide, of B columnTile.
 struct GemmKernels {
   int rowTile, columnTile;
-  /// Depth of a block: one panel of B of this depth stays in the first-level cache. Fixed, because it decides
+  /// Depth of a block: one panel of A of this depth stays in the first-level cache. Fixed, because it decides
   /// the order of summation.
   int depthBlock;
-  int rowBlock;     // rows of A packed at a time (second-level cache), a multiple of rowTile
-  int columnBlock;  // columns of B packed at a time, a multiple of columnTile
+  int rowBlock;     // rows of A packed at a time, a multiple of rowTile
+  int columnSweep;  // columns of B that stay in the second-level cache beside them, a multiple of columnTile
+  int columnBlock;  // columns of B packed at a time, a multiple of columnSweep
   /// Elements of depth in a word of a panel: 1, or 2 where both factors are rounded to bf16 and multiplied in pairs. Then
   /// everything here that reads a factor rounds it so (`widen` gives rounded numbers as f32), and sums are f32.
   int pair;
   /// Words of a panel's line.
   constexpr int64_t words(int64_t depth) const { return pair == 1 ? depth : (depth + 1) / 2; }
-  /// rows <= rowTile, columns <= columnTile.
-  void (*tile)(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
-               const TileStore& store);
+  /// rows <= rowTile, columns <= columnTile. A is a panel where `lda` is 0, else (not in pairs) rows that far apart.
+  void (*tile)(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t lda, const float* b, float* c,
+               int64_t ldc, const TileStore& store);
   PackFunctions packA[3], packB[3];  // by packIndex()
   /// out[i * rowStride + j * columnStride] = alpha * <a_i, b_j> + beta * out, lines of length k; few rows of A.
   void (*dots)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const void* b, int64_t ldb, int storage,

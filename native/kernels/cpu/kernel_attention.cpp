@@ -11,9 +11,18 @@
 namespace ascribe::cpu {
 namespace {
 
-/// Queries that are worked on together: their scores against all keys are what a thread holds. Keys and
-/// values are packed anew for each block, so that long sequences take larger ones.
-constexpr int64_t kBlock = 32, kLongBlock = 128, kLong = 512;
+/// Queries that are worked on together: their scores against all keys are what a thread holds, in its second-level cache
+/// where they fit. Keys and values are packed anew for each block, so it is not small either, and it is made of whole
+/// tiles: of 32 rows in tiles of 14, four would be left over each time. A causal block computes scores that none of its
+/// earlier rows sees, and what a mask hides is left out by the block, so there it takes fewer where sequences are short.
+int64_t blockOf(int64_t queries, int64_t keys, int64_t rowTile, bool hides) {
+  constexpr int64_t kScores = 40960, kLong = 512;
+  const int64_t tiles = std::clamp(kScores / std::max<int64_t>(1, keys) / rowTile, int64_t{8}, int64_t{16});
+  const int64_t most = (hides && queries < kLong ? 4 : tiles) * rowTile;
+  if (queries <= most) return std::max<int64_t>(1, queries);
+  const int64_t blocks = (queries + most - 1) / most;
+  return ((queries + blocks - 1) / blocks + rowTile - 1) / rowTile * rowTile;
+}
 
 /// Keys are left out by so many together.
 constexpr int64_t kTile = 64;
@@ -34,11 +43,11 @@ class AttentionKernel : public CpuKernel {
     const Shape &q = s.inputs[first].shape, &k = s.inputs[first + 1].shape, &v = s.inputs[first + 2].shape;
     queries_ = q.at(-2);
     keys_ = k.at(-2);
-    block_ = queries_ >= kLong ? kLongBlock : kBlock;
     depth_ = q.at(-1);
     width_ = v.at(-1);
     scale_ = static_cast<float>(s.node.attributes.real("scale"));
     causal_ = s.node.attributes.integer("causal") != 0;
+    block_ = blockOf(queries_, keys_, isa().gemm->rowTile, causal_ || s.has(first + 3));
     heads_ = Shape(q.dims().first(static_cast<size_t>(q.rank() - 2)));
     if (s.has(first + 3)) {
       const Shape& mask = s.inputs[first + 3].shape;
@@ -142,7 +151,7 @@ class AttentionKernel : public CpuKernel {
   }
 
   size_t first_;
-  int64_t queries_ = 0, keys_ = 0, depth_ = 0, width_ = 0, block_ = kBlock;
+  int64_t queries_ = 0, keys_ = 0, depth_ = 0, width_ = 0, block_ = 1;
   float scale_ = 1;
   bool causal_ = false;
   Shape heads_;
@@ -154,8 +163,16 @@ class Forward final : public AttentionKernel {
  public:
   Forward(const NodeSignature& s, bool observes)
       : AttentionKernel(observes ? "cpu-observed-attention" : "cpu-attention", s, 0),
-        observes_(observes),
-        blocks_((queries_ + block_ - 1) / block_) {
+        observes_(observes) {
+    // Few heads, which cannot be dealt out evenly to the threads: more blocks, and these of one size.
+    const int64_t width = mostThreads(), tile = isa().gemm->rowTile;
+    for (int64_t blocks = (queries_ + block_ - 1) / block_;
+         !observes_ && headCount() * blocks % width != 0 && headCount() * blocks < 8 * width; ++blocks) {
+      const int64_t smaller = ((queries_ + blocks) / (blocks + 1) + tile - 1) / tile * tile;
+      if (smaller < 2 * tile) break;
+      block_ = smaller;
+    }
+    blocks_ = (queries_ + block_ - 1) / block_;
     looksBytes_ = observes_ ? alignedBytes(static_cast<size_t>(keys_) * sizeof(float)) : 0;
   }
   size_t scratchBytes() const override {
@@ -223,7 +240,7 @@ class Forward final : public AttentionKernel {
   }
 
   bool observes_;
-  int64_t blocks_;
+  int64_t blocks_ = 0;
   size_t looksBytes_ = 0;
 };
 

@@ -41,6 +41,23 @@ ASCRIBE_INLINE Vf load(const float* p) {
   return v;
 }
 ASCRIBE_INLINE void store(float* p, Vf v) { __builtin_memcpy(p, &v, sizeof v); }
+/// The first n lanes, 0 < n <= kLanes; the others are 0 when loaded and stay untouched when stored.
+#if defined(__AVX512F__)
+ASCRIBE_INLINE __mmask16 laneMask(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+ASCRIBE_INLINE Vf loadPart(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(laneMask(n), p); }
+ASCRIBE_INLINE void storePart(float* p, Vf v, int64_t n) { _mm512_mask_storeu_ps(p, laneMask(n), v); }
+#else
+ASCRIBE_INLINE Vf loadPart(const float* p, int64_t n) {
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i] = p[i];
+  return load(lanes);
+}
+ASCRIBE_INLINE void storePart(float* p, Vf v, int64_t n) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int64_t i = 0; i < n; ++i) p[i] = lanes[i];
+}
+#endif
 ASCRIBE_INLINE V4 load4(const float* p) {
   V4 v;
   __builtin_memcpy(&v, p, sizeof v);
