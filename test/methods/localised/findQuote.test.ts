@@ -21,6 +21,10 @@ test('as it is but for case, by letters and digits, or approximately', t => {
   t.deepEqual(found('; '), [';', 'exact'])
 })
 
+test('capitals of Greek are their small letters, at the end of words too', t => {
+  t.deepEqual(findQuote('Η ΟΔΟΣ ΑΥΤΗ', 'οδος', 0), { start: 2, end: 6, match: 'exact' })
+})
+
 test('letters that are longer in small keep their places', t => {
   const turkish = 'İİ Straße İX'
   const span = findQuote(turkish, 'straße', 0)!
@@ -62,4 +66,18 @@ test('the search by letters is that by force', t => {
     }),
     { seed: 5, numRuns: 400 },
   )
+})
+
+test('what a search takes grows with the length of text and quotation, not with their product', t => {
+  for (const letter of ['a', 'İ', ' ', '-'])
+    for (const [length, count] of [
+      [20_000, 5_000],
+      [40_000, 10_000],
+    ] as const) {
+      const work = { comparisons: 0 }
+      // All but the last character agrees everywhere.
+      findQuote(`${letter.repeat(length)}`, `b${letter.repeat(count)}`, 0.5, work)
+      findQuote(`${letter.repeat(length)}`, `${letter.repeat(count)}b`, 0.5, work)
+      t.true(work.comparisons <= 2 * (40 * length + 10 * count), `${letter}: ${work.comparisons}`)
+    }
 })

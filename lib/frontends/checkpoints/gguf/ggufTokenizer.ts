@@ -1,5 +1,6 @@
 import { Unsupported } from '../unsupported.js'
 import type { GgufMetadata } from './metadata.js'
+import { scoredMerges } from './scoredMerges.js'
 
 /** Kinds of tokens by their number in the file. */
 const [unknown, control, userDefined, byte] = [2, 3, 4, 6]
@@ -15,9 +16,6 @@ const patterns: Readonly<Record<string, { pattern: string; digits?: true; ignore
   'llama-bpe': { pattern: wordPattern('\\p{N}{1,3}'), ignoresMerges: true },
   qwen2: { pattern: wordPattern('\\p{N}') },
 }
-
-/** Pieces longer than this are damage; every way to cut one is looked at. */
-const longestPiece = 512
 
 interface Vocabulary {
   readonly tokens: readonly string[]
@@ -105,17 +103,10 @@ function scoredPieces(metadata: GgufMetadata, vocabulary: Vocabulary) {
   if (scores?.length !== tokens.length)
     throw metadata.invalid('tokenizer.ggml.scores', `${tokens.length} numbers`)
   const ids = idsOf(vocabulary)
-  const found: { pair: [string, string]; score: number; id: number }[] = []
-  for (const [id, token] of tokens.entries()) {
-    if (kinds[id] === control || kinds[id] === byte || kinds[id] === unknown || token.length > longestPiece)
-      continue
-    const letters = [...token]
-    for (let at = 1; at < letters.length; at++) {
-      const pair: [string, string] = [letters.slice(0, at).join(''), letters.slice(at).join('')]
-      if (pair.every(part => Object.hasOwn(ids, part))) found.push({ pair, score: scores[id]!, id })
-    }
-  }
-  found.sort((a, b) => b.score - a.score || a.id - b.id)
+  const isJoined = (id: number) => kinds[id] !== control && kinds[id] !== byte && kinds[id] !== unknown
+  const merges = scoredMerges(tokens, scores, ids, isJoined, () => {
+    throw metadata.invalid('tokenizer.ggml.tokens', 'pieces of words')
+  })
   const hasPrefix = metadata.flag('tokenizer.ggml.add_space_prefix') ?? true
   const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
   const none = kinds.indexOf(unknown)
@@ -141,7 +132,7 @@ function scoredPieces(metadata: GgufMetadata, vocabulary: Vocabulary) {
       byte_fallback: true,
       fuse_unk: true,
       vocab: ids,
-      merges: found.map(({ pair }) => pair),
+      merges,
     },
   }
 }
