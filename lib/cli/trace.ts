@@ -1,15 +1,15 @@
 import { extname } from 'node:path'
 import type { Command } from 'commander'
 import type { AnswerTrace } from '../context/answerTrace.js'
-import type { AnswerQuote } from '../context/quoteAnswer.js'
 import type { ContextUnit } from '../context/segmentText.js'
 import type { RemovalCheck } from '../metrics/removalCheck.js'
 import type { TraceFindings } from '../report/tracePage.js'
 import { exitCodes } from './exitCodes.js'
 import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
+import { endpointOf, type QuoteFlags, quoted } from './quoteFlags.js'
 import { runCommand, type Session } from './session.js'
 
-interface TraceFlags extends ModelFlags {
+interface TraceFlags extends ModelFlags, QuoteFlags {
   model: string
   context: string[]
   question: string
@@ -23,9 +23,6 @@ interface TraceFlags extends ModelFlags {
   chat?: boolean
   maximumTokens?: string
   check?: boolean
-  quote?: string[]
-  quoteMethod?: string
-  quoteWithin?: string
   out?: string
 }
 
@@ -60,6 +57,11 @@ export function addTrace(program: Command): void {
       'states: by hidden states (default); prompt: the model is asked, which takes a capable one with a chat template',
     )
     .option(
+      '--endpoint <url>',
+      'for --quote-method prompt: an endpoint that speaks the protocol of OpenAI is asked; ASCRIBE_ENDPOINT_KEY is sent as its key',
+    )
+    .option('--endpoint-model <name>', "the model's name there")
+    .option(
       '--quote-within <where>',
       'sources: of the sentences that the words are in (default); documents: anywhere',
     )
@@ -91,6 +93,7 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
   ] as const)
   if (flags.quote === undefined && (flags.quoteMethod ?? flags.quoteWithin) !== undefined)
     throw new AscribeError('OPTION_RANGE', '--quote-method and --quote-within go with --quote')
+  const endpoint = endpointOf(flags, quoteMethod, AscribeError)
   const sources =
     flags.sources === undefined ? undefined : await wholeNumber('--sources', flags.sources, 1, 1000)
   const maximumTokens =
@@ -123,7 +126,7 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
   }
   const findings: TraceFindings = {
     check: flags.check ? await checked(found, maximumTokens, signal) : undefined,
-    quotes: flags.quote && (await quoted(found, flags.quote, quoteMethod, within, signal)),
+    quotes: flags.quote && (await quoted(found, flags.quote, quoteMethod, within, endpoint, signal)),
   }
   if (flags.out !== undefined) await write(found, findings, flags.out, format!)
   const { traceText } = await import('../report/traceText.js')
@@ -141,25 +144,6 @@ async function checked(
   const { removalCheck } = await import('../metrics/removalCheck.js')
   const texts = sources.map(({ index }) => index)
   return removalCheck(prompt, texts, { answers: true, maximumTokens, signal })
-}
-
-/** The spans that support words of the answer. */
-async function quoted(
-  found: AnswerTrace,
-  quotes: readonly string[],
-  method: 'states' | 'prompt',
-  within: 'sources' | 'documents',
-  signal: AbortSignal,
-): Promise<AnswerQuote[]> {
-  const [{ quoteAnswer }, { HiddenStateLaquer }, { PromptLaquer }, { Generator }] = await Promise.all([
-    import('../context/quoteAnswer.js'),
-    import('../methods/localised/hiddenStateLaquer.js'),
-    import('../methods/localised/promptLaquer.js'),
-    import('../language/generator.js'),
-  ])
-  const { model } = found.prompt
-  const laquer = method === 'states' ? new HiddenStateLaquer(model) : new PromptLaquer(new Generator(model))
-  return quoteAnswer(found, laquer, quotes, { within, signal })
 }
 
 async function write(

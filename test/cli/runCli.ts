@@ -10,14 +10,15 @@ export interface CliResult {
   err: string
 }
 
-/** Runs the built command line; `interruptAfter` sends Ctrl-C after so many milliseconds. */
+/** Runs the built command line; `interruptAfter` sends Ctrl-C after so many milliseconds, `environment` is added. */
 export function runCli(
   args: readonly string[],
-  options: { interruptAfter?: number } = {},
+  options: { interruptAfter?: number; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(repositoryRoot, 'dist/cli/main.js'), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.environment },
     })
     let [out, err] = ['', '']
     child.stdout.setEncoding('utf8').on('data', text => {

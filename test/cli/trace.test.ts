@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { checkpointCopy } from '../oracles/checkpointCopy.js'
+import { chatAnswer, languageServer } from '../oracles/languageServer.js'
 import { letterTokenizer } from '../oracles/letterTokenizer.js'
 import { checkpointFolder } from '../oracles/recordedCheckpoints.js'
 import { temporaryFolder } from '../oracles/temporaryFolder.js'
@@ -66,6 +67,50 @@ test.serial('trace prints the answer with its sources, writes a page and all num
   t.regex(await readFile(page, 'utf8'), /<mark class="q0">gh<\/mark>/)
 })
 
+test.serial(
+  'an endpoint is prompted for the spans behind quoted words, with a key from the environment',
+  async t => {
+    const model = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
+    const file = join(await temporaryFolder(t), 'a.txt')
+    await writeFile(file, 'ab is cd. ef is gh.')
+    const { address, asked } = await languageServer(t, ({ body }) =>
+      chatAnswer('response_format' in body ? JSON.stringify({ spans: ['ef is gh'] }) : 'It is gh.'),
+    )
+    const quote = ['--quote', 'gh', '--quote-method', 'prompt', '--quote-within', 'documents']
+    const { code, out, err } = await runCli(
+      [
+        'trace',
+        '--model',
+        model,
+        '--context',
+        file,
+        '--question',
+        'cd?',
+        ...template,
+        '--answer',
+        'gh.',
+        ...quote,
+      ].concat(['--endpoint', address, '--endpoint-model', 'big', '--json']),
+      { environment: { ASCRIBE_ENDPOINT_KEY: 'secret' } },
+    )
+    t.is(code, 0, err)
+    const [{ claim, spans }] = JSON.parse(out).quotes
+    t.is(claim, 'It is gh.')
+    t.deepEqual(
+      spans.map(({ start, end, text }: { start: number; end: number; text: string }) => [start, end, text]),
+      [[10, 18, 'ef is gh']],
+    )
+    t.deepEqual(
+      asked.map(({ headers, body }) => [headers.authorization, body.model]),
+      [
+        ['Bearer secret', 'big'],
+        ['Bearer secret', 'big'],
+      ],
+    )
+    t.false(out.includes('secret'))
+  },
+)
+
 test.serial('trace says what is wrong with flags, files and models', async t => {
   const model = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
   const folder = await temporaryFolder(t)
@@ -93,6 +138,7 @@ test.serial('trace says what is wrong with flags, files and models', async t => 
   await failed(with_('--quote', 'none of it'), 3, /does not hold "none of it" \[INPUT_VALUE\]/)
   await failed(with_('--quote-method', 'states'), 2, /--quote/)
   await failed(with_('--quote', 'cd', '--quote-method', 'guess'), 2, /states/)
+  await failed(with_('--quote', 'cd', '--endpoint', 'http://a/v1', '--endpoint-model', 'b'), 2, /go together/)
   await failed(with_('--option', 'B'), 2, /NAME=VALUE/)
   await failed(with_('--option', 'B=x'), 2, /OPTION_TYPE|OPTION_RANGE/)
   await failed(with_('--option', 'colour=red'), 2, /OPTION_UNKNOWN/)
