@@ -10,6 +10,7 @@ import { addGenerate } from './generate.js'
 import { addInspect } from './inspect.js'
 import { addMethods } from './methods.js'
 import { addRun } from './run.js'
+import { addTcav } from './tcav.js'
 import { addTrace } from './trace.js'
 import { addVerify } from './verify.js'
 
@@ -25,6 +26,7 @@ const program = new Command('ascribe')
 addExplain(program, argv)
 addErrors(program)
 addCompare(program)
+addTcav(program)
 addRun(program)
 addGenerate(program)
 addTrace(program)

@@ -23,7 +23,7 @@ export function describeRange(spec: OptionSchema[string]): string {
 }
 
 /** Makes every option of a method a flag, with its help, range and default. */
-export function addMethodFlags(command: Command, entry: MethodEntry): void {
+export function addMethodFlags(command: Command, entry: Pick<MethodEntry, 'name' | 'options'>): void {
   for (const [name, spec] of Object.entries(entry.options)) {
     const flag = `--${kebab(name)}`
     // `--precision` is the model's too: f64 is the method's, see methodOptions.
@@ -58,7 +58,10 @@ export function modelPrecision<Flags extends { precision?: string | undefined }>
 }
 
 /** What the flags say of a method's options; what was not given is left to the method's defaults. */
-export function methodOptions(entry: MethodEntry, flags: Record<string, unknown>): Record<string, unknown> {
+export function methodOptions(
+  entry: Pick<MethodEntry, 'options'>,
+  flags: Record<string, unknown>,
+): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(entry.options)
       // A model in bf16 is searched as any other.

@@ -10,10 +10,12 @@ export function addMethods(program: Command): void {
       await runCommand(flags, async session => {
         const { findMethod, foldedName, methods } = await import('../methods/registry.js')
         const { contextMethods } = await import('../methods/context/registry.js')
+        const { conceptMethods } = await import('../methods/concepts/registry.js')
         const { describeRange } = await import('./methodFlags.js')
         const named = (wanted: string) =>
-          contextMethods.find(entry => foldedName(entry.name) === foldedName(wanted)) ?? findMethod(wanted)
-        const entries = name === undefined ? [...methods, ...contextMethods] : [named(name)]
+          others.find(entry => foldedName(entry.name) === foldedName(wanted)) ?? findMethod(wanted)
+        const others = [...conceptMethods, ...contextMethods]
+        const entries = name === undefined ? [...methods, ...others] : [named(name)]
         const documents = entries.map(({ load: _, ...entry }) => entry)
         if (name === undefined) {
           const width = Math.max(...entries.map(entry => entry.name.length))

@@ -1,6 +1,5 @@
-import { uniformInt } from 'pure-rand/distribution/uniformInt'
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { AscribeError } from '../../errors.js'
+import { shuffledOrder } from './shuffledOrder.js'
 
 export interface ConceptVector {
   /** Points from the counterpart to the concept. */
@@ -10,18 +9,6 @@ export interface ConceptVector {
 }
 
 const mostSteps = 100
-
-function shuffled(count: number, seed: number): number[] {
-  const random = xoroshiro128plus(seed)
-  const order = Array.from({ length: count }, (_, at) => at)
-  for (let last = count - 1; last > 0; last--) {
-    const at = uniformInt(random, 0, last)
-    const held = order[at]!
-    order[at] = order[last]!
-    order[last] = held
-  }
-  return order
-}
 
 /** Solves A x = b for a symmetric positive definite A, in place, by Cholesky's factors. */
 function solve(a: Float64Array[], b: Float64Array): Float64Array {
@@ -55,7 +42,7 @@ export function conceptVector(
   { testShare, ridge, seed }: { testShare: number; ridge: number; seed: number },
 ): ConceptVector {
   const part = (examples: readonly Float64Array[]) => {
-    const order = shuffled(examples.length, seed)
+    const order = shuffledOrder(examples.length, seed)
     const held = Math.min(Math.floor(testShare * examples.length), examples.length - 1)
     return {
       fitted: order.slice(held).map(at => examples[at]!),

@@ -4,6 +4,7 @@ import { runExample } from '../../model/batching.js'
 import { resolveOneLayer } from '../../model/layerNames.js'
 import type { Model } from '../../model/model.js'
 import { prepareInput } from '../../model/prepareInput.js'
+import { libraryVersion } from '../../version.js'
 import type { Explained } from '../inputs/gradientMethod.js'
 import { Saliency } from '../inputs/saliency.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
@@ -35,6 +36,8 @@ export const tcavOptions = {
   },
 } as const
 
+/** What is accepted as significant below: the usual bound. */
+export const significantBelow = 0.05
 /** Concepts below this accuracy on examples that were held out have no direction of their own. */
 const reliableAccuracy = 0.6
 /** Fewer counterparts than this say nothing about chance. */
@@ -62,7 +65,14 @@ export interface TcavConcept {
 }
 
 export interface TcavResult {
+  readonly model: { readonly name: string; readonly hash: string }
+  readonly version: string
   readonly layer: string
+  /** What is explained, in words. */
+  readonly target: string
+  /** Inputs whose target was asked about. */
+  readonly inputs: number
+  readonly options: Resolved<typeof tcavOptions>
   readonly concepts: readonly TcavConcept[]
   /** Shares of random sets in the place of a concept. */
   readonly randomSignCounts: readonly number[]
@@ -74,6 +84,8 @@ export interface TcavExamples {
   /** Sets of random examples, at least 10: each is a counterpart of every concept. */
   random: readonly (readonly Explained[])[]
   signal?: AbortSignal
+  /** Examples and inputs that went through the model, of all. */
+  onProgress?: (done: number, total: number) => void
 }
 
 /**
@@ -108,7 +120,7 @@ export class Tcav {
   async test(
     inputs: readonly Explained[],
     target: Target | number | string,
-    { concepts, random, signal }: TcavExamples,
+    { concepts, random, signal, onProgress }: TcavExamples,
   ): Promise<TcavResult> {
     const names = Object.keys(concepts)
     if (inputs.length === 0 || names.length === 0)
@@ -127,11 +139,18 @@ export class Tcav {
           'OPTION_RANGE',
           `"${name}" has ${examples.length} examples, expected at least 2`,
         )
+    const total = [...Object.values(concepts), ...random, inputs].reduce((sum, set) => sum + set.length, 0)
+    let done = 0
+    const step = (count: number) => {
+      done += count
+      onProgress?.(done, total)
+    }
     const held: Record<string, Float64Array[]> = {}
-    for (const name of names) held[name] = await this.#activations(concepts[name]!, signal)
+    for (const name of names) held[name] = await this.#activations(concepts[name]!, step, signal)
     const counterparts: Float64Array[][] = []
-    for (const set of random) counterparts.push(await this.#activations(set, signal))
-    const gradients = await this.#gradients(inputs, target, signal)
+    for (const set of random) counterparts.push(await this.#activations(set, step, signal))
+    const { gradients, description } = await this.#gradients(inputs, target, signal)
+    step(inputs.length)
     const shares = (examples: readonly Float64Array[], against: readonly (readonly Float64Array[])[]) =>
       against.map((counterpart, at) => {
         const { testShare, ridge, seed } = this.options
@@ -154,7 +173,12 @@ export class Tcav {
       (set, at) => shares(set, [counterparts[(at + 1) % counterparts.length]!])[0]!.signCount,
     )
     return {
+      model: { name: this.model.name, hash: await this.model.hash() },
+      version: libraryVersion,
       layer: this.layer,
+      target: description,
+      inputs: inputs.length,
+      options: this.options,
       randomSignCounts: chance,
       concepts: names.map(name => {
         const found = shares(held[name]!, counterparts)
@@ -173,23 +197,29 @@ export class Tcav {
     }
   }
 
-  async #activations(examples: readonly Explained[], signal?: AbortSignal): Promise<Float64Array[]> {
+  async #activations(
+    examples: readonly Explained[],
+    step: (count: number) => void,
+    signal?: AbortSignal,
+  ): Promise<Float64Array[]> {
     const found: Float64Array[] = []
     for (const example of examples) {
       const { tensors } = await prepareInput(this.model, example)
       const held = (await runExample(this.model, tensors, [this.layer], signal))[this.layer]!
       found.push(Float64Array.from(held.data as Float32Array))
+      step(1)
     }
     return found
   }
 
   async #gradients(inputs: readonly Explained[], target: Target | number | string, signal?: AbortSignal) {
     const method = new Saliency(this.model, { absolute: false })
-    const found: Float32Array[] = []
     const options = { target, layer: this.layer, ...(signal ? { signal } : {}) }
-    for (const attribution of await method.attributeBatch(inputs, options))
-      found.push(attribution.scores().data as Float32Array)
-    return found
+    const found = await method.attributeBatch(inputs, options)
+    return {
+      gradients: found.map(each => each.scores().data as Float32Array),
+      description: [...new Set(found.map(each => each.targets[0]!.description))].join('; '),
+    }
   }
 }
 
