@@ -178,6 +178,7 @@ export {
 export { LeGrad, type LeGradOptions } from './methods/attention/leGrad.js'
 export { RawAttention, type RawAttentionOptions } from './methods/attention/rawAttention.js'
 export type { AttributionMethod } from './methods/attributionMethod.js'
+export { type ConceptMethodEntry, type ConceptTest, conceptMethods } from './methods/concepts/registry.js'
 export {
   Tcav,
   type TcavConcept,

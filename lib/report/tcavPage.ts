@@ -80,6 +80,9 @@ function layerMarkup({ layer, concepts, randomSignCounts, target, inputs }: Tcav
     'p',
     'other than chance',
   ]
+  const heads = head.map(
+    (text, at) => `<th scope="col"${at > 1 && at < 6 ? ' class="number"' : ''}>${text}</th>`,
+  )
   return [
     `<section aria-label="Layer"><h2>In ${escapeMarkup(layer)}</h2>`,
     `<table class="tcav"><thead><tr>${heads.join('')}</tr></thead><tbody>`,

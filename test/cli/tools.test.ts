@@ -1,7 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { contextMethods, createTensor, loadModel, methods, readNpy, writeNpy } from '#lib/index.js'
+import {
+  conceptMethods,
+  contextMethods,
+  createTensor,
+  loadModel,
+  methods,
+  readNpy,
+  writeNpy,
+} from '#lib/index.js'
 import { valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { repositoryRoot } from '../oracles/repository.js'
 import { temporaryFolder } from '../oracles/temporaryFolder.js'
@@ -142,7 +150,7 @@ test.serial('methods lists what the registry has, and every option of one', asyn
   t.is(code, 0)
   t.deepEqual(
     JSON.parse(out).map((entry: { name: string }) => entry.name),
-    [...methods, ...contextMethods].map(entry => entry.name),
+    [...methods, ...conceptMethods, ...contextMethods].map(entry => entry.name),
   )
   const one = await runCli(['methods', 'integrated-gradients'])
   t.regex(one.out, /maximumSteps/)
