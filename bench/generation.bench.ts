@@ -6,7 +6,8 @@
  *   python bench/checkpoints/peer.py make FOLDER
  *   ASCRIBE_PYTHON=python node build/ts/bench/generation.bench.js --folder FOLDER [--quick] [--only f32]
  *
- * ASCRIBE_NODE_LLAMA_CPP names the folder of node-llama-cpp (3.22.1), which is not installed with the project. Without
+ * ASCRIBE_BENCH_DEVICE=cuda puts the first two on the GPU. ASCRIBE_NODE_LLAMA_CPP names the folder of node-llama-cpp
+ * (3.22.1), which is not installed with the project. Without
  * a folder the short form writes text with a small checkpoint of the tests, so that it runs everywhere.
  */
 import { spawn } from 'node:child_process'
@@ -45,11 +46,14 @@ interface Peer {
   end(): void
 }
 
+/** `cuda`: ours and PyTorch on the same GPU, with ASCRIBE_BENCH_DEVICE. */
+const device = process.env.ASCRIBE_BENCH_DEVICE ?? 'cpu'
+
 /** PyTorch in a process of its own; undefined where Python has no transformers. */
 async function transformers(folder: string, dtype: string): Promise<Peer | undefined> {
   const peer = spawn(
     process.env.ASCRIBE_PYTHON ?? 'python3',
-    [resolve('bench/checkpoints/peer.py'), 'serve', folder, dtype],
+    [resolve('bench/checkpoints/peer.py'), 'serve', folder, dtype, device],
     { stdio: ['pipe', 'pipe', 'ignore'] },
   )
   peer.on('error', () => undefined)
@@ -80,7 +84,7 @@ interface LlamaModule {
 
 async function llamaCpp(path: string): Promise<Peer | undefined> {
   const folder = process.env.ASCRIBE_NODE_LLAMA_CPP
-  if (folder === undefined || !existsSync(path)) return undefined
+  if (folder === undefined || device !== 'cpu' || !existsSync(path)) return undefined
   const { getLlama } = (await import(
     pathToFileURL(join(resolve(folder), 'dist/index.js')).href
   )) as LlamaModule
@@ -117,7 +121,7 @@ async function peakMemory(path: string, precision: 'f32' | 'bf16'): Promise<{ pe
   const watch = setInterval(() => {
     peak = Math.max(peak, anonymous() - before)
   }, 5)
-  const model = await loadModel(path, { precision })
+  const model = await loadModel(path, { precision, device })
   await ours(model)(promptOf(512), 9)
   clearInterval(watch)
   return { peak, model }

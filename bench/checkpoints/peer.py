@@ -1,7 +1,7 @@
 """The other side of bench/generation.bench.ts: transformers on the same checkpoint, two threads.
 
     python bench/checkpoints/peer.py make FOLDER          # a llama of 100 M parameters with random weights
-    python bench/checkpoints/peer.py serve FOLDER DTYPE   # reads "PROMPT NEW" lines, answers with milliseconds of each part
+    python bench/checkpoints/peer.py serve FOLDER DTYPE [DEVICE]   # reads "PROMPT NEW" lines, answers with milliseconds of each part
 
 `make` writes FOLDER/f32 and FOLDER/bf16, and with the gguf package (0.19.0) FOLDER/f32.gguf, bf16.gguf and q8_0.gguf for
 llama.cpp.
@@ -50,18 +50,19 @@ if command == 'make':
         writer.close()
 else:
     dtype = dict(f32=torch.float32, bf16=torch.bfloat16)[sys.argv[3]]
-    model = hf.AutoModelForCausalLM.from_pretrained(f'{folder}/{sys.argv[3]}', dtype=dtype).eval()
+    device = sys.argv[4] if len(sys.argv) > 4 else 'cpu'
+    model = hf.AutoModelForCausalLM.from_pretrained(f'{folder}/{sys.argv[3]}', dtype=dtype).eval().to(device)
     print('ready', flush=True)
     for line in sys.stdin:
         prompt, new = map(int, line.split())
-        ids = torch.tensor([[5 + at * 97 % 30000 for at in range(prompt)]])
+        ids = torch.tensor([[5 + at * 97 % 30000 for at in range(prompt)]], device=device)
         with torch.no_grad():
             start = time.perf_counter()
             out = model(ids, use_cache=True, logits_to_keep=1)
             tokens = [int(out.logits[0, -1].argmax())]
             middle = time.perf_counter()
             for _ in range(new - 1):
-                out = model(torch.tensor([tokens[-1:]]), past_key_values=out.past_key_values, use_cache=True)
+                out = model(torch.tensor([tokens[-1:]], device=device), past_key_values=out.past_key_values, use_cache=True)
                 tokens.append(int(out.logits[0, -1].argmax()))
             end = time.perf_counter()
         print(1000 * (middle - start), 1000 * (end - middle), *tokens, flush=True)

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_CUDA_ABI 2
+#define ASCRIBE_CUDA_ABI 3
 #define ASCRIBE_CUDA_MAX_RANK 10
 #define ASCRIBE_CUDA_MAX_TENSORS 8
 #define ASCRIBE_CUDA_MAX_INTEGERS 32
@@ -29,7 +29,8 @@ typedef struct AscribeCudaTensor {
  * row-major and their strides are not read. */
 enum AscribeCudaKind {
   ASCRIBE_CUDA_UNARY = 0,     /* plain x, y of one count; r0, r1; code: AscribeCudaUnary */
-  ASCRIBE_CUDA_BINARY = 1,    /* strided a, b, plain out: out's dims, a's and b's strides over them (0 broadcasts); f32 */
+  ASCRIBE_CUDA_BINARY = 1,    /* strided a, b, plain out: out's dims, a's and b's strides over them (0 broadcasts); f32, and i64 and i32 by
+                                 ADD, SUB, MUL, MIN and MAX */
   ASCRIBE_CUDA_COMPARE = 2,   /* as BINARY for f32, i64, i32, bool, into bool; code: AscribeCudaComparison */
   ASCRIBE_CUDA_SELECT = 3,    /* strided bool condition, a, b, plain out */
   ASCRIBE_CUDA_COPY = 4,      /* strided source, strided destination, both over the destination's dims */
@@ -58,7 +59,9 @@ enum AscribeCudaKind {
   ASCRIBE_CUDA_ATTENTION_ROWS = 24, /* plain q, k, positions, weights?, strided mask over [items, heads, rows, keys]?, plain out; i0 items,
                                        i1 heads, i2 rows, i3 groups, i4 keys, i5 depth, i6 causal, i7 window, i8 keep rows,
                                        r0 scale; scratch */
-  ASCRIBE_CUDA_KIND_COUNT = 25
+  ASCRIBE_CUDA_APPEND = 25,   /* plain state seen as [i0, i1, i2], plain x [i0, i3, i2], a plain position (i64 or i32), plain out, which
+                                 may be the state: the state, with x from the position on */
+  ASCRIBE_CUDA_KIND_COUNT = 26
 };
 
 /* A window's integers: i0-2 data, i3-5 result, i6-8 kernel, i9-11 strides, i12-14 dilations, i15-17 padding before,

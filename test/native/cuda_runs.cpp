@@ -165,6 +165,41 @@ TEST(memory_that_the_device_lacks_is_refused) {
   device->free(block, 1000);
 }
 
+TEST(a_cache_is_appended_to_on_the_device_and_a_position_without_room_is_an_error) {
+  requireCuda();
+  for (const DType type : {DType::I64, DType::I32}) {
+    Graph graph;
+    const ValueId x = graph.addInput("x", DType::F32, Shape{2, 2, 3}), position = graph.addInput("position", type, Shape{});
+    const ValueId state = graph.addState("cache", DType::F32, Shape{2, 5, 3});
+    Builder b(graph);
+    graph.outputs = {b.node("neg", {b.node("appendState", {state, x, b.node("add", {position, position})}, {{"axis", int64_t{1}}})})};
+    CompileOptions options;
+    options.device = "cuda";
+    const auto plan = compile(graph, std::make_shared<Parameters>(), options);
+    EXPECT_EQ(countSteps(*plan, false), 0);
+    auto session = std::make_shared<Session>(graph, std::map<std::string, int64_t>{}, openDevice("cuda"));
+    const auto step = [&](const HostTensor& rows, int64_t at) {
+      RunRequest wanted = request(plan, {rows, HostTensor::scalar(type, static_cast<double>(at))});
+      wanted.session = session;
+      return run(wanted)[0];
+    };
+    const HostTensor first = uniform(Shape{2, 2, 3}, 41), second = uniform(Shape{2, 2, 3}, 42);
+    step(first, 0);
+    std::string message;
+    EXPECT_EQ(codeOf([&] { step(second, 2); }, &message), std::string("INPUT_VALUE"));
+    EXPECT_TRUE(message.find("position 4 leaves no room for 2 in a state of 5") != std::string::npos);
+    EXPECT_EQ(codeOf([&] { step(second, -1); }), std::string("INPUT_VALUE"));
+    const HostTensor out = step(second, 1);
+    for (int64_t outer = 0; outer < 2; ++outer)
+      for (int64_t row = 0; row < 5; ++row)
+        for (int64_t i = 0; i < 3; ++i) {
+          const HostTensor& from = row < 2 ? first : second;
+          const double expected = row < 4 ? -from.real((outer * 2 + row % 2) * 3 + i) : 0;
+          EXPECT_EQ(out.real((outer * 5 + row) * 3 + i), expected);
+        }
+  }
+}
+
 TEST(large_copies_arrive_whole) {
   requireCuda();
   const auto device = openDevice("cuda");

@@ -30,6 +30,8 @@ inline uint64_t attentionScratch(const Call& call) {
   return static_cast<uint64_t>(pieces * (AttentionShape(call).pieceBytes() + 255) / 256 * 256 + 256 * pieces);
 }
 
+/// Elements of a row that a thread keeps, where there are no more.
+constexpr int kHeld = 8;
 /// Scores become probabilities: mask, the future, softmax.
 inline int maskedSoftmax(Stream& stream, const AttentionShape& s, const Tensor& mask, float* scores, int64_t head, int64_t heads, int64_t query, int64_t queries) {
   const auto* masks = static_cast<const float*>(mask.data);
@@ -46,6 +48,26 @@ inline int maskedSoftmax(Stream& stream, const AttentionShape& s, const Tensor& 
     float* p = scores + row * step;
     const auto score = [&](int64_t i) { return i >= seen ? -INFINITY : masks ? p[i] + masks[at[0] + q * rowStep + i * keyStep] : p[i]; };
     double largest = -INFINITY, sum = 0;
+    if (keys <= kHeld * lanes) {
+      float held[kHeld];
+#pragma unroll
+      for (int j = 0; j < kHeld; ++j) {
+        const int64_t i = lane + j * lanes;
+        held[j] = i < mine ? score(i) : -INFINITY;
+        if (i < mine) largest = Larger{}(largest, static_cast<double>(held[j]));
+      }
+      largest = together(largest, shared, Larger{});
+#pragma unroll
+      for (int j = 0; j < kHeld; ++j) {
+        held[j] = expf(held[j] - static_cast<float>(largest));
+        if (lane + j * lanes < mine) sum += static_cast<double>(held[j]);
+      }
+      sum = together(sum, shared, Add{});
+#pragma unroll
+      for (int j = 0; j < kHeld; ++j)
+        if (lane + j * lanes < mine) p[lane + j * lanes] = static_cast<float>(static_cast<double>(held[j]) / sum);
+      return;
+    }
     for (int64_t i = lane; i < mine; i += lanes) largest = Larger{}(largest, static_cast<double>(score(i)));
     largest = together(largest, shared, Larger{});
     for (int64_t i = lane; i < mine; i += lanes) sum += static_cast<double>(expf(score(i) - static_cast<float>(largest)));

@@ -1,4 +1,5 @@
 #pragma once
+#include "kernels/cuda/append.h"
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/attention_rows.h"
 #include "kernels/cuda/convolution.h"
@@ -37,6 +38,7 @@ inline int runCall(Stream& stream, const Call& call) {
     case ASCRIBE_CUDA_ATTENTION: return runAttention(stream, call);
     case ASCRIBE_CUDA_ATTENTION_GRADIENT: return runAttentionGradient(stream, call);
     case ASCRIBE_CUDA_ATTENTION_ROWS: return runAttentionRows(stream, call);
+    case ASCRIBE_CUDA_APPEND: return runAppend(stream, call);
     default: return fail(stream, "a call", "of a kind that this library does not know");
   }
 }
@@ -58,7 +60,7 @@ inline int takeFailure(Stream& stream, char* message, size_t bytes) {
   int status = stream.status;
   if (status != ASCRIBE_OK) std::snprintf(message, bytes, "%s", stream.message);
   else if (stream.fault->kind != 0) {
-    std::snprintf(message, bytes, "index %lld is outside an axis of size %lld", static_cast<long long>(stream.fault->value), static_cast<long long>(stream.fault->bound));
+    explainFault(*stream.fault, message, bytes);
     status = ASCRIBE_INVALID;
   }
   stream.status = ASCRIBE_OK;

@@ -1,17 +1,18 @@
 #pragma once
 #include "kernels/cuda/depthwise.h"
+#include "kernels/cuda/spread.h"
 
 // How each convolution is run: as tiles, by phases, by patches, or an element at a time.
 namespace ascribe::cuda {
 
-/// Weights in the order of taps, then channels: worth their writing where many places read them.
+/// Steps of the depth that lie inside one tap, and all of it: weights are packed by taps, then channels.
+inline bool isWhole(int64_t channels) { return channels % kStageDepth == 0; }
+inline int64_t depthOf(int64_t channels, int64_t taps) { return taps * (isWhole(channels) ? channels : runsOf<4>(channels)); }
 inline uint64_t packedBytes(const Window& w) {
-  const int64_t inPerGroup = w.inChannels / w.groups;
-  if (isDepthwise(w) || w.pointwise() || w.taps() == 1 || inPerGroup % kStageDepth != 0 || w.batch * w.outPlane() < 512) return 0;
-  return static_cast<uint64_t>(w.outChannels * inPerGroup * w.taps()) * 4;
+  return isDepthwise(w) || w.pointwise() ? 0 : static_cast<uint64_t>(w.outChannels * depthOf(w.inChannels / w.groups, w.taps())) * 4;
 }
 /// Packed weights are the last bytes of a call's scratch, aligned: what is left in front of them.
-constexpr uint64_t kPackedAlignment = 16;
+constexpr uint64_t kPackedAlignment = 16, kMostPackedBytes = uint64_t{1} << 33;
 inline uint64_t inFrontOf(const Call& call, uint64_t packed) { return (call.scratch_bytes - packed) / kPackedAlignment * kPackedAlignment; }
 inline float* behind(const Call& call, uint64_t bytes) { return reinterpret_cast<float*>(static_cast<char*>(call.scratch) + bytes); }
 
@@ -25,71 +26,39 @@ inline int runConvolution(Stream& stream, const Call& call) {
   results.alpha = call.reals[0];
   results.beta = call.reals[1];
   if (isDepthwise(w)) return runDepthwise(stream, w, x, weights, results);
-  const int64_t depth = inPerGroup * w.taps(), outPerGroup = w.outChannels / w.groups;
+  const int64_t depth = w.pointwise() ? inPerGroup : depthOf(inPerGroup, w.taps()), outPerGroup = w.outChannels / w.groups;
   const auto with = [&](const float* rows, const auto& right, uint64_t bytes) {
     return runTiles(stream, w.groups, outPerGroup, w.batch * outPlane, depth, MatrixSide<true>(rows, depth, evenly(w.groups, outPerGroup * depth)), right, results, call.scratch, bytes);
   };
   if (w.pointwise()) return with(weights, PlaneSide(x, w.inChannels, w.groups, inPlane), call.scratch_bytes);
+  const uint64_t bytes = packedBytes(w), rest = inFrontOf(call, bytes);
+  if (bytes >= kMostPackedBytes) return fail(stream, "a convolution", "its weights are too large");
+  float* packed = behind(call, rest);
+  const int64_t taps = w.taps();
+  const FastDivision perRow(depth), perTap(depth / taps);
+  const int status = overElements(stream, static_cast<int64_t>(bytes / 4), [=] __device__(int64_t i) {
+    const auto m = static_cast<int64_t>(perRow.quotient(static_cast<uint32_t>(i))), k = i - m * depth;
+    const auto t = static_cast<int64_t>(perTap.quotient(static_cast<uint32_t>(k))), c = k - t * static_cast<int64_t>(perTap.divisor);
+    packed[i] = c < inPerGroup ? weights[(m * inPerGroup + c) * taps + t] : 0.0f;
+  });
+  if (status) return status;
   const auto windowed = [&](auto right) {
     for (int a = 0; a < 3; ++a) {
       right.scale[a] = w.stride[a];
       right.shift[a] = -w.pad[a];
       right.step[a] = w.dilation[a];
     }
-    return right;
+    return with(packed, right, rest);
   };
-  const uint64_t bytes = packedBytes(w);
-  if (bytes == 0) return with(weights, windowed(WindowSide<false>(x, w.inChannels, w.groups, w.in, w.out, w.kernel)), call.scratch_bytes);
-  const uint64_t rest = inFrontOf(call, bytes);
-  float* packed = behind(call, rest);
-  const int64_t taps = w.taps();
-  const int status = overElements(stream, static_cast<int64_t>(bytes / 4), [=] __device__(int64_t i) {
-    const int64_t c = i % inPerGroup, t = i / inPerGroup % taps, m = i / inPerGroup / taps;
-    packed[i] = weights[(m * inPerGroup + c) * taps + t];
-  });
-  return status ? status : with(packed, windowed(WindowSide<true>(x, w.inChannels, w.groups, w.in, w.out, w.kernel)), rest);
+  if (isWhole(inPerGroup)) return windowed(WindowSide<kStageDepth>(x, w.inChannels, w.groups, w.in, w.out, w.kernel));
+  return windowed(WindowSide<4>(x, w.inChannels, w.groups, w.in, w.out, w.kernel));
 }
 inline uint64_t convolutionScratch(const Call& call) {
   const Window w(call.integers);
   if (isDepthwise(w)) return 0;
   const int64_t rows = w.outChannels / w.groups, columns = w.batch * w.outPlane();
-  return Cut(w.groups, rows, columns, w.inChannels / w.groups * w.taps()).scratchBytes(w.groups, rows, columns) + packedBytes(w) + kPackedAlignment;
-}
-
-/// A few channels of data (a picture's) would leave most rows of a tile empty: a thread takes one place and all of them.
-constexpr int kFewChannels = 4;
-inline int runFewChannels(Stream& stream, const Window& w, const Phase& phase, const float* g, const float* weights, const MapResults& results) {
-  const int64_t count = phase.count(), inPlane = w.inPlane(), outPlane = w.outPlane();
-  const int channels = static_cast<int>(w.inChannels), maps = static_cast<int>(w.outChannels), taps = w.taps();
-  return overElements(stream, w.batch * count, [=] __device__(int64_t i) {
-    const int64_t image = i / count;
-    const Place at(i % count, phase.size);
-    float sums[kFewChannels] = {};
-    const float* plane = g + image * maps * outPlane;
-    for (int m = 0; m < maps; ++m, plane += outPlane)
-      for (int a = 0; a < phase.taps[0]; ++a) {
-        const int x = phase.result[0] + at.at[0] - a * w.dilation[0];
-        if (static_cast<unsigned>(x) >= static_cast<unsigned>(w.out[0])) continue;
-        for (int b = 0; b < phase.taps[1]; ++b) {
-          const int y = phase.result[1] + at.at[1] - b * w.dilation[1];
-          if (static_cast<unsigned>(y) >= static_cast<unsigned>(w.out[1])) continue;
-          const int row = (x * w.out[1] + y) * w.out[2];
-          const float* tap = weights + static_cast<int64_t>(m) * channels * taps + ((phase.tap[0] + a * w.stride[0]) * w.kernel[1] + phase.tap[1] + b * w.stride[1]) * w.kernel[2] + phase.tap[2];
-          for (int c = 0; c < phase.taps[2]; ++c, tap += w.stride[2]) {
-            const int z = phase.result[2] + at.at[2] - c * w.dilation[2];
-            if (static_cast<unsigned>(z) >= static_cast<unsigned>(w.out[2])) continue;
-            const float gradient = plane[row + z];
-#pragma unroll
-            for (int k = 0; k < kFewChannels; ++k)
-              if (k < channels) sums[k] += gradient * tap[k * taps];
-          }
-        }
-      }
-    const int64_t place = (static_cast<int64_t>(phase.first[0] + at.at[0] * w.stride[0]) * w.in[1] + phase.first[1] + at.at[1] * w.stride[1]) * w.in[2] + phase.first[2] + at.at[2] * w.stride[2];
-#pragma unroll
-    for (int k = 0; k < kFewChannels; ++k)
-      if (k < channels) results.write({image * channels * inPlane + place, 0}, k, sums[k]);
-  });
+  const int64_t depth = w.pointwise() ? w.inChannels / w.groups : depthOf(w.inChannels / w.groups, w.taps());
+  return Cut(w.groups, rows, columns, depth).scratchBytes(w.groups, rows, columns) + packedBytes(w) + kPackedAlignment;
 }
 
 /// Windows that do not overlap (the patches of a transformer, a 1x1 with a stride): each result sends back to elements of
@@ -159,20 +128,21 @@ inline bool isDirect(const Window& w) {
   }
   return isDepthwise(w) || mixed || phases > 64;
 }
-/// Weights of a phase, for each channel of the data: by taps first, where whole stages lie inside one.
-inline bool isByTaps(const Window& w) { return w.outChannels / w.groups % kStageDepth == 0; }
+/// Weights of a phase, for each channel of the data.
 inline uint64_t adjointBytes(const Window& w, const Phase& phase) {
-  const int64_t outPerGroup = w.outChannels / w.groups, taps = static_cast<int64_t>(phase.taps[0]) * phase.taps[1] * phase.taps[2];
-  return w.pointwise() ? 0 : static_cast<uint64_t>(w.inChannels * outPerGroup * taps) * 4;
+  const int64_t taps = static_cast<int64_t>(phase.taps[0]) * phase.taps[1] * phase.taps[2];
+  return w.pointwise() ? 0 : static_cast<uint64_t>(w.inChannels * depthOf(w.outChannels / w.groups, taps)) * 4;
 }
 inline uint64_t convolutionDataScratch(const Call& call) {
   const Window w(call.integers);
   const int64_t rows = w.inChannels / w.groups;
   if (isPatches(w, call.tensors[2].rank > 0)) return Cut(1, w.inChannels * w.taps(), w.batch * w.outPlane(), w.outChannels).scratchBytes(1, w.inChannels * w.taps(), w.batch * w.outPlane());
-  if (isDirect(w) || (w.groups == 1 && rows <= kFewChannels)) return 0;
+  if (isPlainDepthwise(w) || isDirect(w)) return 0;
+  if (const uint64_t bytes = spreadBytes(w)) return bytes;
   uint64_t most = 0;
   overPhases(w, [&](const Phase& phase) {
-    const int64_t columns = w.batch * phase.count(), depth = w.outChannels / w.groups * phase.taps[0] * phase.taps[1] * phase.taps[2];
+    const int64_t columns = w.batch * phase.count(), taps = static_cast<int64_t>(phase.taps[0]) * phase.taps[1] * phase.taps[2];
+    const int64_t depth = w.pointwise() ? w.outChannels / w.groups : depthOf(w.outChannels / w.groups, taps);
     const uint64_t bytes = Cut(w.groups, rows, columns, depth).scratchBytes(w.groups, rows, columns) + adjointBytes(w, phase) + kPackedAlignment;
     if (bytes > most) most = bytes;
     return ASCRIBE_OK;
@@ -184,14 +154,14 @@ inline uint64_t convolutionDataScratch(const Call& call) {
 inline int runPhase(Stream& stream, const Call& call, const Window& w, const Phase& phase, const float* g, const float* weights, const MapResults& results) {
   const int64_t inPerGroup = w.inChannels / w.groups, outPerGroup = w.outChannels / w.groups;
   const uint64_t bytes = adjointBytes(w, phase), rest = inFrontOf(call, bytes);
+  if (bytes >= kMostPackedBytes) return fail(stream, "a convolution", "its weights are too large");
   float* packed = behind(call, rest);
   const int64_t last = phase.taps[2], lastTwo = phase.taps[1] * last, taps = phase.taps[0] * lastTwo;
-  const bool byTaps = isByTaps(w);
+  const int64_t depth = depthOf(outPerGroup, taps), perTap = taps == 0 ? 1 : depth / taps;
   if (const int status = overElements(stream, static_cast<int64_t>(bytes / 4), [=] __device__(int64_t i) {
-        const int64_t at = i % (outPerGroup * taps), channel = i / (outPerGroup * taps), group = channel / inPerGroup;
-        const int64_t m = byTaps ? at % outPerGroup : at / taps, t = byTaps ? at / outPerGroup : at % taps;
+        const int64_t channel = i / depth, at = i - channel * depth, group = channel / inPerGroup, t = at / perTap, m = at - t * perTap;
         const int64_t tap = ((phase.tap[0] + t / lastTwo * w.stride[0]) * w.kernel[1] + phase.tap[1] + t / last % phase.taps[1] * w.stride[1]) * w.kernel[2] + phase.tap[2] + t % last * w.stride[2];
-        packed[i] = weights[((group * outPerGroup + m) * inPerGroup + channel - group * inPerGroup) * w.taps() + tap];
+        packed[i] = m < outPerGroup ? weights[((group * outPerGroup + m) * inPerGroup + channel - group * inPerGroup) * w.taps() + tap] : 0.0f;
       }))
     return status;
   const auto with = [&](auto right) {
@@ -201,11 +171,11 @@ inline int runPhase(Stream& stream, const Call& call, const Window& w, const Pha
       // A stride and a dilation never meet here: the next tap of a phase is one result back, or with stride 1 a dilation.
       right.step[a] = -w.dilation[a];
     }
-    const MatrixSide<true> left(packed, outPerGroup * taps, evenly(w.groups, inPerGroup * outPerGroup * taps));
-    return runTiles(stream, w.groups, inPerGroup, w.batch * phase.count(), outPerGroup * taps, left, right, results.of(w, phase), call.scratch, rest);
+    const MatrixSide<true> left(packed, depth, evenly(w.groups, inPerGroup * depth));
+    return runTiles(stream, w.groups, inPerGroup, w.batch * phase.count(), depth, left, right, results.of(w, phase), call.scratch, rest);
   };
-  if (byTaps) return with(WindowSide<true>(g, w.outChannels, w.groups, w.out, phase.size, phase.taps));
-  return with(WindowSide<false>(g, w.outChannels, w.groups, w.out, phase.size, phase.taps));
+  if (isWhole(outPerGroup)) return with(WindowSide<kStageDepth>(g, w.outChannels, w.groups, w.out, phase.size, phase.taps));
+  return with(WindowSide<4>(g, w.outChannels, w.groups, w.out, phase.size, phase.taps));
 }
 
 /// Each element of the data by itself.
@@ -232,7 +202,7 @@ inline int runConvolutionData(Stream& stream, const Call& call) {
   if (isPatches(w, call.tensors[2].rank > 0)) return runPatches(stream, w, g, weights, results.data, call.scratch, call.scratch_bytes);
   if (isPlainDepthwise(w)) return runDepthwiseData(stream, w, g, weights, results);
   if (isDirect(w)) return runDirectData(stream, w, g, weights, results);
-  if (w.groups == 1 && inPerGroup <= kFewChannels) return overPhases(w, [&](const Phase& phase) { return runFewChannels(stream, w, phase, g, weights, results); });
+  if (spreadBytes(w) > 0) return runSpread(stream, call, w, g, weights, results);
   if (w.pointwise())
     return runTiles(stream, w.groups, inPerGroup, w.batch * w.inPlane(), outPerGroup, MatrixSide<false>(weights, inPerGroup, evenly(w.groups, outPerGroup * inPerGroup)),
                     PlaneSide(g, w.outChannels, w.groups, w.outPlane()), results, call.scratch, call.scratch_bytes);

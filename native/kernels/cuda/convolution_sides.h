@@ -23,12 +23,19 @@ struct PlaneSide {
   }
 };
 
-/// What lies under the window of each place, for both directions. `ByTaps`: the depth runs over taps first and channels
-/// within; as long as a stage lies inside one tap (kStageDepth divides the channels), its place is found once and each
-/// step is a plane further. Else it runs over channels and their taps, as weights lie.
-template <bool ByTaps>
+/// Channels of a tap, whole runs of steps of the depth.
+template <int Run>
+int64_t runsOf(int64_t channels) {
+  return (channels + Run - 1) / Run * Run;
+}
+
+/// What lies under the window of each place, for both directions. The depth runs over taps first and channels within, in
+/// runs that lie inside one tap: its place is found once a run, and each step is a plane further. Where the channels of a
+/// tap are no whole runs, zeros fill them up.
+template <int Run>
 struct WindowSide {
   static constexpr bool kAlongDepth = false;
+  static constexpr int kRun = Run;
   template <int Places, int Threads>
   using Fetch = FoundFetch<WindowSide, Places, Threads>;
   struct Column {
@@ -36,19 +43,20 @@ struct WindowSide {
     int first[3];        // place of tap 0
   };
   struct Stage {
-    int from, offset;  // -1: outside
+    int offset, left;  // of the run's first element; how many there are
   };
   const float* data;
   int64_t perImage, perGroup;                // elements
   int size[3], scale[3], shift[3], step[3];  // the plane read; place of a column's tap 0: at * scale + shift; of the next: + step
   int plane;
-  FastDivision planes, lastTwo, last, inner, tapsLastTwo, tapsLast;  // inner: channels of a tap, or taps of a channel
+  int channels;  // of a group
+  FastDivision planes, lastTwo, last, inner, tapsLastTwo, tapsLast;
   /// `places` and `taps`: how many along each axis.
-  WindowSide(const float* from, int64_t channels, int64_t groups, const int (&sizeOf)[3], const int (&places)[3], const int (&taps)[3])
-      : data(from), plane(sizeOf[0] * sizeOf[1] * sizeOf[2]), planes(static_cast<int64_t>(places[0]) * places[1] * places[2]), lastTwo(static_cast<int64_t>(places[1]) * places[2]), last(places[2]),
-        inner(ByTaps ? channels / groups : static_cast<int64_t>(taps[0]) * taps[1] * taps[2]), tapsLastTwo(static_cast<int64_t>(taps[1]) * taps[2]), tapsLast(taps[2]) {
-    perImage = channels * plane;
-    perGroup = channels / groups * plane;
+  WindowSide(const float* from, int64_t allChannels, int64_t groups, const int (&sizeOf)[3], const int (&places)[3], const int (&taps)[3])
+      : data(from), plane(sizeOf[0] * sizeOf[1] * sizeOf[2]), channels(static_cast<int>(allChannels / groups)), planes(static_cast<int64_t>(places[0]) * places[1] * places[2]), lastTwo(static_cast<int64_t>(places[1]) * places[2]), last(places[2]),
+        inner(runsOf<Run>(channels)), tapsLastTwo(static_cast<int64_t>(taps[1]) * taps[2]), tapsLast(taps[2]) {
+    perImage = allChannels * plane;
+    perGroup = allChannels / groups * plane;
     for (int a = 0; a < 3; ++a) size[a] = sizeOf[a];
   }
   __device__ Column column(int z, int n) const {
@@ -67,15 +75,10 @@ struct WindowSide {
     return inside ? (x * size[1] + y) * size[2] + z : -1;
   }
   __device__ Stage stage(const Column& c, int from) const {
-    if (!ByTaps) return {from, 0};
-    const int tap = static_cast<int>(inner.quotient(static_cast<uint32_t>(from))), place = placeOf(c, tap);
-    return {from, place < 0 ? -1 : (from - tap * static_cast<int>(inner.divisor)) * plane + place};
+    const int tap = static_cast<int>(inner.quotient(static_cast<uint32_t>(from))), channel = from - tap * static_cast<int>(inner.divisor), place = placeOf(c, tap);
+    return {channel * plane + place, place < 0 ? 0 : channels - channel};
   }
-  __device__ const float* at(const Column& c, const Stage& stage, int k) const {
-    if (ByTaps) return stage.offset < 0 ? nullptr : c.plane + stage.offset + (k - stage.from) * plane;
-    const int channel = static_cast<int>(inner.quotient(static_cast<uint32_t>(k))), place = placeOf(c, k - channel * static_cast<int>(inner.divisor));
-    return place < 0 ? nullptr : c.plane + static_cast<int64_t>(channel) * plane + place;
-  }
+  __device__ const float* at(const Column& c, const Stage& stage, int step) const { return step < stage.left ? c.plane + stage.offset + step * plane : nullptr; }
 };
 
 /// With a stride of s, each s-th element of the data along an axis takes part by the same taps: a phase. Within one, a

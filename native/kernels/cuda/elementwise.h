@@ -1,7 +1,9 @@
 #pragma once
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/cuda/index.h"
+#include "kernels/cuda/transpose.h"
 
 // Each formula and each kink as in kernels/reference/activations.h: the side whose derivative is smaller in size has it.
 namespace ascribe::cuda {
@@ -133,7 +135,32 @@ __device__ inline float4 fourOf(const float* from, bool runs) {
   return float4{*from, *from, *from, *from};
 }
 
+/// Sums and products wrap around, as those of the host's kernels do.
+template <class T>
+int binaryIntegers(Stream& stream, const Call& call) {
+  using Unsigned = std::make_unsigned_t<T>;
+  const Tensor &x = call.tensors[0], &y = call.tensors[1], &out = call.tensors[2];
+  const Walk<2> walk(out.dims, out.rank, {x.strides, y.strides});
+  const auto *p = static_cast<const T*>(x.data), *q = static_cast<const T*>(y.data);
+  auto* to = static_cast<T*>(out.data);
+  const int op = call.code;
+  return overElements(stream, countOf(out), [=] __device__(int64_t i) {
+    int64_t at[2];
+    walk.at(i, at);
+    const T a = p[at[0]], b = q[at[1]];
+    const auto u = static_cast<Unsigned>(a), v = static_cast<Unsigned>(b);
+    switch (op) {
+      case ASCRIBE_CUDA_ADD: to[i] = static_cast<T>(u + v); break;
+      case ASCRIBE_CUDA_SUB: to[i] = static_cast<T>(u - v); break;
+      case ASCRIBE_CUDA_MUL: to[i] = static_cast<T>(u * v); break;
+      case ASCRIBE_CUDA_MIN: to[i] = b < a ? b : a; break;
+      default: to[i] = b > a ? b : a; break;
+    }
+  });
+}
 inline int runBinary(Stream& stream, const Call& call) {
+  if (call.tensors[0].type == ASCRIBE_CUDA_I64) return binaryIntegers<int64_t>(stream, call);
+  if (call.tensors[0].type == ASCRIBE_CUDA_I32) return binaryIntegers<int32_t>(stream, call);
   const Tensor &x = call.tensors[0], &y = call.tensors[1], &out = call.tensors[2];
   Walk<2> walk(out.dims, out.rank, {x.strides, y.strides});
   const auto *p = static_cast<const float*>(x.data), *q = static_cast<const float*>(y.data);
@@ -246,6 +273,12 @@ inline int runCopy(Stream& stream, const Call& call) {
   if (to.size == 4 && isAligned(from.data) && isAligned(to.data)) {
     Walk<2> walk(to.dims, to.rank, {from.strides, to.strides});
     if (walk.takeFours() && walk.runs(1)) return copyFours(stream, call, walk);
+  }
+  if (to.size == 4) {
+    bool done = false;
+    const Walk<2> walk(to.dims, to.rank, {from.strides, to.strides});
+    const int status = copySquares(stream, walk, static_cast<const float*>(from.data), static_cast<float*>(to.data), done);
+    if (done) return status;
   }
   return bySize(call.tensors[1].size, [&](auto zero) { return copyAs<decltype(zero)>(stream, call); });
 }

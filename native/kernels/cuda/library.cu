@@ -210,7 +210,7 @@ void CUDART_CB arrive(void* context) {
   auto* fence = static_cast<Fence*>(context);
   AscribeCudaStream& stream = *fence->stream;
   if (fence->status == ASCRIBE_OK && stream.fault->kind != 0) {
-    std::snprintf(fence->message, sizeof fence->message, "index %lld is outside an axis of size %lld", static_cast<long long>(stream.fault->value), static_cast<long long>(stream.fault->bound));
+    explainFault(*stream.fault, fence->message, sizeof fence->message);
     fence->status = ASCRIBE_INVALID;
   }
   stream.fault->kind = 0;

@@ -15,9 +15,14 @@
 /// What a kernel found that no caller could know before it ran. In memory that host and device share; the first to
 /// write wins, and which one that is among several does not matter.
 struct AscribeCudaFault {
-  int32_t kind;  // 0: none, 1: an index outside its axis
-  int64_t value, bound;
+  int32_t kind;  // 0: none, 1: an index outside its axis, 2: a position with no room behind it
+  int64_t value, bound, size;
 };
+inline void explainFault(const AscribeCudaFault& fault, char* message, size_t bytes) {
+  const auto value = static_cast<long long>(fault.value), bound = static_cast<long long>(fault.bound);
+  if (fault.kind == 1) std::snprintf(message, bytes, "index %lld is outside an axis of size %lld", value, bound);
+  else std::snprintf(message, bytes, "position %lld leaves no room for %lld in a state of %lld", value, static_cast<long long>(fault.size), bound);
+}
 
 struct AscribeCudaStream {
 #if defined(__CUDACC__)

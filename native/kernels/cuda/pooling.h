@@ -26,9 +26,11 @@ inline int runPool(Stream& stream, const Call& call) {
   auto* places = static_cast<int32_t*>(call.tensors[2].data);
   const int64_t outPlane = w.outPlane(), inPlane = w.inPlane();
   const bool maximum = call.code == ASCRIBE_CUDA_MAX_POOL;
+  const PlaneWalk walk(w.out);
   return overElements(stream, w.batch * w.inChannels * outPlane, [=] __device__(int64_t i) {
-    const float* plane = x + i / outPlane * inPlane;
-    const Place o(i % outPlane, w.out);
+    const int64_t index = walk.planeOf(i);
+    const float* plane = x + index * inPlane;
+    const Place o = walk.placeIn(static_cast<int>(i - index * outPlane));
     if (!maximum) {
       double sum = 0;
       overTaps(w, o, [&](int, int64_t from) { sum += static_cast<double>(plane[from]); });
@@ -69,14 +71,15 @@ inline int runPoolGradient(Stream& stream, const Call& call) {
   const int64_t outPlane = w.outPlane(), inPlane = w.inPlane(), planes = w.batch * w.inChannels, all = call.integers[30];
   const bool maximum = call.code == ASCRIBE_CUDA_MAX_POOL;
   const FastDivision strides[3] = {FastDivision(w.stride[0]), FastDivision(w.stride[1]), FastDivision(w.stride[2])};
-  const FastDivision sx = strides[0], sy = strides[1], sz = strides[2], perPlane(inPlane), lastTwo(static_cast<int64_t>(w.in[1]) * w.in[2]), last(w.in[2]);
+  const FastDivision sx = strides[0], sy = strides[1], sz = strides[2], perSet(planes);
+  const PlaneWalk walk(w.in);
   return overElements(stream, all * planes * inPlane, [=] __device__(int64_t i) {
-    const auto plane = static_cast<int64_t>(perPlane.quotient(static_cast<uint32_t>(i)));
+    const int64_t plane = walk.planeOf(i), set = perSet.quotient(static_cast<uint32_t>(plane));
     const int here = static_cast<int>(i - plane * inPlane);
-    const int x = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(here))), rest = here - x * w.in[1] * w.in[2];
-    const int y = static_cast<int>(last.quotient(static_cast<uint32_t>(rest))), z = rest - y * w.in[2];
+    const Place at = walk.placeIn(here);
+    const int x = at.at[0], y = at.at[1], z = at.at[2];
     const float* gradient = g + plane * outPlane;
-    const int32_t* mine = maximum ? places + plane % planes * outPlane : nullptr;
+    const int32_t* mine = maximum ? places + (plane - set * planes) * outPlane : nullptr;
     const Windows a(w, sx, 0, x), b(w, sy, 1, y), c(w, sz, 2, z);
     double sum = 0;
     for (int p = a.first; p <= a.last; ++p)

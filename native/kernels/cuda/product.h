@@ -76,16 +76,25 @@ inline int runFewRows(Stream& stream, const Product& p, const Batch& batch) {
       const float *from = right + (valid ? Batch::at(items.right, z) + n * rightStep : 0), *with = left + (valid ? Batch::at(items.left, z) : 0);
       float sums[kFewRows] = {};
       if (valid && fours) {
-#pragma unroll 4
-        for (int64_t k = lane * 4; k < depth; k += lanes * 4) {
-          const float4 value = *reinterpret_cast<const float4*>(from + k);
+        const auto add = [&](int64_t k, const float4& value) {
 #pragma unroll
           for (int m = 0; m < kFewRows; ++m) {
             if (m >= rows) continue;
             const float4 by = *reinterpret_cast<const float4*>(with + m * leftStep + k);
             sums[m] += value.x * by.x + value.y * by.y + value.z * by.z + value.w * by.w;
           }
+        };
+        constexpr int kAhead = 4;  // asked for at once: one at a time, a thread waits for memory with each
+        const int64_t step = lanes * 4;
+        int64_t k = lane * 4;
+        for (; k + (kAhead - 1) * step < depth; k += kAhead * step) {
+          float4 values[kAhead];
+#pragma unroll
+          for (int j = 0; j < kAhead; ++j) values[j] = *reinterpret_cast<const float4*>(from + k + j * step);
+#pragma unroll
+          for (int j = 0; j < kAhead; ++j) add(k + j * step, values[j]);
         }
+        for (; k < depth; k += step) add(k, *reinterpret_cast<const float4*>(from + k));
       } else if (valid) {
         for (int64_t k = lane; k < depth; k += lanes) {
           const float value = from[k];

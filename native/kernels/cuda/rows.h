@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/cuda/index.h"
+#include "kernels/cuda/warp.h"
 
 // Reductions, softmax and norms: a row of numbers becomes one or a row again. Sums are held in double and added in one
 // fixed order, so that results are the same every time.
@@ -9,17 +10,17 @@ namespace ascribe::cuda {
 
 constexpr int kRowThreads = 128;
 
-/// Combines one value of each of blockDim.x threads, for every row (threadIdx.y) of the block; all threads get it.
+/// Combines one value of each of blockDim.x threads (8, 32, or all of the block), for every row (threadIdx.y) of the block;
+/// all threads get it.
 template <class Combine>
 __device__ inline double together(double value, double* shared, Combine combine) {
-  double* mine = shared + threadIdx.y * blockDim.x;
-  mine[threadIdx.x] = value;
+  const unsigned lanes = blockDim.x, width = lanes < 32 ? lanes : 32;
+  for (unsigned step = width / 2; step > 0; step /= 2) value = combine(value, fromBehind(value, step, width));
+  if (lanes <= 32) return fromFirst(value, width);
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
   __syncthreads();
-  for (unsigned step = blockDim.x / 2; step > 0; step /= 2) {
-    if (threadIdx.x < step) mine[threadIdx.x] = combine(mine[threadIdx.x], mine[threadIdx.x + step]);
-    __syncthreads();
-  }
-  const double result = mine[0];
+  double result = shared[0];
+  for (unsigned warp = 1; warp < lanes / 32; ++warp) result = combine(result, shared[warp]);
   __syncthreads();
   return result;
 }
@@ -37,13 +38,13 @@ struct Smaller {
 /// f(row, valid, lane, lanes, shared): the lanes of a row work together; rows behind the end take part in barriers alone.
 template <class F>
 __global__ void overRowsKernel(int64_t rows, F f) {
-  __shared__ double shared[kRowThreads];
+  __shared__ double shared[kRowThreads / 32];
   const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   f(row, row < rows, static_cast<int64_t>(threadIdx.x), static_cast<int64_t>(blockDim.x), shared);
 }
 template <class F>
 int overRows(Stream& stream, int64_t rows, int64_t size, const F& f) {
-  const unsigned lanes = size <= 64 ? 8 : size <= 1024 ? 32 : kRowThreads, perBlock = kRowThreads / lanes;
+  const unsigned lanes = size <= 64 ? 8 : size <= 256 ? 32 : kRowThreads, perBlock = kRowThreads / lanes;
   return launch<true>(stream, overRowsKernel<F>, dim3(static_cast<unsigned>((rows + perBlock - 1) / perBlock)), dim3(lanes, perBlock), rows, f);
 }
 
@@ -88,10 +89,9 @@ struct Reduced {
 };
 inline int reduceByRows(Stream& stream, int64_t rows, const Reduced& all) {
   return overRows(stream, rows, all.count, [=] __device__(int64_t row, bool valid, int64_t lane, int64_t lanes, double* shared) {
-    const Reduced reduced = all;
-    const double part = valid ? reduced.part(row, lane, lanes) : 0;
-    const double value = together(part, shared, [&](double a, double b) { return reduced.add(a, b); });
-    if (valid && lane == 0) reduced.write(row, value);
+    const double part = valid ? all.part(row, lane, lanes) : 0;
+    const double value = together(part, shared, [&](double a, double b) { return all.add(a, b); });
+    if (valid && lane == 0) all.write(row, value);
   });
 }
 inline int reduceByThreads(Stream& stream, int64_t rows, const Reduced& all) {

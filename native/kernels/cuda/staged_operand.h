@@ -98,21 +98,27 @@ class EvenFetch {
   int first_, place_, depth_, left_;
 };
 
-/// The same where each step has to be found: `Side` has `Column column(z, place)`, `Stage stage(column, from)` (what the
-/// steps of a stage have in common) and `const float* at(column, stage, step)`, null where there is no element.
+/// The same where each run of `Side::kRun` steps has to be found: `Side` has `Column column(z, place)`, `Stage
+/// stage(column, from)` of the run that begins there, and `const float* at(column, stage, step)` of its step, null where
+/// there is no element.
 template <class Side, int Places, int Threads>
 class FoundFetch {
  public:
   __device__ __forceinline__ FoundFetch(const Side& side, int z, int firstPlace, int places, int begin)
       : side_(side), place_(static_cast<int>(threadIdx.x) % Places), inside_(firstPlace + place_ < places), first_(begin), column_(side.column(z, inside_ ? firstPlace + place_ : firstPlace)) {}
   __device__ __forceinline__ void operator()(float* stage, int end) {
+    constexpr int kApart = Threads / Places, kRun = Side::kRun;
+    static_assert(kStageDepth % kRun == 0 && kRun % kApart == 0);
     const int depth = static_cast<int>(threadIdx.x) / Places;
-    const auto common = side_.stage(column_, first_);
 #pragma unroll
-    for (int i = 0; i < Places * kStageDepth / Threads; ++i) {
-      const int step = depth + i * (Threads / Places);
-      const float* from = inside_ && first_ + step < end ? side_.at(column_, common, first_ + step) : nullptr;
-      copyOne(stage + StagedOperand<false, Places>::behind(place_, depth, i * (Threads / Places)) + place_ % 4, from ? from : side_.data, from != nullptr);
+    for (int run = 0; run < kStageDepth; run += kRun) {
+      const bool any = inside_ && first_ + run < end;
+      const auto common = side_.stage(column_, any ? first_ + run : 0);
+#pragma unroll
+      for (int i = 0; i < kRun; i += kApart) {
+        const float* from = any ? side_.at(column_, common, depth + i) : nullptr;
+        copyOne(stage + StagedOperand<false, Places>::behind(place_, depth, run + i) + place_ % 4, from ? from : side_.data, from != nullptr);
+      }
     }
     first_ += kStageDepth;
   }

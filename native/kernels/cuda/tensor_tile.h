@@ -31,33 +31,42 @@ struct Parts {
   __device__ void writeFour(Column column, int m, float4 values) const { *reinterpret_cast<float4*>(column + m * columns) = values; }
 };
 
-/// Writes a thread's eight columns of each of its rows.
+/// Writes a thread's eight columns of each of its rows, four at a time.
 template <class Tile, class Results>
-__device__ __forceinline__ void writeTile(const Results& results, const TileGrid& grid, int z, int firstRow, int firstColumn, const float (&sums)[Tile::kDown][4][4]) {
+__device__ __forceinline__ void writeFours(const Results& results, const TileGrid& grid, int z, int firstRow, int firstColumn, const float (&sums)[Tile::kDown][4][4]) {
 #pragma unroll
   for (int c = 0; c < 2; ++c) {
     const int n = firstColumn + c * 4;
     if (n >= grid.columns) continue;
-    if (results.vector) {
-      const auto column = results.column(z, n);
+    const auto column = results.column(z, n);
 #pragma unroll
-      for (int slot = 0; slot < Tile::kDown * 2; ++slot) {
-        const int m = firstRow + slot / 4 * 32 + slot % 4;
-        const auto& four = sums[slot / 2];
-        if (m < grid.rows) results.writeFour(column, m, float4{four[0][slot % 2 * 2 + c], four[1][slot % 2 * 2 + c], four[2][slot % 2 * 2 + c], four[3][slot % 2 * 2 + c]});
-      }
-      continue;
+    for (int slot = 0; slot < Tile::kDown * 2; ++slot) {
+      const int m = firstRow + slot / 4 * 32 + slot % 4;
+      const auto& four = sums[slot / 2];
+      if (m < grid.rows) results.writeFour(column, m, float4{four[0][slot % 2 * 2 + c], four[1][slot % 2 * 2 + c], four[2][slot % 2 * 2 + c], four[3][slot % 2 * 2 + c]});
     }
+  }
+}
+/// Where fours do not lie so: eight rows of a warp at a time pass through shared memory, and each thread writes one column.
+constexpr int kPassedStep = 36, kPassedFloats = 8 * kPassedStep;
+template <class Tile, class Results>
+__device__ __forceinline__ void writeOnes(const Results& results, const TileGrid& grid, int z, int firstRow, int firstColumn, float* passed, const float (&sums)[Tile::kDown][4][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, n = firstColumn + lane;
+  const bool inside = n < grid.columns;
+  const auto column = results.column(z, inside ? n : grid.columns - 1);
+  float* mine = passed + lane / 4 * kPassedStep + lane % 4 * 8;
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      if (n + j >= grid.columns) continue;
-      const auto column = results.column(z, n + j);
+  for (int slot = 0; slot < Tile::kDown * 2; ++slot) {
+    const auto& four = sums[slot / 2];
 #pragma unroll
-      for (int slot = 0; slot < Tile::kDown * 2; ++slot) {
-        const int m = firstRow + slot / 4 * 32 + slot % 4;
-        if (m < grid.rows) results.write(column, m, sums[slot / 2][j][slot % 2 * 2 + c]);
-      }
+    for (int c = 0; c < 2; ++c) *reinterpret_cast<float4*>(mine + c * 4) = float4{four[0][slot % 2 * 2 + c], four[1][slot % 2 * 2 + c], four[2][slot % 2 * 2 + c], four[3][slot % 2 * 2 + c]};
+    __syncwarp();
+#pragma unroll
+    for (int r = 0; r < 8; ++r) {
+      const int m = firstRow + slot / 4 * 32 + r * 4 + slot % 4;
+      if (inside && m < grid.rows) results.write(column, m, passed[r * kPassedStep + lane]);
     }
+    __syncwarp();
   }
 }
 
@@ -110,15 +119,18 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) tensorTileKer
     for (int i = 0; i < kDown; ++i) {
       if (i % 2 == 0) StagedLeft::load(a[stage], warpRow + i * 16, group, inGroup, values);
       float stageSums[4][4] = {};
+      // The small products first: beside the large ones each of them would have its sum cut off.
+      uint32_t upper[2][4];
 #pragma unroll
       for (int s = 0; s < 2; ++s) {
-        uint32_t upper[4], lower[4];
+        uint32_t lower[4];
 #pragma unroll
-        for (int r = 0; r < 4; ++r) splitParts(values[i % 2 * 2 + r % 2][s * 2 + r / 2], upper[r], lower[r]);
+        for (int r = 0; r < 4; ++r) splitParts(values[i % 2 * 2 + r % 2][s * 2 + r / 2], upper[s][r], lower[r]);
         multiplyFragments<4>(stageSums, lower, upperRight[s]);
-        multiplyFragments<4>(stageSums, upper, lowerRight[s]);
-        multiplyFragments<4>(stageSums, upper, upperRight[s]);
+        multiplyFragments<4>(stageSums, upper[s], lowerRight[s]);
       }
+#pragma unroll
+      for (int s = 0; s < 2; ++s) multiplyFragments<4>(stageSums, upper[s], upperRight[s]);
 #pragma unroll
       for (int j = 0; j < 4; ++j)
 #pragma unroll
@@ -126,9 +138,17 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) tensorTileKer
     }
     stage = stage == kStages - 1 ? 0 : stage + 1;
   }
-  const int row = firstRow + warpRow + group * 4, column = firstColumn + warpColumn + inGroup * 8;
-  if (grid.splits > 1) writeTile<Tile>(parts, grid, item, row, column, sums);
-  else writeTile<Tile>(results, grid, z, row, column, sums);
+  const int row = firstRow + warpRow, column = firstColumn + warpColumn;
+  if (grid.splits > 1 ? parts.vector : results.vector) {
+    if (grid.splits > 1) writeFours<Tile>(parts, grid, item, row + group * 4, column + inGroup * 8, sums);
+    else writeFours<Tile>(results, grid, z, row + group * 4, column + inGroup * 8, sums);
+    return;
+  }
+  static_assert(sizeof a >= Tile::kThreads / 32 * kPassedFloats * sizeof(float));
+  float* passed = &a[0][0] + warp * kPassedFloats;
+  __syncthreads();  // nobody reads operands any more
+  if (grid.splits > 1) writeOnes<Tile>(parts, grid, item, row, column, passed, sums);
+  else writeOnes<Tile>(results, grid, z, row, column, passed, sums);
 }
 
 }  // namespace ascribe::cuda

@@ -33,10 +33,26 @@ struct Window {
 /// A place in a plane by its three axes.
 struct Place {
   int at[3];
+  Place() = default;
   __device__ Place(int64_t index, const int* size) {
     at[2] = static_cast<int>(index % size[2]);
     at[1] = static_cast<int>(index / size[2] % size[1]);
     at[0] = static_cast<int>(index / size[2] / size[1]);
+  }
+};
+
+/// Elements of planes that lie one after the other: which plane, and where in it. Below 2^31 of them.
+struct PlaneWalk {
+  FastDivision plane, lastTwo, last;
+  __host__ explicit PlaneWalk(const int (&size)[3]) : plane(static_cast<int64_t>(size[0]) * size[1] * size[2]), lastTwo(static_cast<int64_t>(size[1]) * size[2]), last(size[2]) {}
+  __device__ int planeOf(int64_t i) const { return static_cast<int>(plane.quotient(static_cast<uint32_t>(i))); }
+  __device__ Place placeIn(int here) const {
+    Place out;
+    out.at[0] = static_cast<int>(lastTwo.quotient(static_cast<uint32_t>(here)));
+    const int rest = here - out.at[0] * static_cast<int>(lastTwo.divisor);
+    out.at[1] = static_cast<int>(last.quotient(static_cast<uint32_t>(rest)));
+    out.at[2] = rest - out.at[1] * static_cast<int>(last.divisor);
+    return out;
   }
 };
 

@@ -67,8 +67,11 @@ Calls broadcast(const NodeSignature& s, PreparedCall call) {
   return {call.output(0, s.outputs[0])};
 }
 Calls binary(const NodeSignature& s) {
-  if (!isF32(s.inputs[0]) || !isSmall(s)) return {};
-  PreparedCall call(ASCRIBE_CUDA_BINARY, isTanhForm(s.node) ? int{ASCRIBE_CUDA_GELU_TANH_GRAD} : codeOf(kBinary, s.node.op->name));
+  const int code = codeOf(kBinary, s.node.op->name);
+  const DType type = s.inputs[0].dtype;
+  const bool integers = (type == DType::I64 || type == DType::I32) && (code == ASCRIBE_CUDA_ADD || code == ASCRIBE_CUDA_SUB || code == ASCRIBE_CUDA_MUL || code == ASCRIBE_CUDA_MIN || code == ASCRIBE_CUDA_MAX);
+  if ((type != DType::F32 && !integers) || !isSmall(s)) return {};
+  PreparedCall call(ASCRIBE_CUDA_BINARY, isTanhForm(s.node) ? int{ASCRIBE_CUDA_GELU_TANH_GRAD} : code);
   setReals(call, s.node);
   return broadcast(s, std::move(call));
 }

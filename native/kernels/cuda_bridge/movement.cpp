@@ -125,7 +125,17 @@ Calls gatherElementsGrad(const NodeSignature& s) {
               .integers({data[axis], own[static_cast<size_t>(axis)], indices.count(0, axis), indices[axis], indices.count(axis + 1, indices.rank()), s.outputs[0].shape[0], data.count()})};
 }
 
+/// state, x, position: the result shares the state's bytes in a plan.
+Calls appendState(const NodeSignature& s) {
+  if (!moves(s)) return {};
+  const Shape &state = s.inputs[0].shape, &x = s.inputs[1].shape;
+  const int axis = normaliseAxis(s.node.attributes.integer("axis"), state.rank());
+  return {PreparedCall(ASCRIBE_CUDA_APPEND).input(0, s.inputs[0]).input(1, s.inputs[1]).input(2, s.inputs[2]).output(0, s.outputs[0])
+              .integers({state.count(0, axis), state[axis], state.count(axis + 1, state.rank()), x[axis]})};
+}
+
 const bool all = [] {
+  registered<appendState>("appendState");
   registered<gatherElements>("gatherElements");
   registered<gatherElementsGrad>("gatherElementsGrad");
   registered<transpose>("transpose");

@@ -133,3 +133,5 @@ inline void runGrid(dim3 grid, dim3 block, bool together, const std::function<vo
 }  // namespace ascribe::cuda::emulation
 
 inline void __syncthreads() { ascribe::cuda::emulation::Block::current()->barrier(); }
+/// A warp is the block here: all of it takes the same way to each of these.
+inline void __syncwarp() { __syncthreads(); }
