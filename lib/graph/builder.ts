@@ -193,6 +193,18 @@ export class GraphBuilder {
     return value
   }
 
+  /** Gives a computed value another name, so that a new one can have its own. */
+  rename(name: string, other: string): void {
+    const value = this.#byName.get(name)
+    const description = value && this.values[value.index]
+    if (value === undefined || description?.kind !== 'result' || this.#byName.has(other))
+      throw new AscribeError('MODEL_INVALID', `The value "${name}" cannot be called "${other}"`)
+    this.#byName.delete(name)
+    if (description.name === name) description.name = other
+    else description.aliases = description.aliases?.map(alias => (alias === name ? other : alias)) ?? []
+    this.#byName.set(other, value)
+  }
+
   find(name: string): Value | undefined {
     return this.#byName.get(name)
   }

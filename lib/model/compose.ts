@@ -22,7 +22,8 @@ export interface ComposeOptions {
 
 /**
  * A model with something behind it, as one graph: it is differentiated, masked and explained like any other. Weights are
- * shared with the model, which stays as it is.
+ * shared with the model, which stays as it is. Where an output of the head has the name of another value of the model, that
+ * value is called `model.NAME` in the whole.
  *
  * @throws AscribeError `MODEL_INVALID` where the head gives no outputs, `OPTION_TYPE` where it gives something else.
  * @example compose(model, (graph, outputs) => ({ margin: graph.apply('softmax', [outputs.get('logits')!], { axis: -1 }) }))
@@ -50,6 +51,11 @@ export function compose(model: Model, head: ComposedHead, options: ComposeOption
     if (builder.values[value?.index] === undefined)
       throw typeError(`output ${name} of the head`, 'a value of the graph', value)
   if (entries.length === 0) throw new AscribeError('MODEL_INVALID', 'The head gives no outputs')
+  for (const [name, value] of entries) {
+    // The model's own value of that name, a tower's `logits` for example, makes room.
+    const taken = builder.find(name)
+    if (taken !== undefined && taken.index !== value.index) builder.rename(name, freeName(builder, name))
+  }
   const named = entries.map(([name, value]) => builder.named(value, name))
   // Weights are in no description, so what is new says what the head is.
   const plain = (_: string, value: unknown) =>
@@ -65,4 +71,10 @@ export function compose(model: Model, head: ComposedHead, options: ComposeOption
     composition,
     ...(options.labels === undefined ? {} : { labels: [...options.labels] }),
   })
+}
+
+function freeName(builder: GraphBuilder, name: string): string {
+  let free = `model.${name}`
+  while (builder.find(free) !== undefined) free = `model.${free}`
+  return free
 }

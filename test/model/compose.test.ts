@@ -12,17 +12,17 @@ import {
 import { tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 
 /** An image tower in small: 3 numbers to an embedding of 2. */
-const tower = () =>
+const tower = (output = 'embeds') =>
   loadModel(
     writeModel({
       opset: 13,
       nodes: [
         { op: 'MatMul', inputs: ['x', 'w'], outputs: ['hidden'] },
-        { op: 'Tanh', inputs: ['hidden'], outputs: ['embeds'] },
+        { op: 'Tanh', inputs: ['hidden'], outputs: [output] },
       ],
       tensors: [tensor('w', [3, 2], Float32Array.of(1, 0.5, -1, 2, 0.25, 1))],
       inputs: [valueInfo('x', ['N', 3])],
-      outputs: [valueInfo('embeds', ['N', 2])],
+      outputs: [valueInfo(output, ['N', 2])],
     }),
     { labels: ['not', 'these'] },
   )
@@ -64,6 +64,17 @@ test('a zero-shot head: logits are 100 cosines, explained like any other model',
     const expected = (moved(1e-5) - moved(-1e-5)) / 2e-5
     t.true(Math.abs(gradient.scores().data[at]! - expected) < 1e-4 * Math.abs(expected))
   }
+})
+
+test("a tower whose own output is called as the head's makes room for it", async t => {
+  const zeroShot = zeroShotClassifier(await tower('logits'), { embeddings: texts, labels })
+  const { outputs } = await zeroShot.run(createTensor('f32', [1, 3], [0.3, -0.2, 0.5]))
+  t.deepEqual(Object.keys(outputs), ['logits', 'embedding'])
+  for (const [at, value] of logitsOf([0.3, -0.2, 0.5]).entries())
+    t.true(Math.abs((outputs.logits!.data[at] as number) - value) < 2e-4)
+  const names = (await zeroShot.layers()).map(({ name }) => name)
+  t.true(names.includes('model.logits'))
+  t.true(names.includes('logits'))
 })
 
 test('a composed model keeps its base, says what it is, and is not saved as what it is not', async t => {

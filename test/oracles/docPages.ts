@@ -208,7 +208,7 @@ const perturbationSection = [
   '```',
   '',
   'A *black box* stands in for a model there: `fromFunction(run)` for any function from a batch to a batch,',
-  '`fromOnnxRuntime(session)` for a session of onnxruntime-node, `fromHttp(address)` for an endpoint. Masks are then put on its',
+  '`await fromOnnxRuntime(session)` for a session of onnxruntime-node, `fromHttp(address)` for an endpoint. Masks are then put on its',
   'inputs before they are handed over; its softmax cannot be looked behind, and targets that need a graph are',
   '`MODEL_CAPABILITY`.',
   '',

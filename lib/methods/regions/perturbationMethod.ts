@@ -2,6 +2,7 @@ import type { Attribution } from '../../attribution/attribution.js'
 import type { Units } from '../../attribution/units.js'
 import { AscribeError } from '../../errors.js'
 import { BlackBox } from '../../frontends/blackbox/blackBox.js'
+import { expectExplainable } from '../../frontends/blackbox/expectExplainable.js'
 import type { Coalition } from '../../games/coalition.js'
 import { CoalitionGame } from '../../games/coalitionGame.js'
 import { type CoalitionPlayer, type PlayOptions, playTogether } from '../../games/play.js'
@@ -44,10 +45,7 @@ const examplesTogether = 8
 export abstract class PerturbationMethod implements AttributionMethod {
   /** @param model A model, or a black box; see `fromFunction`. */
   constructor(readonly model: Explainable) {
-    if (!(model instanceof Model) && !(model instanceof BlackBox))
-      throw new AscribeError('OPTION_TYPE', 'Expected a Model or a black box to explain', {
-        hint: 'loadModel gives models; fromFunction, fromOnnxRuntime and fromHttp black boxes.',
-      })
+    expectExplainable(model)
   }
 
   abstract identity(): MethodIdentity

@@ -1,6 +1,7 @@
 import type { Attribution } from '../../attribution/attribution.js'
 import { AscribeError } from '../../errors.js'
 import type { BlackBox } from '../../frontends/blackbox/blackBox.js'
+import { expectExplainable } from '../../frontends/blackbox/expectExplainable.js'
 import { type CoalitionEvaluator, CoalitionGame } from '../../games/coalitionGame.js'
 import { maskedBlackBox } from '../../games/maskedBlackBox.js'
 import { type MaskedModel, maskedModel } from '../../games/maskedModel.js'
@@ -112,7 +113,9 @@ function blankNotice(group: readonly RegionInput[]): { code: string; message: st
 export abstract class RegionSearchMethod implements AttributionMethod {
   #joined: { readonly with: ReturnType<typeof joinModels> } | undefined
 
-  constructor(readonly model: Explainable) {}
+  constructor(readonly model: Explainable) {
+    expectExplainable(model)
+  }
 
   abstract identity(): MethodIdentity
   protected abstract settings(): SearchSettings

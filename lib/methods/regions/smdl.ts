@@ -105,7 +105,7 @@ export class Smdl extends RegionSearchMethod {
     if ((effectiveness > 0 || form === 'cosine') && features === undefined)
       throw new AscribeError(
         'MODEL_CAPABILITY',
-        `${form === 'cosine' ? 'The cosine form needs' : 'Effectiveness counts, and needs,'} features, and none are named`,
+        `${form === 'cosine' ? 'The cosine form needs' : 'Effectiveness counts and needs'} features, and none are named`,
         {
           hint: 'Name the value before the classifier as `features` (model.layers() lists them), or give effectiveness the weight 0.',
         },

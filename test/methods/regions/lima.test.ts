@@ -159,3 +159,12 @@ test('a budget gives what is known, and says so', async t => {
   t.true((attribution.method.details!.evaluations as number) <= 20)
   t.is(attribution.method.details!.insertion, null)
 })
+
+test('a promise of a model is no model', async t => {
+  const promise = loadRegionModel()
+  t.throws(() => new Lima(promise as never), {
+    code: 'OPTION_TYPE',
+    message: /Expected a Model or a black box/,
+  })
+  await promise
+})
