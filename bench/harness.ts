@@ -30,6 +30,7 @@ export const { values: flags } = parseArgs({
     seconds: { type: 'string' },
     compile: { type: 'boolean', default: false },
     package: { type: 'string' },
+    model: { type: 'string' },
     precision: { type: 'string' },
     peer: { type: 'string' },
     texts: { type: 'string' },

@@ -25,7 +25,7 @@ export interface RealModel {
 
 export const dataRoot = process.env.ASCRIBE_SHARED_DATA ?? resolve('../shared/data')
 
-const photos = [
+export const photos = [
   'bird.png',
   'cat.png',
   'dog_beach.png',

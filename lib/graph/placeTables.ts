@@ -189,13 +189,15 @@ export function placeTables(
     const isConvolution = node.op === 'conv'
     const weight = isConvolution ? shapeOf(graph, node.inputs[1]!)?.map(Number) : undefined
     const kernel = isConvolution ? (weight?.slice(2) ?? []) : numbers(node, 'kernel', [])
-    if (kernel.length !== 2 || (isConvolution && (node.attributes.group ?? 1) !== 1)) return undefined
+    const { channels } = operand
+    const group = isConvolution ? (node.attributes.group ?? 1) : 1
+    const isDepthwise = group !== 1 && group === channels && weight?.[0] === channels
+    if (kernel.length !== 2 || (group !== 1 && !isDepthwise)) return undefined
     const window = windowOf(node, operand, kernel)
     if (window === undefined) return undefined
     const lists = joinedLists([{ lists: operand.lists, window }], changes)
     const [versions, all] = [versionsIn(lists), copies * window.height * window.width]
     if (versions > greatestShare * all) return undefined
-    const { channels } = operand
     const read = rowsRead(lists, operand.lists, window, changes.stay, versionsIn(operand.lists))
     if (!isConvolution) {
       // Padding is never the greatest: a tap in it reads again what another of its window reads.
@@ -212,18 +214,23 @@ export function placeTables(
     const zero = builder.constant('f32', [1, channels], new Float32Array(channels))
     const isPadded = read.includes(versionsIn(operand.lists))
     const source = isPadded ? builder.apply('concat', [operand.rows, zero], { axis: 0 }) : operand.rows
-    const isPlain = window.taps === 1 && lists.steps.length === operand.lists.steps.length
+    const isPlain = !isDepthwise && window.taps === 1 && lists.steps.length === operand.lists.steps.length
     const taps =
-      isPlain && window.height === operand.lists.height ? source : pick(source, read, [versions, window.taps])
-    const width = window.taps * channels
-    const matrix = builder.apply('reshape', [
-      builder.apply('transpose', [copied(node.inputs[1]!)], { permutation: [2, 3, 1, 0] }),
-      builder.integers([width, outputs]),
-    ])
-    const product = builder.apply('matMul', [
-      builder.apply('reshape', [taps, builder.integers([versions, width])]),
-      matrix,
-    ])
+      isPlain && window.height === operand.lists.height && window.width === operand.lists.width
+        ? source
+        : pick(source, read, [versions, window.taps])
+    const width = isDepthwise ? window.taps : window.taps * channels
+    const moved = builder.apply('transpose', [copied(node.inputs[1]!)], { permutation: [2, 3, 1, 0] })
+    const weightsAs = (...shape: number[]) => builder.apply('reshape', [moved, builder.integers(shape)])
+    const product = isDepthwise
+      ? builder.apply('sum', [builder.apply('mul', [taps, weightsAs(1, window.taps, channels)])], {
+          axes: [1],
+          keepDims: 0,
+        })
+      : builder.apply('matMul', [
+          builder.apply('reshape', [taps, builder.integers([versions, width])]),
+          weightsAs(width, outputs),
+        ])
     const bias = node.inputs[2] ?? -1
     saved += (all - versions) * width * outputs
     numbersHeld += versions * (width + outputs)
