@@ -27,6 +27,7 @@ import { abortable } from './abortable.js'
 import { bindSizes } from './bindSizes.js'
 import { knownInputs } from './knownInputs.js'
 import { PlanCache } from './planCache.js'
+import { checkPositions } from './positionLimit.js'
 import { nextStage } from './stages.js'
 
 /** An input or output of a model. Dimensions are numbers, or symbols that each call fixes. */
@@ -317,6 +318,7 @@ export class Model {
   async run(inputs: ModelInputs, options: RunModelOptions = {}): Promise<RunModelResult> {
     this.#check()
     const given = this.named(inputs)
+    checkPositions(this, given)
     const sizes = bindSizes(this.inputs, given)
     const names = options.outputs ?? this.outputs.map(output => output.name)
     const { precision = this.precision, withoutPasses = [], backends } = options

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { logProbabilityOf } from '#lib/context/responseScores.js'
 import { coalitionOf, emptyCoalition, fullCoalition } from '#lib/games/coalition.js'
 import { ContextPrompt, loadModel, ResponseScores, Scorer } from '#lib/index.js'
 import { checkpointFolder, relativeError } from '../oracles/recordedCheckpoints.js'
@@ -72,4 +73,15 @@ test('leaving texts out one by one reads each beginning once', async t => {
     t.true(relativeError(Float64Array.from(together[at]!), Array.from(odds!)) < 1e-5)
   }
   t.is(alone, 84 + 8 * 74)
+})
+
+test('a response that is impossible counts -1000, and one that is sure 0', t => {
+  const { POSITIVE_INFINITY: sure, NEGATIVE_INFINITY: never } = Number
+  t.is(logProbabilityOf([0.5, never, 2]), -1000)
+  t.is(logProbabilityOf([sure, sure]), 0)
+  t.is(logProbabilityOf([]), 0)
+  // Far below what a probability in double precision can be, and still told apart.
+  t.is(logProbabilityOf([-2000]), -2000)
+  t.true(Math.abs(logProbabilityOf([0]) + Math.LN2) < 1e-15)
+  t.true(Number.isNaN(logProbabilityOf([Number.NaN])))
 })

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { Entailment, loadModel } from '#lib/index.js'
+import { positionLimit } from '#lib/model/positionLimit.js'
 import { checkpointCopy } from '../oracles/checkpointCopy.js'
 import { idsOf, letterTokenizer } from '../oracles/letterTokenizer.js'
 import { checkpointFolder, idsTensor } from '../oracles/recordedCheckpoints.js'
@@ -91,5 +92,19 @@ test('a tokenizer without a form for two texts is refused: they would be one', a
   t.teardown(() => model.tokenizer?.dispose())
   await t.throwsAsync(new Entailment(model).judge([{ premise: 'ab', hypothesis: 'c' }]), {
     code: 'TOKENIZER_INVALID',
+  })
+})
+
+test('a pair for RoBERTa may have two positions fewer than its table, which begins behind the padding', async t => {
+  const { model, make } = await judgeOf(t, 'roberta-classification', { id2label, pad_token_id: 1 })
+  const limit = positionLimit(model)!
+  t.is(limit, model.checkpoint!.config.integer('max_position_embeddings') - 2)
+  const judge = make()
+  // <s> premise </s> hypothesis </s>
+  const longest = { premise: 'a'.repeat(limit - 4), hypothesis: 'b' }
+  t.is((await judge.judge([longest])).length, 1)
+  await t.throwsAsync(judge.judge([{ ...longest, hypothesis: 'bc' }]), {
+    code: 'INPUT_SHAPE',
+    message: new RegExp(`${limit + 1} tokens.*reads ${limit}`),
   })
 })

@@ -59,3 +59,16 @@ test('temperature 0 takes the most likely token, the first of equals', t => {
     { id: 2, probability: 1 },
   ])
 })
+
+test('topP with equal tokens at its border: the first of them, as many as reach it', t => {
+  const ids = (topP: number, logits: number[]) =>
+    candidates(Float32Array.from(logits), [], { ...off, temperature: 1, topP }).map(({ id }) => id)
+  const equal = [1, 1, 1, 1]
+  t.deepEqual(ids(0.25, equal), [0])
+  t.deepEqual(ids(0.26, equal), [0, 1])
+  t.deepEqual(ids(0.5, equal), [0, 1])
+  t.deepEqual(ids(1, equal), [0, 1, 2, 3])
+  t.deepEqual(ids(0, equal), [0])
+  // One that is likelier than all, and three that tie behind it.
+  t.deepEqual(ids(0.75, [0, 2, 0, 0]), [1, 0])
+})
