@@ -40,11 +40,12 @@ export function pixelLists({ stepOf }: PlaceChanges, height: number, width: numb
   return { height, width, starts, steps: Int32Array.from(steps) }
 }
 
-/** Lists of what reads some values through windows: the union of theirs. */
+/** Lists of what reads some values through windows: the union of theirs; undefined for more than `most` versions. */
 export function joinedLists(
   reads: readonly { lists: PlaceLists; window: PlaceWindow }[],
   changes: PlaceChanges,
-): PlaceLists {
+  most = Number.POSITIVE_INFINITY,
+): PlaceLists | undefined {
   const { height, width } = reads[0]!.window
   const starts = new Int32Array(height * width + 1)
   const found: number[] = []
@@ -65,6 +66,7 @@ export function joinedLists(
     const own = found.splice(first).sort((a, b) => a - b)
     for (const step of own) found.push(step)
     starts[place + 1] = found.length
+    if (height * width + found.length > most) return undefined
   }
   return { height, width, starts, steps: Int32Array.from(found) }
 }

@@ -29,8 +29,6 @@ const gatherCost = 40
 export interface PlaceTables {
   /** By name, the values behind which copies are whole again: [copies, C, height, width]. */
   readonly values: Record<string, () => Value>
-  /** Numbers that all tables hold. */
-  readonly numbers: number
 }
 
 /** Every place reads itself. */
@@ -69,6 +67,7 @@ function windowOf(
  * @param graph The model; its batch is the copies.
  * @param input Index of the picture [N, C, height, width] among the graph's values.
  * @param kept,removed Rows of pixels [height * width, C]: unchanged, and changed.
+ * @param limitBytes What one value may take; larger tables are not laid out.
  * @returns Undefined where nothing is saved.
  */
 export function placeTables(
@@ -79,6 +78,7 @@ export function placeTables(
   changes: PlaceChanges,
   kept: Value,
   removed: Value,
+  limitBytes: number,
 ): PlaceTables | undefined {
   const [channels, height, width] = shape
   const copies = changes.steps + 1
@@ -106,8 +106,10 @@ export function placeTables(
   const varies = new Set<number>(graph.inputs)
   for (const [index, { kind }] of graph.values.entries()) if (kind === 'state') varies.add(index)
   let saved = 0
-  let numbersHeld = pixelRows.length * channels
 
+  /** No operand, or one that can be had once more; what is computed of constants is not. */
+  const isGiven = (index: number): boolean =>
+    index < 0 || (!varies.has(index) && ['parameter', 'constant'].includes(graph.values[index]!.kind))
   /** A weight or constant, once more without its name: the graph that is included brings its own. */
   const copied = (index: number): Value => {
     const value = graph.values[index]!
@@ -119,13 +121,15 @@ export function placeTables(
       : builder.constant(value.dtype, value.shape, value.data)
   }
   /** A constant that is the same at every place, as it meets rows [versions, channels]. */
-  const perChannel = (index: number): Value | undefined => {
+  const perChannel = (index: number, channels: number): Value | undefined => {
     const own = shapeOf(graph, index)
     const sizes = own?.map(Number) ?? []
     if (own?.length === 0) return copied(index)
     if (own === undefined || sizes.length > 4 || sizes.slice(-2).some(size => size !== 1)) return undefined
     if (sizes.length === 4 && sizes[0] !== 1) return undefined
     const count = sizes.length < 3 ? 1 : sizes.at(-3)!
+    // More of them than there are channels would stretch the value.
+    if (count !== 1 && count !== channels) return undefined
     return builder.apply('reshape', [copied(index), builder.integers([count])])
   }
   /** A table's rows as others' versions see them. */
@@ -142,7 +146,7 @@ export function placeTables(
     const joined = joinedLists(
       operands.map(({ lists }) => ({ lists, window })),
       changes,
-    )
+    )!
     // The widest of them has every step of the others, mostly.
     const widest = operands.find(({ lists }) => lists.steps.length === joined.steps.length)
     return widest?.lists ?? joined
@@ -175,7 +179,7 @@ export function placeTables(
       if (operand !== undefined) given.push(aligned(operand, lists))
       else if (index < 0) given.push(undefined)
       else {
-        const constant = perChannel(index)
+        const constant = perChannel(index, channels)
         if (constant === undefined) return undefined
         given.push(constant)
       }
@@ -195,9 +199,12 @@ export function placeTables(
     if (kernel.length !== 2 || (group !== 1 && !isDepthwise)) return undefined
     const window = windowOf(node, operand, kernel)
     if (window === undefined) return undefined
-    const lists = joinedLists([{ lists: operand.lists, window }], changes)
-    const [versions, all] = [versionsIn(lists), copies * window.height * window.width]
-    if (versions > greatestShare * all) return undefined
+    const all = copies * window.height * window.width
+    // All that the windows read lies side by side.
+    const most = Math.min(greatestShare * all, limitBytes / (4 * window.taps * channels))
+    const lists = joinedLists([{ lists: operand.lists, window }], changes, most)
+    if (lists === undefined) return undefined
+    const versions = versionsIn(lists)
     const read = rowsRead(lists, operand.lists, window, changes.stay, versionsIn(operand.lists))
     if (!isConvolution) {
       // Padding is never the greatest: a tap in it reads again what another of its window reads.
@@ -214,11 +221,9 @@ export function placeTables(
     const zero = builder.constant('f32', [1, channels], new Float32Array(channels))
     const isPadded = read.includes(versionsIn(operand.lists))
     const source = isPadded ? builder.apply('concat', [operand.rows, zero], { axis: 0 }) : operand.rows
-    const isPlain = !isDepthwise && window.taps === 1 && lists.steps.length === operand.lists.steps.length
-    const taps =
-      isPlain && window.height === operand.lists.height && window.width === operand.lists.width
-        ? source
-        : pick(source, read, [versions, window.taps])
+    const isPlain =
+      !isDepthwise && read.length === versionsIn(operand.lists) && read.every((row, at) => row === at)
+    const taps = isPlain ? source : pick(source, read, [versions, window.taps])
     const width = isDepthwise ? window.taps : window.taps * channels
     const moved = builder.apply('transpose', [copied(node.inputs[1]!)], { permutation: [2, 3, 1, 0] })
     const weightsAs = (...shape: number[]) => builder.apply('reshape', [moved, builder.integers(shape)])
@@ -233,7 +238,6 @@ export function placeTables(
         ])
     const bias = node.inputs[2] ?? -1
     saved += (all - versions) * width * outputs
-    numbersHeld += versions * (width + outputs)
     return {
       lists,
       channels: outputs,
@@ -244,7 +248,7 @@ export function placeTables(
   const follow = (node: NodeDescription): PlaceTable | undefined => {
     const operands = node.inputs.map(index => tables.get(index))
     const [first] = operands
-    const isKnown = node.inputs.every((index, at) => operands[at] !== undefined || !varies.has(index))
+    const isKnown = node.inputs.every((index, at) => operands[at] !== undefined || isGiven(index))
     if (node.outputs.length !== 1 || first === undefined || !isKnown) return undefined
     // Normalisation across channels looks at four axes.
     if (node.op === 'lrn') return undefined
@@ -268,11 +272,9 @@ export function placeTables(
   if (frontier.has(input)) return undefined
   const ends = new Map([...averaged, ...[...frontier].map(index => [index, tables.get(index)!] as const)])
   const names = [...ends.keys()].map(index => graph.values[index]!.name)
-  const put = [...ends.values()].reduce(
-    (sum, { lists, channels }) => sum + copies * lists.height * lists.width * channels,
-    0,
-  )
-  if (names.includes(undefined) || saved <= gatherCost * put) return undefined
+  const put = [...ends.values()].map(({ lists, channels }) => copies * lists.height * lists.width * channels)
+  const work = gatherCost * put.reduce((sum, each) => sum + each, 0)
+  if (names.includes(undefined) || saved <= work || put.some(each => 4 * each > limitBytes)) return undefined
   const whole = ({ lists, channels, rows }: PlaceTable, isAveraged: boolean) => {
     const places = lists.height * lists.width
     const picked = pick(rows, rowsOfCopies(lists, changes), [copies, places])
@@ -289,6 +291,5 @@ export function placeTables(
     values: Object.fromEntries(
       [...ends].map(([index, table], at) => [names[at]!, () => whole(table, averaged.has(index))]),
     ),
-    numbers: numbersHeld + put,
   }
 }

@@ -22,6 +22,7 @@ function sharedGraph(
   name: string,
   changes: PlaceChanges,
   graph: GraphDescription,
+  limitBytes: number,
 ): (Scores & { graph: GraphDescription }) | undefined {
   const [, channels, height, width] = subject.explained.tensors[name]!.shape as [
     number,
@@ -46,6 +47,7 @@ function sharedGraph(
     changes,
     rowsOf(planInputs.kept(name)),
     rowsOf(planInputs.removed(name)),
+    limitBytes,
   )
   if (tables === undefined) return undefined
   const values = builder.include(graph, { replace: tables.values })
@@ -81,11 +83,11 @@ export async function sharedPlan(
   if (explained.names.length !== 1 || explained.areLayers || dtype !== 'f32' || !isPicture) return undefined
   if (batching.size !== 'any' || Object.keys(prepared.tensors).length !== 1) return undefined
   const copies = changes.steps + 1
-  const own = JSON.stringify([name, shape, copies, changes.stay, changes.key])
+  const own = JSON.stringify([name, shape, copies, changes.stay, changes.key, limitBytes])
   const key = `shared ${batching.graph === model.graph ? '' : 'free '}${own} ${targetKey(target)}`
   const found = known.get(model) ?? new Map<string, Scores | undefined>()
   known.set(model, found)
-  const build = () => sharedGraph(model, subject, name, changes, batching.graph)
+  const build = () => sharedGraph(model, subject, name, changes, batching.graph, limitBytes)
   const made = found.has(key) ? undefined : build()
   if (!found.has(key)) found.set(key, made && { scores: made.scores, readsClass: made.readsClass })
   const scores = found.get(key)

@@ -8,10 +8,11 @@ import {
   rowsOfCopies,
   versionsIn,
 } from '#lib/graph/placeLists.js'
-import { createTensor, Infidelity, type MetricResult, type MetricSample } from '#lib/index.js'
+import { createTensor, Infidelity, loadModel, type MetricResult, type MetricSample } from '#lib/index.js'
 import { heldOutScenes, loadPair } from '../../examples/quickstart/scenes.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
 import { localNet, numbers, side } from '../oracles/localNet.js'
+import { type NodeGiven, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { repositoryRoot } from '../oracles/repository.js'
 
 /** 4 x 1 pixels of which the two in the middle change, the right one first. */
@@ -31,10 +32,11 @@ const three = {
 test('a place has one version for each change that its window sees, and copies find theirs', t => {
   const pixels = pixelLists(changes(true), 1, 4)
   t.deepEqual([...pixels.starts], [0, 0, 1, 2, 2])
-  const joined = joinedLists([{ lists: pixels, window: three }], changes(true))
+  const joined = joinedLists([{ lists: pixels, window: three }], changes(true))!
   t.deepEqual([...joined.starts], [0, 1, 3, 5, 6])
   t.deepEqual([...joined.steps], [1, 0, 1, 0, 1, 0])
   t.is(versionsIn(joined), 10)
+  t.is(joinedLists([{ lists: pixels, window: three }], changes(true), 9), undefined)
   // Rows: place 0 has 0 and 1, place 1 has 2 to 4, place 2 has 5 to 7, place 3 has 8 and 9.
   t.deepEqual([...rowsOfCopies(joined, changes(true))], [0, 2, 5, 8, 0, 3, 6, 9, 1, 4, 7, 9])
   // Where changes do not stay, the second copy has none of the first.
@@ -80,3 +82,93 @@ test('so they do through padded poolings, joined and added branches, and patches
     for (const size of [7, 8])
       await sameAsEachByItself(t, new Infidelity(model, { perturbation, size }), samples)
 })
+
+/** A strided convolution of a picture, what `early` makes of it, and a head whose windows see the whole. */
+function netWith(early: NodeGiven[], channels: number) {
+  const sizes: Record<string, number[]> = {
+    shift: [1, 3, 1, 1],
+    w1: [32, 3, 3, 3],
+    one: [32],
+    two: [32],
+    same: [32, 32, 1, 1],
+    w2: [8, 32, 1, 1],
+    w3: [5, 8, 3, 3],
+  }
+  return loadModel(
+    writeModel({
+      nodes: [
+        ...early,
+        { op: 'Conv', inputs: ['c1', 'w2'], outputs: ['c2'] },
+        {
+          op: 'Conv',
+          inputs: ['c2', 'w3'],
+          outputs: ['c3'],
+          attributes: { dilations: [4, 4], pads: [4, 4, 4, 4] },
+        },
+        { op: 'GlobalAveragePool', inputs: ['c3'], outputs: ['pooled'] },
+        { op: 'Flatten', inputs: ['pooled'], outputs: ['logits'], attributes: { axis: 1 } },
+      ],
+      tensors: Object.entries(sizes).map(([name, shape], at) =>
+        tensor(
+          name,
+          shape,
+          numbers(
+            shape.reduce((a, b) => a * b, 1),
+            at,
+          ).map(Math.abs),
+        ),
+      ),
+      inputs: [valueInfo('x', ['N', channels, side, side])],
+      outputs: [valueInfo('logits', ['N', 5])],
+    }),
+  )
+}
+const first = (more: string[], output: string, from = 'x'): NodeGiven => ({
+  op: 'Conv',
+  inputs: [from, 'w1', ...more],
+  outputs: [output],
+  attributes: { strides: [2, 2], pads: [1, 1, 1, 1] },
+})
+const computed: NodeGiven = { op: 'Mul', inputs: ['one', 'two'], outputs: ['both'] }
+/** Nets of which early layers are no plain tables: they are run all the same, shared as far as they go or not at all. */
+const unusual: [name: string, early: NodeGiven[], channels: number][] = [
+  ['a bias that is computed', [computed, first(['both'], 'c1')], 3],
+  [
+    'a normalisation by what is computed',
+    [
+      computed,
+      first([], 'c0'),
+      { op: 'BatchNormalization', inputs: ['c0', 'both', 'one', 'two', 'one'], outputs: ['c1'] },
+    ],
+    3,
+  ],
+  [
+    'one channel that a constant makes three of',
+    [{ op: 'Sub', inputs: ['x', 'shift'], outputs: ['three'] }, first([], 'c1', 'three')],
+    1,
+  ],
+  [
+    'a window of one place, padded on its sides alone',
+    [
+      first([], 'c0'),
+      { op: 'Conv', inputs: ['c0', 'same', 'one'], outputs: ['c1'], attributes: { pads: [0, 1, 0, 1] } },
+    ],
+    3,
+  ],
+]
+for (const [name, early, channels] of unusual)
+  test(`copies give what each gives by itself through ${name}`, async t => {
+    const model = await netWith(early, channels)
+    const samples: MetricSample[] = [
+      {
+        input: createTensor('f32', [1, channels, side, side], numbers(channels * side * side, 1)),
+        target: 1,
+        map: numbers(side * side, 2),
+      },
+    ]
+    for (const perturbation of kinds) {
+      const metric = new Infidelity(model, { perturbation, size: 7 })
+      const [shared, alone] = [await metric.evaluate(samples), await metric.evaluate(samples, { chunk: 5 })]
+      t.true(relativeDistance(values(shared), values(alone)) <= 1e-5)
+    }
+  })
