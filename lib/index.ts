@@ -272,8 +272,9 @@ export {
   LayerCam,
   XGradCam,
 } from './methods/layers/cam.js'
-export type { CamOptions } from './methods/layers/camOptions.js'
+export type { CamOptions, GuidedGradCamOptions } from './methods/layers/camOptions.js'
 export { EigenCam } from './methods/layers/eigenCam.js'
+export { GuidedGradCam } from './methods/layers/guidedGradCam.js'
 export { InternalInfluence, type InternalInfluenceOptions } from './methods/layers/internalInfluence.js'
 export { LayerActivation } from './methods/layers/layerActivation.js'
 export { LayerConductance, type LayerConductanceOptions } from './methods/layers/layerConductance.js'

@@ -15,7 +15,7 @@ import { integratedGradientsOptions } from './inputs/integratedGradients.js'
 import { pathEntries } from './inputs/pathEntries.js'
 import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
-import { camOptions } from './layers/camOptions.js'
+import { camOptions, guidedGradCamOptions } from './layers/camOptions.js'
 import { layerEntries } from './layers/layerEntries.js'
 import type { OptionSchema } from './options.js'
 import { limaOptions } from './regions/lima.js'
@@ -306,6 +306,20 @@ export const methods: readonly MethodEntry[] = [
   ...layerEntries,
   ...camEntries,
   ...forwardCamEntries,
+  {
+    name: 'GuidedGradCam',
+    role: 'attribute',
+    summary:
+      'Guided backpropagation times the positive part of Grad-CAM, enlarged to the picture: fine and of one class, as far as the guided pass can be.',
+    source: 'Selvaraju et al. 2017, section 3.2',
+    requires: ['gradients'],
+    options: guidedGradCamOptions,
+    wraps: false,
+    load: async () => {
+      const { GuidedGradCam } = await import('./layers/guidedGradCam.js')
+      return (model, options) => new GuidedGradCam(model, options)
+    },
+  },
   ...attentionEntries,
   ...generationEntries,
   ...perturbationEntries,

@@ -15,6 +15,7 @@ import {
   GradCamPlusPlus,
   type GradientMethod,
   GuidedBackprop,
+  GuidedGradCam,
   HiResCam,
   InputXGradient,
   IntegratedGradients,
@@ -107,6 +108,45 @@ for (const [name, recorded] of Object.entries(models)) {
   const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
   const scoresOf = async (method: GradientMethod, options: AttributeOptions) =>
     (await method.attribute(x, options)).scores().data as Float32Array
+
+  test(`${name}: guided Grad-CAM is guided backpropagation times the enlarged map`, async t => {
+    const model = await loadModel(join(folder, `${name}.onnx`))
+    const layer = camLayers[name]!
+    const method = new GuidedGradCam(model)
+    if (!recorded.GuidedGradCam) {
+      await t.throwsAsync(method.attribute(x, { target, layer }), { code: 'DERIVATIVE_UNSUPPORTED' })
+      return
+    }
+    const nearest = await new GuidedGradCam(model, { interpolation: 'nearest' }).attribute(x, {
+      target,
+      layer,
+    })
+    const ours = nearest.scores().data as Float32Array
+    if (name === 'plain') {
+      // Every place of its map speaks against the class.
+      t.true(recorded.GuidedGradCam.every(value => value === 0) && ours.every(value => value === 0))
+    } else {
+      const distance = relativeDistance(ours, recorded.GuidedGradCam)
+      t.log(`against Captum ${distance.toExponential(1)}`)
+      t.true(distance <= 1e-3, `${distance}`)
+    }
+
+    const guided = await new GuidedBackprop(model).attribute(x, { target: [0, target] })
+    const map = await new GradCam(model, { relu: true, upsample: 'bilinear' }).attribute(x, {
+      target: [0, target],
+      layer,
+    })
+    const weights = map.scores().data
+    const expected = (guided.scores().data as Float32Array).map(
+      (value, at) => value * weights[Math.floor(at / 432) * 144 + (at % 144)]!,
+    )
+    const found = await method.attribute(x, { target: [0, target], layer })
+    t.true(relativeDistance(found.scores().data as Float32Array, [...expected]) <= 1e-6)
+    t.deepEqual(found.scores().shape, guided.scores().shape)
+    t.is(found.cost.forwardPasses, guided.cost.forwardPasses + map.cost.forwardPasses)
+    const [one, other] = await method.attributeBatch([x, x], { target, layer })
+    t.deepEqual(one!.scores(), other!.scores())
+  })
 
   test(`${name}: what Captum and pytorch-grad-cam recorded, within 1e-3 (relative L2)`, async t => {
     const model = await loadModel(join(folder, `${name}.onnx`))

@@ -44,3 +44,20 @@ export const camOptions = {
 } as const
 
 export type CamOptions = Given<typeof camOptions>
+
+const { gridHeight, gridWidth, leadingTokens } = camOptions
+
+export const guidedGradCamOptions = {
+  interpolation: {
+    kind: 'choice',
+    choices: ['bilinear', 'nearest'],
+    default: 'bilinear',
+    description:
+      'How the map is enlarged to the pixels of the model\'s input; "nearest" is what Captum does.',
+  },
+  gridHeight,
+  gridWidth,
+  leadingTokens,
+} as const
+
+export type GuidedGradCamOptions = Given<typeof guidedGradCamOptions>
