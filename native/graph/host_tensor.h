@@ -31,6 +31,16 @@ class HostTensor {
   const T* as() const { return static_cast<const T*>(data_); }
   /// Whoever keeps the bytes: while it lives they stay where they are.
   const std::shared_ptr<const void>& owner() const { return owner_; }
+  /// What tells that two tensors are the same weights: where they first lay, and who keeps them there.
+  struct Identity {
+    const void* data = nullptr;
+    std::shared_ptr<const void> owner;
+    /// An address may have come to another owner since.
+    bool isOwnedBy(const std::weak_ptr<const void>& other) const { return !other.owner_before(owner) && !owner.owner_before(other); }
+  };
+  Identity identity() const { return original_.data ? original_ : Identity{data_, owner_}; }
+  /// These are the bytes of another tensor, lying elsewhere.
+  void standFor(const HostTensor& original) { original_ = original.identity(); }
   /// Only while the builder of this tensor is its sole owner.
   void* mutableData() { return const_cast<void*>(data_); }
 
@@ -45,6 +55,7 @@ class HostTensor {
   Shape shape_;
   std::shared_ptr<const void> owner_;
   const void* data_ = nullptr;
+  Identity original_;
 };
 
 }  // namespace ascribe

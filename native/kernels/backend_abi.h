@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_BACKEND_ABI 5
+#define ASCRIBE_BACKEND_ABI 6
 #define ASCRIBE_MAX_RANK 6
 #define ASCRIBE_MAX_POST_OPS 4
 
@@ -121,6 +121,9 @@ typedef struct AscribeOnednnTable {
   size_t (*bytes)(const AscribePrimitive* primitive, int operand);
   /* The AscribeFormat that an operand created as ANY got; STRIDED means row-major there. */
   int (*format)(const AscribePrimitive* primitive, int operand);
+
+  /* 1 where what is packed for one primitive's operand can be given to the other's. */
+  int (*same_format)(const AscribePrimitive* one, const AscribePrimitive* other, int operand);
 
   /* Brings an operand from plain row-major f32 into the primitive's format and element, and a result back. */
   int (*pack)(const AscribePrimitive* primitive, int operand, const void* plain, void* packed, int threads);

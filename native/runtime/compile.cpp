@@ -66,6 +66,7 @@ HostTensor alignedCopy(const HostTensor& tensor) {
   if (reinterpret_cast<uintptr_t>(tensor.data()) % std::min<size_t>(sizeOf(tensor.dtype()), 8) == 0) return tensor;
   HostTensor out(tensor.dtype(), tensor.shape());
   if (tensor.bytes()) std::memcpy(out.mutableData(), tensor.data(), tensor.bytes());
+  out.standFor(tensor);
   return out;
 }
 

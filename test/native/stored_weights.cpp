@@ -86,10 +86,10 @@ TEST(storedWeightsGiveTheBitsOfWidenedOnes) {
 TEST(packedWeightsAreShared) {
   const HostTensor weights = floats({300, 70}, 7);
   const MatrixSource source{weights.data(), 70, false};
-  const auto first = packedOnce(*kernels().gemm, Side::B, source, 70, 300, weights.owner());
-  EXPECT_EQ(first.get(), packedOnce(*kernels().gemm, Side::B, source, 70, 300, weights.owner()).get());
+  const auto first = packedOnce(*kernels().gemm, Side::B, source, 70, 300, weights.identity());
+  EXPECT_EQ(first.get(), packedOnce(*kernels().gemm, Side::B, source, 70, 300, weights.identity()).get());
   // The same address with another owner holds something else.
-  const auto other = packedOnce(*kernels().gemm, Side::B, source, 70, 300, std::make_shared<int>(0));
+  const auto other = packedOnce(*kernels().gemm, Side::B, source, 70, 300, HostTensor::Identity{weights.data(), std::make_shared<int>(0)});
   EXPECT_TRUE(first != other);
 }
 

@@ -42,7 +42,7 @@ class Product final : public CpuKernel {
       MatrixSource source = right;
       source.dtype = stored_;
       source.data = s.constants[1]->data();
-      packed_ = packedOnce(*isa().gemm, Side::B, source, shape_.n, shape_.k, s.constants[1]->owner());
+      packed_ = packedOnce(*isa().gemm, Side::B, source, shape_.n, shape_.k, s.constants[1]->identity());
     }
     scratch_ = gemmScratch(isa(), shape_, mostThreads());
   }

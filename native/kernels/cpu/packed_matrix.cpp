@@ -110,18 +110,16 @@ struct PackedEntry {
 }  // namespace
 
 std::shared_ptr<const PackedMatrix> packedOnce(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines, int64_t depth,
-                                               const std::shared_ptr<const void>& owner) {
+                                               const HostTensor::Identity& identity) {
   static std::mutex guard;
   static std::map<PackedKey, PackedEntry> known;
   // Held while packing: two plans that are made at the same time shall not hold two copies.
   const std::lock_guard lock(guard);
   std::erase_if(known, [](const auto& entry) { return entry.second.packed.expired(); });
-  PackedEntry& entry = known[{source.data, &kernels, side, source.transposed, source.stride, lines, depth}];
-  // An address may have come to another owner since.
-  const bool isSame = !entry.owner.owner_before(owner) && !owner.owner_before(entry.owner);
-  if (std::shared_ptr<const PackedMatrix> packed = entry.packed.lock(); packed && isSame) return packed;
+  PackedEntry& entry = known[{identity.data, &kernels, side, source.transposed, source.stride, lines, depth}];
+  if (std::shared_ptr<const PackedMatrix> packed = entry.packed.lock(); packed && identity.isOwnedBy(entry.owner)) return packed;
   auto packed = std::make_shared<const PackedMatrix>(kernels, side, source, lines, depth);
-  entry = {owner, packed};
+  entry = {identity.owner, packed};
   return packed;
 }
 

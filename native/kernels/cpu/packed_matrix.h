@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "graph/dtype.h"
+#include "graph/host_tensor.h"
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/scratch.h"
 #include "runtime/parallel.h"
@@ -49,9 +49,9 @@ class PackedMatrix {
   AlignedFloats words_;
 };
 
-/// The packed form of a matrix that `owner` keeps: made once, and shared by all plans that read it at the same time.
+/// The packed form of a matrix that is part of the weights `identity`: made once, and shared by all plans that read it at the same time.
 std::shared_ptr<const PackedMatrix> packedOnce(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines, int64_t depth,
-                                               const std::shared_ptr<const void>& owner);
+                                               const HostTensor::Identity& identity);
 
 /// Packs lines [first, first + count) and depths [depthBegin, depthBegin + depth) of a factor into panels.
 void packPanels(const GemmKernels& kernels, Side side, const MatrixSource& source, float* panels, int64_t first,

@@ -72,6 +72,11 @@ int format(const AscribePrimitive* primitive, int operand) {
   return ASCRIBE_FORMAT_OPAQUE;
 }
 
+int sameFormat(const AscribePrimitive* one, const AscribePrimitive* other, int operand) {
+  const DescView a = one->operation.expected(operand), b = other->operation.expected(operand);
+  return a != nullptr && b != nullptr && dnnl_memory_desc_equal(a, b) ? 1 : 0;
+}
+
 Memory memoryOf(DescView view, void* data) {
   dnnl_memory_t made = nullptr;
   check(dnnl_memory_create(&made, view, engine(), data), "memory");
@@ -212,6 +217,7 @@ ASCRIBE_EXPORT const AscribeOnednnTable* ascribe_onednn_table(const char* maxIsa
                                              .implementation = implementation,
                                              .bytes = bytes,
                                              .format = format,
+                                             .same_format = sameFormat,
                                              .pack = pack,
                                              .unpack = unpack,
                                              .execute = execute};

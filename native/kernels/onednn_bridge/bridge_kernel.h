@@ -20,9 +20,10 @@ class BridgeKernel : public Kernel {
 
  protected:
   const Primitive& primitive() const { return *primitive_; }
+  const std::shared_ptr<const Primitive>& sharedPrimitive() const { return primitive_; }
 
  private:
-  std::unique_ptr<Primitive> primitive_;
+  std::shared_ptr<const Primitive> primitive_;
   std::string name_;
   double flops_;
 };

@@ -5,6 +5,7 @@
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
+#include "kernels/onednn_bridge/packed_weights.h"
 #include "kernels/onednn_bridge/winograd.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
@@ -106,6 +107,11 @@ bool holdsNan(const HostTensor* tensor) {
   return tensor != nullptr && tensor->data() != nullptr && holdsNan(tensor->data(), tensor->shape().count());
 }
 
+/// Null where they may change from run to run.
+const HostTensor* knownWeights(const NodeSignature& s) {
+  return s.constants[1] == nullptr || s.constants[1]->data() == nullptr ? nullptr : s.constants[1];
+}
+
 /// Convolutions and their data gradients: the weights are packed once where they are known, else at every run.
 class WeightedKernel final : public BridgeKernel {
  public:
@@ -116,9 +122,8 @@ class WeightedKernel final : public BridgeKernel {
       narrow_ = cpu::requiredBf16Kernels().gemm->narrow;
       narrowBytes_ = roundedUp(primitive().bytes(ASCRIBE_FIRST));
     }
-    if (s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return;
-    packed_ = AlignedBytes(packedBytes_);
-    primitive().pack(ASCRIBE_SECOND, s.constants[1]->data(), packed_.get());
+    const HostTensor* weights = knownWeights(s);
+    if (weights) packed_ = packedOnce(sharedPrimitive(), *weights, Turn::AsTheyAre, [&] { return weights->data(); });
   }
   size_t packedBytes() const override { return packed_ ? packedBytes_ : 0; }
   bool ownsOperand(size_t i) const override { return i == 1 && packed_; }
@@ -130,7 +135,7 @@ class WeightedKernel final : public BridgeKernel {
     Buffers buffers;
     std::byte* scratch = k.scratch;
     buffers[ASCRIBE_FIRST] = k.inputs[0].data;
-    buffers[ASCRIBE_SECOND] = packed_.get();
+    buffers[ASCRIBE_SECOND] = packed_ ? packed_->get() : nullptr;
     if (narrow_ != nullptr) {
       // As many elements as there are in memory, those of padded channels among them.
       const auto count = static_cast<int64_t>(primitive().bytes(ASCRIBE_FIRST) / sizeof(uint16_t));
@@ -153,7 +158,7 @@ class WeightedKernel final : public BridgeKernel {
   }
 
  private:
-  AlignedBytes packed_;
+  std::shared_ptr<const PackedWeights> packed_;
   size_t packedBytes_, narrowBytes_ = 0;
   bool refusesNan_;
   void (*narrow_)(uint16_t*, const float*, int64_t) = nullptr;
@@ -175,8 +180,6 @@ std::unique_ptr<Primitive> dataPrimitive(const NodeSignature& s) {
   if (!isF32(s.inputs[0]) || !blocked(s.inputs[0]) || anyEmpty(s)) return nullptr;
   return Primitive::make(describeData(s), flopsOf(s.inputs[1].shape, s.inputs[0]));
 }
-
-const void* knownWeights(const NodeSignature& s) { return s.constants[1] == nullptr ? nullptr : s.constants[1]->data(); }
 
 std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   auto primitive = forwardPrimitive(s);

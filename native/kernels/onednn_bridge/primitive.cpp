@@ -58,6 +58,10 @@ size_t Primitive::bytes(int operand) const { return onednn()->bytes(variants_.fr
 
 const char* Primitive::implementation() const { return onednn()->implementation(variants_.front()->primitive); }
 
+bool Primitive::sharesFormat(const Primitive& other, int operand) const {
+  return onednn()->same_format(variants_.front()->primitive, other.variants_.front()->primitive, operand) != 0;
+}
+
 void Primitive::pack(int operand, const void* plain, void* packed) const {
   check(onednn()->pack(variants_.front()->primitive, operand, plain, packed, parallelWidth()), "pack an operand");
 }

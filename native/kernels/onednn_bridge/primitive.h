@@ -16,6 +16,7 @@ class AlignedBytes {
   explicit AlignedBytes(size_t bytes) : block_(nullptr, bytes, "packed weights") {}
   explicit operator bool() const { return block_.data() != nullptr; }
   std::byte* get() const { return static_cast<std::byte*>(block_.data()); }
+  size_t bytes() const { return block_.bytes(); }
 
  private:
   Block block_;
@@ -44,6 +45,8 @@ class Primitive {
   size_t bytes(int operand) const;
   size_t scratchBytes() const { return bytes(ASCRIBE_SCRATCH); }
   const char* implementation() const;
+  /// What is packed for this one fits the other.
+  bool sharesFormat(const Primitive& other, int operand) const;
   /// From plain row-major into the primitive's format, and back.
   void pack(int operand, const void* plain, void* packed) const;
   void unpack(int operand, const void* packed, void* plain) const;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/onednn_bridge/bridge_kernel.h"
+#include "kernels/onednn_bridge/packed_weights.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
 
@@ -38,16 +39,21 @@ AscribeOperation ofOneImage(AscribeOperation o) {
   return o;
 }
 
+/// What is to be packed, and what it is made of.
+struct Weights {
+  const HostTensor& source;
+  Turn turn;
+  std::function<const void*()> plain;
+};
+
 /// Image after image, or each thread its own: the library chooses its tiles by the size of the batch, and values would
 /// differ in their last bits with it, which is enough to move the gate of a ReLU.
 class WinogradKernel final : public BridgeKernel {
  public:
-  WinogradKernel(std::string_view what, std::unique_ptr<Primitive> made, const AscribeOperation& o, int slots, const void* weights, double flops)
+  WinogradKernel(std::string_view what, std::unique_ptr<Primitive> made, const AscribeOperation& o, int slots, const Weights& weights, double flops)
       : BridgeKernel(what, std::move(made), flops), images_(o.first.dims[0]), firstStride_(imageStride(o.first)), resultStride_(imageStride(o.result)),
-        slots_(slots), slotBytes_(roundedUp(primitive().scratchBytes())), packed_(roundedUp(primitive().bytes(ASCRIBE_SECOND))) {
-    primitive().pack(ASCRIBE_SECOND, weights, packed_.get());
-  }
-  size_t packedBytes() const override { return roundedUp(primitive().bytes(ASCRIBE_SECOND)); }
+        slots_(slots), slotBytes_(roundedUp(primitive().scratchBytes())), packed_(packedOnce(sharedPrimitive(), weights.source, weights.turn, weights.plain)) {}
+  size_t packedBytes() const override { return packed_->bytes(); }
   bool ownsOperand(size_t i) const override { return i == 1; }
   size_t scratchBytes() const override { return static_cast<size_t>(slots_) * slotBytes_; }
 
@@ -74,7 +80,7 @@ class WinogradKernel final : public BridgeKernel {
   void runImage(const KernelArguments& k, int64_t image, std::byte* scratch) const {
     Buffers buffers;
     buffers[ASCRIBE_FIRST] = k.inputs[0].as<float>() + image * firstStride_;
-    buffers[ASCRIBE_SECOND] = packed_.get();
+    buffers[ASCRIBE_SECOND] = packed_->get();
     // A data gradient has `like` in the place of a bias, without data.
     if (k.has(2)) buffers[ASCRIBE_BIAS] = k.inputs[2].data;
     float* result = k.outputs[0].as<float>() + image * resultStride_;
@@ -90,14 +96,12 @@ class WinogradKernel final : public BridgeKernel {
   int64_t images_, firstStride_, resultStride_;
   int slots_;
   size_t slotBytes_;
-  AlignedBytes packed_;
+  std::shared_ptr<const PackedWeights> packed_;
 };
 
-}  // namespace
-
-std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperation& direct, const void* weights, double flops) {
+std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& direct, const Weights& weights, double flops) {
   const int64_t images = direct.first.dims[0];
-  if (!fits(direct) || weights == nullptr || images == 0 || flops < kFewestFlops * static_cast<double>(images)) return nullptr;
+  if (!fits(direct) || images == 0 || flops < kFewestFlops * static_cast<double>(images)) return nullptr;
   const AscribeOperation one = ofOneImage(direct);
   const auto paid = [&](const std::unique_ptr<Primitive>& made, int slots) {
     if (!made || made->scratchBytes() * static_cast<size_t>(slots) > kMostScratchBytes) return false;
@@ -114,7 +118,13 @@ std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperati
   return std::make_unique<WinogradKernel>(what, std::move(made), direct, 1, weights, flops);
 }
 
-std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const void* weights, double flops) {
+}  // namespace
+
+std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperation& direct, const HostTensor* weights, double flops) {
+  return weights == nullptr ? nullptr : makeWith(what, direct, {*weights, Turn::AsTheyAre, [&] { return weights->data(); }}, flops);
+}
+
+std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const HostTensor* weights, double flops) {
   if (!fits(data) || weights == nullptr || data.pad_begin[0] > 2 || data.pad_begin[1] > 2 || data.pad_end[0] > 2 || data.pad_end[1] > 2) return nullptr;
   AscribeOperation turned = data;
   turned.kind = ASCRIBE_CONVOLUTION;
@@ -125,13 +135,17 @@ std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const
     turned.pad_end[axis] = 2 - data.pad_end[axis];
   }
   const int64_t results = data.second.dims[0], channels = data.second.dims[1];
-  std::vector<float> flipped(static_cast<size_t>(weightCount(data.second)));
-  for (int64_t m = 0; m < results; ++m)
-    for (int64_t c = 0; c < channels; ++c)
-      for (int64_t tap = 0; tap < 9; ++tap)
-        std::memcpy(&flipped[static_cast<size_t>((c * results + m) * 9 + 8 - tap)],
-                    static_cast<const char*>(weights) + ((m * channels + c) * 9 + tap) * static_cast<int64_t>(sizeof(float)), sizeof(float));
-  return makeWinograd("conv-data-gradient", turned, flipped.data(), flops);
+  std::vector<float> flipped;
+  const auto flip = [&]() -> const void* {
+    flipped.resize(static_cast<size_t>(weightCount(data.second)));
+    for (int64_t m = 0; m < results; ++m)
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t tap = 0; tap < 9; ++tap)
+          std::memcpy(&flipped[static_cast<size_t>((c * results + m) * 9 + 8 - tap)],
+                      static_cast<const char*>(weights->data()) + ((m * channels + c) * 9 + tap) * static_cast<int64_t>(sizeof(float)), sizeof(float));
+    return flipped.data();
+  };
+  return makeWith("conv-data-gradient", turned, {*weights, Turn::ForGradient, flip}, flops);
 }
 
 }  // namespace ascribe::onednn_bridge
