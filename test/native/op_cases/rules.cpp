@@ -64,6 +64,7 @@ Shared shared(const Differentiated& d, const std::string& ruleSet) {
     request.ruleOptions.set("first", std::string("same")).set("convolution", std::string("epsilon")).set("dense", std::string("epsilon"));
     request.ruleOptions.set("bias", std::string("ignore")).set("epsilon", 1e-12);
     request.ruleOptions.set("softmax", std::string("exact")).set("nonlinearity", std::string("rescale")).set("variant", std::string("attnLrp"));
+    request.ruleOptions.set("maxPool", std::string("crossMaximum"));
     if (results.empty()) return request.wanted;
     const VjpResult found = vjp(b.graph(), request);
     out.fellBack = !found.fallbacks.empty();
