@@ -20,6 +20,7 @@ export async function postForEvents(
   const response = await requested(url, body, 'text/event-stream', options, patience)
   const type = response.headers.get('content-type') ?? ''
   if (!/^text\/event-stream\b/i.test(type)) {
+    patience.end()
     await response.body?.cancel()
     const named = type.slice(0, 60).replace(/[^\x20-\x7e]+/g, ' ')
     throw new RequestError(`it answers with ${named || 'no content type'}, expected text/event-stream`, false)

@@ -8,6 +8,7 @@ import {
   type RequesterOptions,
   requesterNames,
 } from '../../frontends/blackbox/requester.js'
+import { abortable } from '../../model/abortable.js'
 import { expectKnownKeys, expectObject, expectOneOf, expectString } from '../../validate.js'
 import { Answer } from './answer.js'
 import { type AnswerUsage, Budget, type BudgetOptions, type Prices, type Usage } from './budget.js'
@@ -122,7 +123,7 @@ export class LanguageEndpoint {
       const all: object[] = []
       for await (const value of this.#events(url, body, greatestAnswer, own)) {
         all.push(value)
-        if (!live.write(value)) await once(live, 'drain', { signal: own })
+        if (!live.write(value)) await abortable(() => once(live, 'drain'), own)
       }
       return all
     }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
-import { LanguageEndpoint, RemoteGenerator, type RemotePiece } from '#lib/index.js'
+import { AscribeError, LanguageEndpoint, RemoteGenerator, type RemotePiece } from '#lib/index.js'
 import { languageServer } from '../../oracles/languageServer.js'
 import { temporaryFolder } from '../../oracles/temporaryFolder.js'
 
@@ -144,6 +144,34 @@ test('hostile and broken streams are refused, bounded', async t => {
   const impatient = new RemoteGenerator(new LanguageEndpoint(silent.address, { ...options, timeoutMs: 100 }))
   await t.throwsAsync(all(impatient.stream('x')), { message: /no answer within 100 ms/ })
   await t.throwsAsync(all(plain.stream('x', { schema: {} } as never)), { code: 'OPTION_RANGE' })
+})
+
+test.serial('an answer that is no stream leaves no timer behind', async t => {
+  const { address } = await languageServer(t, () => ({ choices: [] }))
+  const timers = () => process.getActiveResourcesInfo().filter(each => each === 'Timeout').length
+  const before = timers()
+  const generator = new RemoteGenerator(new LanguageEndpoint(address, { ...options, timeoutMs: 600_000 }))
+  await t.throwsAsync(all(generator.stream('x')), { message: /expected text\/event-stream/ })
+  t.is(timers(), before)
+})
+
+test('an abort is one too where many events wait to be read', async t => {
+  const { address } = await languageServer(t, (_, response) => {
+    begin(response)
+    for (let at = 0; at < 500; at++) response.write(event({ content: 'a' }))
+  })
+  const controller = new AbortController()
+  const read = async () => {
+    const stream = new RemoteGenerator(new LanguageEndpoint(address, options)).stream('x', {
+      signal: controller.signal,
+    })
+    for await (const _ of stream) {
+      // The rest has come by now, and waits.
+      await new Promise(resolve => setTimeout(resolve, 100))
+      controller.abort()
+    }
+  }
+  await t.throwsAsync(read(), { instanceOf: AscribeError, code: 'ABORTED' })
 })
 
 test('what is aborted or left ends the request, and gives its place to the next one', async t => {
