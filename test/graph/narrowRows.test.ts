@@ -89,3 +89,8 @@ test('a value that is read elsewhere, or that must stay observable, stays whole'
   const same = layer((builder, last) => [row(builder, last, 2), row(builder, last, 2)])
   t.true((await run(same)).shapes.includes('gelu 3,1,12'))
 })
+
+test('a row that is not there is refused, not left out', async t => {
+  for (const at of [tokens, -tokens - 1])
+    await t.throwsAsync(run(layer((builder, last) => [row(builder, last, at)])), { code: 'INPUT_VALUE' })
+})

@@ -91,8 +91,9 @@ TEST(bits_of_any_count_on_every_instruction_set) {
       static_cast<float*>(y.mutableData())[2] = std::nanf("");
       static_cast<float*>(y.mutableData())[4] = 0;
       static_cast<float*>(y.mutableData())[5] = -0.0f;
+      static_cast<float*>(y.mutableData())[6] = 0.7f;  // below 0.7 in double, but what clipping to it gives
     }
-    for (const double high : {infinity, 0.5})
+    for (const double high : {infinity, 0.7})
       EXPECT_LIKE_REFERENCE({.op = "gateBits", .inputs = {y}, .attributes = {{"elements", n}, {"high", high}}, .tolerance = 0});
     HostTensor bits(DType::U8, Shape{(n + 7) / 8});
     for (int64_t i = 0; i < (n + 7) / 8; ++i) static_cast<uint8_t*>(bits.mutableData())[i] = static_cast<uint8_t>(i * 37 + 11);

@@ -86,7 +86,8 @@ const pattern = 32
  * beginning.
  */
 function fuzzy(text: string, quote: string, threshold: number, work: QuoteWork): Span | undefined {
-  const wanted = [...quote.trim().toLowerCase().slice(0, pattern)]
+  // As the text is read: by units of UTF-16, of which rarer letters have two.
+  const wanted = quote.trim().toLowerCase().slice(0, pattern).split('')
   if (wanted.length === 0) return undefined
   const lowered = text.toLowerCase()
   if (lowered.length !== text.length) return undefined

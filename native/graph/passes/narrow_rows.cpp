@@ -72,8 +72,10 @@ class Narrowing {
     if (!index || index->shape().count() != 1) return std::nullopt;
     const Shape& shape = graph_.shape(node.inputs[0]);
     const int axis = normaliseAxis(node.attributes.integer("axis"), shape.rank());
-    const int64_t at = index->integers()[0];
-    return Row{axis, at < 0 ? at + shape[axis] : at};
+    const int64_t given = index->integers()[0], at = given < 0 ? given + shape[axis] : given;
+    // What lies outside is for the kernel to refuse.
+    if (at < 0 || at >= shape[axis]) return std::nullopt;
+    return Row{axis, at};
   }
 
   /// An operand that is broadcast against a result: its own row, or the whole where it has one for all.
@@ -146,7 +148,7 @@ class Narrowing {
     for (Node& node : old) {
       const auto found = narrowed_.find(node.outputs[0]);
       if (found != narrowed_.end()) narrow(node, found->second);
-      else if (rowOfGather(node) && narrowed_.contains(node.inputs[0])) {
+      else if (node.op->name == "gather" && narrowed_.contains(node.inputs[0])) {  // of the only row there is
         HostTensor first(graph_.type(node.inputs[1]).dtype, graph_.shape(node.inputs[1]));
         std::memset(first.mutableData(), 0, first.bytes());
         node.inputs[1] = graph_.addConstant(std::move(first));

@@ -7,10 +7,11 @@ void gateBits(const KernelArguments& k, const Node& node) {
   const float* y = k.inputs[0].as<float>();
   auto* bits = k.outputs[0].as<uint8_t>();
   const int64_t elements = node.attributes.integer("elements");
-  const double low = node.attributes.real("low"), high = node.attributes.real("high");
+  // Bounds as the activation had them: a result that was clipped to one equals it in single precision.
+  const auto low = static_cast<float>(node.attributes.real("low")), high = static_cast<float>(node.attributes.real("high"));
   for (int64_t i = 0; i < (elements + 7) / 8; ++i) bits[i] = 0;
   for (int64_t i = 0; i < elements; ++i)
-    if (static_cast<double>(y[i]) > low && static_cast<double>(y[i]) < high) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1 << i % 8);
+    if (y[i] > low && y[i] < high) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1 << i % 8);
 }
 
 void bitGateGrad(const KernelArguments& k, const Node& node) {

@@ -15,6 +15,8 @@ test('as it is but for case, by letters and digits, or approximately', t => {
   t.deepEqual(found('closed to lorries, ämter and'), ['closed - to lorries; Ämter', 'fuzzy'])
   t.deepEqual(found('was cloosed to the lorries'), ['was closed - to lorries', 'fuzzy'])
   t.is(found('was cloosed to the lorries', 0), undefined)
+  const emoji = findQuote('We saw 🚢🚢🚢 leave', 'saw 🚢🚢🚢 leaves', 0.1)!
+  t.deepEqual(emoji, { start: 3, end: 19, match: 'fuzzy' })
   t.is(found('nobody ever saw the ship again'), undefined)
   t.is(found(''), undefined)
   t.is(found('-;-', 0), undefined)
