@@ -13,7 +13,7 @@ const methods: Record<
     new InputXGradient(model).attribute(sceneInput(), { target: [0, 5] }),
   // At other numbers of steps a ReLU of this net lies within rounding of 0 at one of the points, and a gate that flips
   // moves its receptive field by far more than arithmetic does.
-  IntegratedGradients: model => new IntegratedGradients(model, { steps: 3 }).attribute(sceneInput()),
+  IntegratedGradients: model => new IntegratedGradients(model, { steps: 5 }).attribute(sceneInput()),
   SmoothGrad: model => new SmoothGrad(model, { samples: 3, seed: 3 }).attribute(sceneInput()),
   GradCam: model => new GradCam(model).attribute(sceneInput()),
 }
