@@ -2,6 +2,7 @@ import type { GraphDescription, NativePlan, NativeSession, NativeTensor } from '
 import { arrayConstructors, elementCount, type Tensor } from '../data/tensor.js'
 import type { Batching } from '../model/batching.js'
 import type { Model } from '../model/model.js'
+import { cacheBytes } from '../model/passRows.js'
 import { expectInteger } from '../validate.js'
 import { type Coalition, isMember } from './coalition.js'
 import type { Request } from './coalitionGame.js'
@@ -59,8 +60,7 @@ export interface Passes {
 const defaultChunkBytes = 256 << 20
 /** More rows than this fill no kernel better. */
 const greatestChunk = 32
-/** Passes whose values fit the caches of a processor are faster, as long as there are some rows for its kernels. */
-const cacheBytes = 32 << 20
+/** Passes whose values fit the caches are faster, as long as there are some rows for kernels. */
 const fewRows = 8
 /** Plans of models with more packed weights than this are made for two sizes of a pass, not for all. */
 const heavyWeights = 96 << 20

@@ -47,7 +47,7 @@ export interface AttributeOptions {
   signal?: AbortSignal
   /** Passes done and passes in all. */
   onProgress?: (done: number, total: number) => void
-  /** Examples of one pass; default as many as fit the memory bound. */
+  /** Examples of one pass; default by the caches: weights are read once a pass, activations stay in reach; never more than fit the memory bound. */
   chunk?: number
 }
 

@@ -9,6 +9,7 @@ import { targetKey } from '../../graph/targetKey.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
+import { cachedExamples } from '../../model/passRows.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { ExplainedParts, PassParts } from './pass.js'
 import { endName, piecewiseOutputs } from './piecewiseLinear.js'
@@ -234,8 +235,8 @@ export async function gradientPlan(
 const lightWeights = 96 << 20
 
 /**
- * The chunk that should fit the memory bound, judged by what one example takes, and how the model takes that many: of
- * `points` evaluations in all. A batch that cannot be freed dictates the chunk.
+ * The chunk that should fit the memory bound and costs least, judged by what one example takes, and how the model takes
+ * that many: of `points` evaluations in all. A batch that cannot be freed dictates the chunk.
  */
 export async function chooseChunk(
   model: Model,
@@ -255,14 +256,16 @@ export async function chooseChunk(
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
   const { plan } = await gradientPlan(model, target, explained, example, 1, batching, planned, signal)
-  const { arenaBytes, scratchBytes, weightBytes } = plan.describe()
+  const { arenaBytes, scratchBytes, weightBytes, device } = plan.describe()
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the
   // path, over samples and the result do not grow with the chunk.
   const each = arenaBytes + 12 * elements
   const fixed = scratchBytes + 44 * elements
   const fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
-  const most = Math.min(wanted, fitting)
+  const allowed = Math.min(wanted, fitting)
+  const most =
+    requested === undefined && device === 'cpu' ? cachedExamples(each, weightBytes, allowed) : allowed
   // Every pass costs the same however few of its rows are new, so the last one is to be as full as the others.
   const chunk = requested === undefined ? Math.ceil(points / Math.ceil(points / most)) : most
   return { chunk, batching, isLight: weightBytes <= lightWeights }
