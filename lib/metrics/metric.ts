@@ -18,7 +18,7 @@ export interface EvaluateOptions {
   maps?: MapSource
   /** Values inside the model that the maps explain, where they explain no inputs. */
   layer?: string | readonly string[]
-  /** Perturbed copies of one pass at most; default as many as fit the memory bound, 64 at most. */
+  /** Perturbed copies of one pass at most; default as many as fit the memory bound and are computed best, 32 at most. */
   chunk?: number
   signal?: AbortSignal
   /** Samples done, and how many there are where that is known. */

@@ -4,7 +4,7 @@ import { AscribeError } from '../errors.js'
 import { type Batching, batchingOf } from '../model/batching.js'
 import type { Model } from '../model/model.js'
 import { concatenate } from '../model/stack.js'
-import { settle } from '../native.js'
+import { native, settle } from '../native.js'
 import { copyRows } from './copyRows.js'
 import { copiesOf, type Perturbation, type Ranked } from './perturbation.js'
 import {
@@ -28,8 +28,20 @@ export interface RunsOptions {
 
 /** What one pass may hold unless the model says otherwise. */
 const defaultBytes = 256 << 20
-/** More rows than this fill no kernel better. */
+/** More rows than this fill no kernel better, and fewer keep their threads waiting for each other. */
 const greatestRows = 32
+const fewestRows = 4
+/** What of a pass stays in the cache of the core that runs it. */
+const cacheBytes = 2 << 20
+
+interface Suited {
+  /** That run passes beside each other. */
+  threads: number
+  /** Of a pass that is computed best. */
+  rows: number
+  /** Of a pass, so that all that run at once fit the memory bound. */
+  fitting: number
+}
 
 interface Shape {
   rows: number
@@ -45,8 +57,8 @@ export class PerturbedRuns {
   /** Examples that went through the model, padding not counted. */
   passes = 0
   readonly notices = new Map<string, { code: string; message: string }>()
-  /** Rows that fit the memory bound, by what decides it. */
-  readonly #fitting = new Map<string, number>()
+  /** What a pass may hold, by what decides it. */
+  readonly #suited = new Map<string, Suited>()
 
   constructor(
     readonly model: Model,
@@ -148,7 +160,10 @@ export class PerturbedRuns {
     return outputs
   }
 
-  /** Equal passes that fit the memory bound and the model's batch. */
+  /**
+   * Equal passes that fit the memory bound and the model's batch. On the processor each thread runs passes of its own, of
+   * so many rows as stay in its cache; a device gets all it can do at once.
+   */
   async #shape(
     subject: Subject,
     kind: PerturbationKind,
@@ -162,16 +177,21 @@ export class PerturbedRuns {
     if (batching.size !== 'any') return { rows: batching.size, items, batching }
     const shapes = subject.explained.names.map(name => subject.explained.tensors[name]!.shape)
     const key = JSON.stringify([kind, shapes, players, items])
-    let fitting = this.#fitting.get(key)
-    if (fitting === undefined) {
+    let suited = this.#suited.get(key)
+    if (suited === undefined) {
       const { plan } = await perturbedPlan(model, subject, kind, players, 1, items, batching, options.signal)
-      const { arenaBytes, scratchBytes } = plan.describe()
-      const limit = model.memoryLimitBytes ?? defaultBytes
-      fitting = Math.max(1, Math.floor((limit - scratchBytes) / Math.max(arenaBytes, 1)))
-      this.#fitting.set(key, fitting)
+      const { arenaBytes, scratchBytes, device } = plan.describe()
+      const threads = device === 'cpu' ? native().engine().threadsPerLane : 1
+      const limit = (model.memoryLimitBytes ?? defaultBytes) / threads - scratchBytes
+      const rowsIn = (bytes: number) => Math.max(1, Math.floor(bytes / Math.max(arenaBytes, 1)))
+      const cached = threads === 1 ? greatestRows : Math.max(fewestRows, rowsIn(cacheBytes))
+      suited = { threads, rows: Math.min(cached, greatestRows), fitting: rowsIn(limit) }
+      this.#suited.set(key, suited)
     }
-    const most = Math.min(options.chunk ?? greatestRows, fitting)
-    const passes = Math.max(1, Math.ceil(total / most))
+    const { threads, fitting } = suited
+    const most = Math.min(options.chunk ?? suited.rows, fitting)
+    // As many passes for every thread, where there is a row for each.
+    const passes = Math.max(1, Math.ceil(Math.ceil(total / most) / threads) * threads)
     return { rows: Math.max(1, Math.ceil(total / passes)), items, batching }
   }
 

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <utility>
 
 #include "graph/convert.h"
 #include "methods/finite.h"
+#include "runtime/error.h"
+#include "runtime/parallel.h"
 
 namespace ascribe {
 
@@ -62,108 +65,159 @@ void RowsRequest::check() const {
   for (const ValueId id : plan->graph().outputs) checkLeading(plan->graph().value(id), chunk);
 }
 
+RowsJob::Strand RowsJob::openStrand() {
+  Strand strand;
+  strand.execution = std::make_unique<Execution>(request_.plan, request_.budget);
+  strand.set.resize(request_.marks.size());
+  for (size_t i = 0; i < request_.tables.size(); ++i)
+    if (const auto& table = request_.tables[i]) strand.execution->bindInput(i, table->data(), table->dtype(), table->shape());
+  return strand;
+}
+
 void RowsJob::begin() {
   started_ = std::chrono::steady_clock::now();
+  guard_ = request_.guard;
   const Plan& plan = *request_.plan;
-  execution_ = std::make_unique<Execution>(request_.plan, request_.budget);
-  set_.resize(request_.marks.size());
-  for (size_t i = 0; i < request_.tables.size(); ++i)
-    if (const auto& table = request_.tables[i]) execution_->bindInput(i, table->data(), table->dtype(), table->shape());
   for (const ValueId id : plan.graph().outputs) {
     Shape shape = plan.graph().shape(id);
     shape[0] = request_.count;
     outputs_.emplace_back(plan.graph().type(id).dtype, shape, request_.budget);
   }
-}
-
-void RowsJob::fillRows(size_t input, const HostTensor& rows, int64_t filled) {
-  const ValueType& type = inputOf(*request_.plan, input).type;
-  const size_t bytes = rowBytes(type);
-  const auto* from = static_cast<const std::byte*>(rows.data()) + static_cast<size_t>(first_) * bytes;
-  if (filled == request_.chunk) {
-    execution_->bindInput(input, from, type.dtype, type.shape);
-    return;
-  }
-  auto* to = static_cast<std::byte*>(execution_->ownInput(input));
-  std::memcpy(to, from, static_cast<size_t>(filled) * bytes);
-  for (int64_t row = filled; row < request_.chunk; ++row) std::memcpy(to + static_cast<size_t>(row) * bytes, from, bytes);
-}
-
-void RowsJob::fillMarks(size_t input, const RowsRequest::Marks& marks, int64_t filled) {
-  auto* to = static_cast<uint8_t*>(execution_->ownInput(input));
-  const int64_t width = static_cast<int64_t>(rowBytes(inputOf(*request_.plan, input).type));
-  for (const int64_t place : set_[input]) to[place] = 0;
-  set_[input].clear();
-  const auto* places = marks.places.as<int32_t>();
-  for (int64_t row = 0; row < request_.chunk; ++row) {
-    const auto of = static_cast<size_t>(first_ + (row < filled ? row : 0));
-    for (int64_t i = of == 0 ? 0 : marks.ends[of - 1]; i < marks.ends[of]; ++i) {
-      to[row * width + places[i]] = 1;
-      set_[input].push_back(row * width + places[i]);
+  strands_.push_back(openStrand());
+  // A device has a queue, which fills it by itself.
+  const int64_t passes = (request_.count + request_.chunk - 1) / request_.chunk;
+  const int64_t wanted = plan.device()->hostAccessible() ? std::min<int64_t>(parallelWidth(), passes) : 1;
+  // As many as the memory bound holds.
+  while (std::cmp_less(strands_.size(), wanted)) {
+    try {
+      strands_.push_back(openStrand());
+    } catch (const Error& error) {
+      if (std::strcmp(error.code(), "OUT_OF_MEMORY_BUDGET") != 0) throw;
+      return;
     }
   }
 }
 
-void RowsJob::fill() {
-  const int64_t filled = std::min(request_.chunk, request_.count - first_);
-  for (size_t i = 0; i < request_.rows.size(); ++i) {
-    if (request_.rows[i]) fillRows(i, *request_.rows[i], filled);
-    if (request_.marks[i]) fillMarks(i, *request_.marks[i], filled);
+void RowsJob::fillRows(Strand& strand, size_t input, const HostTensor& rows, int64_t filled) {
+  const ValueType& type = inputOf(*request_.plan, input).type;
+  const size_t bytes = rowBytes(type);
+  const auto* from = static_cast<const std::byte*>(rows.data()) + static_cast<size_t>(strand.first) * bytes;
+  if (filled == request_.chunk) {
+    strand.execution->bindInput(input, from, type.dtype, type.shape);
+    return;
   }
-  execution_->start();
-  running_ = true;
+  auto* to = static_cast<std::byte*>(strand.execution->ownInput(input));
+  std::memcpy(to, from, static_cast<size_t>(filled) * bytes);
+  for (int64_t row = filled; row < request_.chunk; ++row) std::memcpy(to + static_cast<size_t>(row) * bytes, from, bytes);
+}
+
+void RowsJob::fillMarks(Strand& strand, size_t input, const RowsRequest::Marks& marks, int64_t filled) {
+  auto* to = static_cast<uint8_t*>(strand.execution->ownInput(input));
+  const int64_t width = static_cast<int64_t>(rowBytes(inputOf(*request_.plan, input).type));
+  std::vector<int64_t>& set = strand.set[input];
+  for (const int64_t place : set) to[place] = 0;
+  set.clear();
+  const auto* places = marks.places.as<int32_t>();
+  for (int64_t row = 0; row < request_.chunk; ++row) {
+    const auto of = static_cast<size_t>(strand.first + (row < filled ? row : 0));
+    for (int64_t i = of == 0 ? 0 : marks.ends[of - 1]; i < marks.ends[of]; ++i) {
+      to[row * width + places[i]] = 1;
+      set.push_back(row * width + places[i]);
+    }
+  }
+}
+
+/// False where no pass is left.
+bool RowsJob::fill(Strand& strand) {
+  strand.first = next_.fetch_add(request_.chunk);
+  if (strand.first >= request_.count) return false;
+  const int64_t filled = std::min(request_.chunk, request_.count - strand.first);
+  for (size_t i = 0; i < request_.rows.size(); ++i) {
+    if (request_.rows[i]) fillRows(strand, i, *request_.rows[i], filled);
+    if (request_.marks[i]) fillMarks(strand, i, *request_.marks[i], filled);
+  }
+  strand.execution->start();
+  return strand.running = true;
 }
 
 /// False where the pass must run once more to find the node that made NaN.
-bool RowsJob::judge() {
-  if (tracing_) {
+bool RowsJob::judge(Strand& strand) {
+  if (strand.tracing) {
     // No node is to blame: the NaN came in with the rows or weights, and will again.
-    execution_->enableTrace(tracing_ = false);
-    request_.guard = false;
+    strand.execution->enableTrace(strand.tracing = false);
+    guard_ = false;
   }
-  if (!request_.guard || outputsFinite(*execution_)) return true;
-  execution_->enableTrace(tracing_ = true);
+  if (!guard_ || outputsFinite(*strand.execution)) return true;
+  strand.execution->enableTrace(strand.tracing = true);
   return false;
 }
 
-void RowsJob::collect() {
-  const int64_t filled = std::min(request_.chunk, request_.count - first_);
+void RowsJob::collect(Strand& strand) {
+  const int64_t filled = std::min(request_.chunk, request_.count - strand.first);
   for (size_t o = 0; o < outputs_.size(); ++o) {
-    const TensorRef output = execution_->output(o);
+    const TensorRef output = strand.execution->output(o);
     const size_t bytes = bytesOf(output.dtype, output.shape.count(1, output.shape.rank()));
-    std::memcpy(static_cast<std::byte*>(outputs_[o].mutableData()) + static_cast<size_t>(first_) * bytes, output.data, static_cast<size_t>(filled) * bytes);
+    std::memcpy(static_cast<std::byte*>(outputs_[o].mutableData()) + static_cast<size_t>(strand.first) * bytes, output.data, static_cast<size_t>(filled) * bytes);
   }
-  first_ += filled;
-  running_ = false;
+  done_ += filled;
+  strand.running = false;
 }
 
 void RowsJob::finish() {
-  peakBytes_ = request_.budget ? request_.budget->peak() : execution_->bytes();
+  peakBytes_ = 0;
+  for (const Strand& strand : strands_) peakBytes_ += strand.execution->bytes();
+  if (request_.budget) peakBytes_ = request_.budget->peak();
   milliseconds_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
-  // The arena goes now, not when the promise's value is collected.
-  execution_.reset();
+  // The arenas go now, not when the promise's value is collected.
+  strands_.clear();
   request_.tables.clear();
   request_.rows.clear();
   request_.marks.clear();
 }
 
+/// Done where no pass is left for this strand; others may still be in theirs.
+Job::Step RowsJob::work(Strand& strand, Slice& slice) {
+  for (;;) {
+    slice.checkCancelled();
+    if (failed_) return Step::More;
+    if (!strand.running && !fill(strand)) return Step::Done;
+    if (const Step step = strand.execution->advance(slice); step != Step::Done) return step;
+    if (!judge(strand)) {
+      strand.execution->start();
+      continue;
+    }
+    collect(strand);
+    if (slice.expired()) return Step::More;
+  }
+}
+
 Job::Step RowsJob::advance(Slice& slice) {
-  if (!execution_) {
+  if (strands_.empty()) {
     slice.checkCancelled();
     begin();
   }
-  while (first_ < request_.count) {
-    slice.checkCancelled();
-    if (!running_) fill();
-    if (const Step step = execution_->advance(slice); step != Step::Done) return step;
-    if (!judge()) {
-      execution_->start();
-      continue;
-    }
-    collect();
-    slice.progress(static_cast<double>(first_), static_cast<double>(request_.count));
-    if (slice.expired() && first_ < request_.count) return Step::More;
+  if (strands_.size() == 1) {
+    strands_[0].last = work(strands_[0], slice);
+  } else {
+    parallelFor(static_cast<int64_t>(strands_.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        Strand& strand = strands_[static_cast<size_t>(i)];
+        if (strand.last == Step::Done) continue;
+        // Nothing may be thrown across threads.
+        try {
+          strand.last = work(strand, slice);
+        } catch (...) {
+          strand.failure = std::current_exception();
+          failed_ = true;
+        }
+      }
+    });
   }
+  for (const Strand& strand : strands_)
+    if (strand.failure) std::rethrow_exception(strand.failure);
+  slice.progress(static_cast<double>(done_), static_cast<double>(request_.count));
+  if (strands_[0].last == Step::Wait) return Step::Wait;
+  if (done_ < request_.count) return Step::More;
   finish();
   return Step::Done;
 }

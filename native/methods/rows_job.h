@@ -1,6 +1,8 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -33,8 +35,12 @@ struct RowsRequest {
   void check() const;
 };
 
-/// A plan over more rows than it takes at once, pass after pass: each is given its share of what differs by row, and what
-/// it says of them is collected. Rows that fill the last pass up repeat its first.
+/// A plan over more rows than it takes at once: passes each take their share of what differs by row, and what the plan
+/// says of them is collected. Rows that fill the last pass up repeat its first.
+///
+/// On the host every thread of the lane runs passes of its own, so that none waits for another at the end of a node and
+/// what a pass computes stays in one core's cache: two threads on passes of 8 rows take three quarters of the time of two
+/// threads on one pass of 24. What a row gives does not depend on which thread runs it.
 class RowsJob : public Job {
  public:
   /// `request` must have passed its check.
@@ -46,22 +52,33 @@ class RowsJob : public Job {
   size_t peakBytes() const { return peakBytes_; }
 
  private:
+  /// One pass after the other, by one thread at a time.
+  struct Strand {
+    std::unique_ptr<Execution> execution;
+    /// What the last pass set, by input: taken back before the next.
+    std::vector<std::vector<int64_t>> set;
+    int64_t first = 0;
+    bool running = false, tracing = false;
+    Step last = Step::More;
+    std::exception_ptr failure;
+  };
+
   void begin();
-  void fill();
-  void fillRows(size_t input, const HostTensor& rows, int64_t filled);
-  void fillMarks(size_t input, const RowsRequest::Marks& marks, int64_t filled);
-  bool judge();
-  void collect();
+  Strand openStrand();
+  bool fill(Strand& strand);
+  void fillRows(Strand& strand, size_t input, const HostTensor& rows, int64_t filled);
+  void fillMarks(Strand& strand, size_t input, const RowsRequest::Marks& marks, int64_t filled);
+  bool judge(Strand& strand);
+  void collect(Strand& strand);
+  Step work(Strand& strand, Slice& slice);
   void finish();
 
   RowsRequest request_;
-  std::unique_ptr<Execution> execution_;
+  std::vector<Strand> strands_;
   std::chrono::steady_clock::time_point started_;
-  /// What the last pass set, by input: taken back before the next.
-  std::vector<std::vector<int64_t>> set_;
   std::vector<HostTensor> outputs_;
-  int64_t first_ = 0;
-  bool running_ = false, tracing_ = false;
+  std::atomic<int64_t> next_{0}, done_{0};
+  std::atomic<bool> guard_{true}, failed_{false};
   double milliseconds_ = 0;
   size_t peakBytes_ = 0;
 };

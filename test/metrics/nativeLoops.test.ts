@@ -105,6 +105,85 @@ test('rows come out the same however many share a pass, and what one pass set is
   }
 })
 
+/** exp(number of the row) over a wide row, so that a pass takes a moment. */
+async function exponentials(chunk: number) {
+  const builder = new GraphBuilder()
+  const table = builder.input('table', 'f32', [1, 20_000])
+  const own = builder.input('own', 'f32', ['rows', 1])
+  const grown = builder.apply('exp', [builder.apply('add', [table, own])])
+  const graph = call(() =>
+    native().createGraph(builder.build([builder.apply('mean', [grown], { axes: [1], keepDims: 0 })])),
+  )
+  return settle(() => graph.compile(native().createParameters([]), { sizes: { rows: chunk } }))
+}
+const wide = (count: number, chunk: number, at: (row: number) => number): RowsRequest => ({
+  tables: { table: f32([1, 20_000], new Array(20_000).fill(0)) },
+  rows: {
+    own: f32(
+      [count, 1],
+      Array.from({ length: count }, (_, row) => at(row)),
+    ),
+  },
+  count,
+  chunk,
+})
+
+test("passes on several threads give what one pass after the other gives, and the failure of any is the job's", async t => {
+  t.true(native().engine().threadsPerLane >= 1)
+  const plan = await exponentials(3)
+  const { outputs } = await settle(() =>
+    plan.rows(
+      wide(100, 3, row => row / 10),
+      {},
+    ),
+  )
+  for (const [row, mean] of (outputs[0]!.data as Float32Array).entries())
+    t.true(Math.abs(mean / Math.exp(row / 10) - 1) < 1e-5, `row ${row}`)
+  // One row of a hundred overflows, in any of the passes.
+  for (const bad of [0, 50, 99]) {
+    const failing = wide(100, 3, row => (row === bad ? 1e3 : 0))
+    const error = await t.throwsAsync(settle(() => plan.rows(failing, { guard: true })))
+    t.is((error as { code?: string }).code, 'NOT_FINITE')
+    t.regex(error!.message, /exp/)
+  }
+})
+
+test('passes run beside each other as far as the memory bound allows, one at least', async t => {
+  const plan = await exponentials(4)
+  const run = (memoryLimitBytes?: number) =>
+    settle(() =>
+      plan.rows(
+        wide(40, 4, row => row),
+        memoryLimitBytes ? { memoryLimitBytes } : {},
+      ),
+    )
+  const free = await run()
+  const { arenaBytes, scratchBytes } = plan.describe()
+  // Room for the working memory of one pass, its outputs, and nothing like a second one.
+  const bound = Math.ceil(1.5 * (arenaBytes + scratchBytes))
+  const tight = await run(bound)
+  t.true(tight.peakBytes <= bound)
+  t.deepEqual(tight.outputs[0]!.data, free.outputs[0]!.data)
+  const error = await t.throwsAsync(run(arenaBytes / 2))
+  t.is((error as { code?: string }).code, 'OUT_OF_MEMORY_BUDGET')
+})
+
+test('passes on several threads stop when they are cancelled', async t => {
+  const plan = await exponentials(3)
+  const abort = new AbortController()
+  const running = settle(
+    () =>
+      plan.rows(
+        wide(60_000, 3, () => 0),
+        {},
+      ),
+    abort.signal,
+  )
+  setTimeout(() => abort.abort(), 20)
+  const error = await t.throwsAsync(running)
+  t.is((error as { code?: string }).code, 'ABORTED')
+})
+
 test('rows that do not fit the plan are refused', async t => {
   const plan = await maskedSums(2)
   const refused = (change: Partial<RowsRequest>) => codeOf(() => plan.rows({ ...request(2), ...change }, {}))
