@@ -154,6 +154,13 @@ const std::vector<Geometry>& geometries() {
       {{1, 48, 12, 13}, {48, 1, 3, 3}, {2, 2}, {1, 1}, {0, 0, 1, 1}, 48},
       {{1, 8, 10, 10}, {8, 1, 5, 5}, {1, 1}, {1, 1}, {2, 2, 2, 2}, 8},
       {{1, 64, 7, 7}, {64, 16, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 4},
+      {{2, 24, 9, 7}, {72, 24, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}},
+      {{3, 20, 5, 6}, {7, 20, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}},
+      {{1, 16, 1, 1}, {112, 16, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}},
+      {{2, 24, 16, 15}, {24, 1, 3, 3}, {1, 1}, {1, 1}, {1, 0, 0, 1}, 24},
+      {{2, 16, 15, 17}, {16, 1, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, 16},
+      {{1, 32, 7, 7}, {32, 1, 5, 5}, {1, 1}, {1, 1}, {2, 2, 2, 2}, 32},
+      {{1, 40, 18, 16}, {40, 1, 5, 5}, {2, 2}, {1, 1}, {2, 1, 2, 2}, 40},
       {{2, 16, 30}, {32, 16, 5}, {2}, {1}, {2, 1}},
       {{1, 16, 5, 6, 7}, {16, 16, 3, 3, 3}, {1, 2, 1}, {1, 1, 1}, {1, 0, 1, 1, 1, 1}},
   };
@@ -227,17 +234,18 @@ TEST(fused) {
   EXPECT_TRUE(made >= atLeast(4 * 18));
 }
 
-/// One kernel run on some images of these; its name, and the results in blocks.
-std::pair<std::string, std::vector<float>> winogradRun(std::string_view op, const HostTensor& x, const HostTensor& w, const HostTensor& third, int64_t first, int64_t images, int width) {
+/// One kernel of a convolution that keeps sizes run on some images of these; its name, and the results in blocks.
+std::pair<std::string, std::vector<float>> runOnImages(std::string_view op, const HostTensor& x, const HostTensor& w, const HostTensor& third, int64_t first, int64_t images, int width) {
   const Layout layout = Layout::Blocked16;
   const ValueType whole = typed(x, 1, layout);
   ValueType in = whole;
   in.shape = Shape{images, x.shape()[1], x.shape()[2], x.shape()[3]};
   ValueType out = in;
-  out.shape = Shape{images, op == "conv" ? w.shape()[0] : w.shape()[1], x.shape()[2], x.shape()[3]};
-  const Node node{&ascribe::op(op), {0, 1, 2}, {3}, {{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{1, 1}}, {"dilations", Ints{1, 1}}, {"group", int64_t{1}}}, {}};
+  const int64_t pad = w.shape()[2] / 2, group = w.shape()[1] == 1 ? w.shape()[0] : 1;
+  out.shape = Shape{images, op != "convDataGradient" ? w.shape()[0] : w.shape()[1] * group, x.shape()[2], x.shape()[3]};
+  const Node node{&ascribe::op(op), {0, 1, 2}, {3}, {{"pads", Ints{pad, pad, pad, pad}}, {"strides", Ints{1, 1}}, {"dilations", Ints{1, 1}}, {"group", group}, {"activation", std::string("relu")}, {"alpha", 0.0}, {"beta", 0.0}}, {}};
   ValueType last = typed(third, 0, layout);
-  if (op != "conv") last.shape = out.shape;
+  if (op == "convDataGradient") last.shape = out.shape;
   const ValueType inputs[] = {in, typed(w, 0, layout), last};
   const HostTensor* constants[] = {nullptr, &w, nullptr};
   const AlignedBytes blocks = reordered(x.data(), typed(x, 0, layout), whole);
@@ -250,7 +258,7 @@ std::pair<std::string, std::vector<float>> winogradRun(std::string_view op, cons
   const int64_t each = storedShape(whole).count() / x.shape()[0];
   const TensorRef operands[] = {{reinterpret_cast<float*>(blocks.get()) + first * each, DType::F32, in.shape, layout, 1},
                                 {nullptr, DType::F32, w.shape()},
-                                {op == "conv" ? const_cast<void*>(third.data()) : nullptr, DType::F32, last.shape}};
+                                {op != "convDataGradient" ? const_cast<void*>(third.data()) : nullptr, DType::F32, last.shape}};
   const TensorRef ref{result.data(), DType::F32, out.shape, layout, 1};
   kernel->run({operands, {&ref, 1}, scratch.get()});
   return {std::string(kernel->name()), result};
@@ -273,20 +281,32 @@ TEST(winograd_agrees_with_the_reference) {
   EXPECT_TRUE(made >= atLeast(30));
 }
 
-TEST(winograd_gives_an_image_the_same_bits_in_every_batch_and_on_any_threads) {
+TEST(an_image_has_the_same_bits_in_every_batch_and_on_any_threads) {
   requireLibrary();
   if (widest() != Layout::Blocked16) SKIP("needs AVX-512");
-  const HostTensor x = floats({9, 24, 20, 20}, 1), w = floats({32, 24, 3, 3}, 2), bias = floats({32}, 3);
-  const HostTensor gradient = floats({9, 32, 20, 20}, 4);
-  for (const std::string_view op : {"conv", "convDataGradient"}) {
-    const HostTensor& in = op == "conv" ? x : gradient;
-    const auto [name, all] = winogradRun(op, in, w, bias, 0, 9, 2);
-    EXPECT_TRUE(name.find("wino") != std::string::npos);
-    const size_t each = all.size() / 9;
-    for (const auto& [first, images, width] : {std::array{8, 1, 1}, std::array{3, 2, 2}, std::array{0, 9, 1}, std::array{2, 5, 3}}) {
-      const auto part = winogradRun(op, in, w, bias, first, images, width).second;
-      EXPECT_EQ(std::memcmp(part.data(), all.data() + static_cast<size_t>(first) * each, part.size() * sizeof(float)), 0);
+  const HostTensor x = floats({9, 24, 20, 20}, 1);
+  for (const auto& [w, kernel] : {std::pair{floats({80, 24, 3, 3}, 2), "wino"}, std::pair{floats({80, 24, 1, 1}, 2), "pointwise"}, std::pair{floats({24, 1, 5, 5}, 2), "depthwise"}})
+    for (const std::string_view op : {"conv", "convDataGradient"}) {
+      const HostTensor in = op == "conv" ? x : floats({9, w.shape()[0], 20, 20}, 4), bias = floats({w.shape()[0]}, 3);
+      const auto [name, all] = runOnImages(op, in, w, bias, 0, 9, 2);
+      EXPECT_TRUE(name.find(kernel) != std::string::npos);
+      const size_t each = all.size() / 9;
+      for (const auto& [first, images, width] : {std::array{8, 1, 1}, std::array{3, 2, 2}, std::array{0, 9, 1}, std::array{2, 5, 3}}) {
+        const auto part = runOnImages(op, in, w, bias, first, images, width).second;
+        EXPECT_EQ(std::memcmp(part.data(), all.data() + static_cast<size_t>(first) * each, part.size() * sizeof(float)), 0);
+      }
     }
+}
+
+/// Kernels of our own let NaN through.
+TEST(own_kernels_show_nan_behind_an_activation) {
+  requireLibrary();
+  if (widest() != Layout::Blocked16) SKIP("needs AVX-512");
+  HostTensor x = floats({1, 16, 9, 9}, 1);
+  static_cast<float*>(x.mutableData())[40] = std::nanf("");
+  for (const HostTensor& w : {floats({16, 16, 1, 1}, 2), floats({16, 1, 3, 3}, 2)}) {
+    const auto result = runOnImages("fusedConv", x, w, floats({16}, 3), 0, 1, 1).second;
+    EXPECT_TRUE(std::any_of(result.begin(), result.end(), [](float value) { return std::isnan(value); }));
   }
 }
 

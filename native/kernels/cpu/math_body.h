@@ -28,7 +28,7 @@ void unaryLoop(Unary op, const float* x, float* y, int64_t n, float a, float b) 
     case Unary::Softplus:
       return mapVectors(x, y, n, [=](Vf v) { return maxOf(zero, v) + logOnePlus(expOf(-magnitude(v))); });
     case Unary::Softsign: return mapVectors(x, y, n, [=](Vf v) { return v / (one + magnitude(v)); });
-    case Unary::Silu: return mapVectors(x, y, n, [](Vf v) { return v * sigmoidOf(v); });
+    case Unary::Silu: return mapVectors(x, y, n, [](Vf v) { return siluOf(v); });
     case Unary::Mish:
       return mapVectors(x, y, n, [=](Vf v) {  // tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2)
         const Vf e = expOf(minOf(splat(20.0f), v)), top = e * (e + 2.0f);

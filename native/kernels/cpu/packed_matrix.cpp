@@ -1,10 +1,9 @@
 #include "kernels/cpu/packed_matrix.h"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 #include <tuple>
 
+#include "kernels/cpu/shared_pack.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
 
@@ -99,28 +98,12 @@ PackedMatrix::PackedMatrix(const GemmKernels& kernels, Side side, const MatrixSo
   }
 }
 
-namespace {
-
-using PackedKey = std::tuple<const void*, const GemmKernels*, Side, bool, int64_t, int64_t, int64_t>;
-struct PackedEntry {
-  std::weak_ptr<const void> owner;
-  std::weak_ptr<const PackedMatrix> packed;
-};
-
-}  // namespace
-
 std::shared_ptr<const PackedMatrix> packedOnce(const GemmKernels& kernels, Side side, const MatrixSource& source, int64_t lines, int64_t depth,
                                                const HostTensor::Identity& identity) {
-  static std::mutex guard;
-  static std::map<PackedKey, PackedEntry> known;
-  // Held while packing: two plans that are made at the same time shall not hold two copies.
-  const std::lock_guard lock(guard);
-  std::erase_if(known, [](const auto& entry) { return entry.second.packed.expired(); });
-  PackedEntry& entry = known[{identity.data, &kernels, side, source.transposed, source.stride, lines, depth}];
-  if (std::shared_ptr<const PackedMatrix> packed = entry.packed.lock(); packed && identity.isOwnedBy(entry.owner)) return packed;
-  auto packed = std::make_shared<const PackedMatrix>(kernels, side, source, lines, depth);
-  entry = {identity.owner, packed};
-  return packed;
+  using Key = std::tuple<const void*, const GemmKernels*, Side, bool, int64_t, int64_t, int64_t>;
+  static SharedPacks<Key, PackedMatrix> packs;
+  return packs.get(identity, {identity.data, &kernels, side, source.transposed, source.stride, lines, depth},
+                   [&] { return std::make_shared<const PackedMatrix>(kernels, side, source, lines, depth); });
 }
 
 }  // namespace ascribe::cpu

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "graph/layout.h"
+#include "kernels/cpu/blocked_conv.h"
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
@@ -186,6 +187,7 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.outputs[0]);
   if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
+  if (auto own = cpu::makeBlockedConv(s)) return own;
   if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops)) return winograd;
   return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
 }
@@ -194,6 +196,7 @@ std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.inputs[0]);
   if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
+  if (auto own = cpu::makeBlockedConvGradient(s)) return own;
   if (auto winograd = makeWinogradGradient(describeData(s), knownWeights(s), flops)) return winograd;
   // `like` stands where a convolution has its bias; it is never given, only its shape.
   return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);

@@ -1,0 +1,246 @@
+#include "kernels/cpu/blocked_conv.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <tuple>
+
+#include "graph/layout.h"
+#include "kernels/cpu/blocked_conv_kernels.h"
+#include "kernels/cpu/cpu_kernel.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/shared_pack.h"
+
+namespace ascribe::cpu {
+
+extern const BlockedConvKernels blockedConvAvx512;
+
+const BlockedConvKernels* blockedConvKernels() {
+#if defined(__x86_64__)
+  return kernels().isa == Isa::Avx512 ? &blockedConvAvx512 : nullptr;
+#else
+  return nullptr;
+#endif
+}
+
+namespace {
+
+/// What a thread should have to do before it is worth waking: some three microseconds.
+constexpr double kFewFlops = 3e5;
+/// Weights of a panel, which stay in the second-level cache while pixels pass.
+constexpr int64_t kPanelBytes = 384 << 10;
+
+/// A convolution in one image's planes; the gradient at a stride of 1 is one too, of turned weights.
+struct Window {
+  int64_t images, channels, results, groups;
+  int64_t in[2], out[2], kernel[2], stride[2], pad[2];
+  int64_t pixels() const { return out[0] * out[1]; }
+  double flops() const { return 2.0 * static_cast<double>(images * results * pixels()) * static_cast<double>(channels / groups * kernel[0] * kernel[1]); }
+  bool isPointwise() const {
+    return groups == 1 && kernel[0] == 1 && kernel[1] == 1 && stride[0] == 1 && stride[1] == 1 && pad[0] == 0 && pad[1] == 0 && in[0] == out[0] && in[1] == out[1];
+  }
+  bool isDepthwise() const { return groups == channels && groups == results && kernel[0] == kernel[1] && stride[0] == stride[1]; }
+};
+
+/// `x` what is read, `y` the result.
+std::optional<Window> windowOf(const NodeSignature& s, bool isGradient) {
+  const ValueType &x = s.inputs[0], &y = s.outputs[0];
+  const Shape& w = s.inputs[1].shape;
+  if (w.rank() != 4 || x.dtype != DType::F32 || y.dtype != DType::F32 || y.shape.count() == 0 || multipliesBf16(s.node)) return std::nullopt;
+  const auto &strides = s.node.attributes.integers("strides"), &dilations = s.node.attributes.integers("dilations"), &pads = s.node.attributes.integers("pads");
+  Window out{.images = y.shape.count(0, y.shape.rank() - 3), .channels = x.shape.at(-3), .results = y.shape.at(-3), .groups = s.node.attributes.integer("group")};
+  for (int i = 0; i < 2; ++i) {
+    const auto at = static_cast<size_t>(i);
+    if (dilations[at] != 1 && w[i + 2] != 1) return std::nullopt;
+    out.in[i] = x.shape.at(i - 2);
+    out.out[i] = y.shape.at(i - 2);
+    out.kernel[i] = w[i + 2];
+    out.stride[i] = strides[at];
+    out.pad[i] = isGradient ? w[i + 2] - 1 - pads[at] : pads[at];
+    if (out.pad[i] < 0 || out.pad[i] >= out.kernel[i] || (isGradient && out.stride[i] != 1)) return std::nullopt;
+  }
+  return out;
+}
+
+Finish finishOf(const NodeSignature& s) {
+  if (s.node.op->name != "fusedConv") return {};
+  const std::string& activation = s.node.attributes.text("activation");
+  const auto alpha = static_cast<float>(s.node.attributes.real("alpha")), beta = static_cast<float>(s.node.attributes.real("beta"));
+  Finish out;
+  if (activation == "relu") out.low = 0;
+  if (activation == "clip") out.low = alpha, out.high = beta;
+  if (activation == "leakyRelu") out.kind = Finish::Kind::LeakyRelu, out.low = alpha;
+  if (activation == "silu") out.kind = Finish::Kind::Silu;
+  return out;
+}
+
+float weightAt(const HostTensor& w, int64_t index) {
+  float value;  // may lie at any byte: over a mapped file
+  std::memcpy(&value, static_cast<const char*>(w.data()) + index * static_cast<int64_t>(sizeof value), sizeof value);
+  return value;
+}
+
+/// [groups][channels][blocks of the group * lanes], results that fill up the last block zero.
+AlignedFloats packPointwise(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
+  const int64_t lanes = kernels.lanes, blocks = (window.results + lanes - 1) / lanes;
+  AlignedFloats packed(static_cast<size_t>(blocks * lanes * window.channels));
+  float* to = packed.data();
+  for (int64_t block = 0; block < blocks;) {
+    const int64_t group = kernels.groupOf(blocks - block);
+    for (int64_t c = 0; c < window.channels; ++c)
+      for (int64_t m = block * lanes; m < (block + group) * lanes; ++m)
+        *to++ = m >= window.results ? 0.0f : weightAt(w, isGradient ? c * window.results + m : m * window.channels + c);
+    block += group;
+  }
+  return packed;
+}
+
+/// [blocks][taps][lanes]; the gradient's taps in the other order.
+AlignedFloats packDepthwise(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
+  const int64_t lanes = kernels.lanes, blocks = (window.channels + lanes - 1) / lanes, taps = window.kernel[0] * window.kernel[1];
+  AlignedFloats packed(static_cast<size_t>(blocks * lanes * taps));
+  for (int64_t c = 0; c < blocks * lanes; ++c)
+    for (int64_t tap = 0; tap < taps; ++tap)
+      packed.data()[(c / lanes * taps + tap) * lanes + c % lanes] = c >= window.channels ? 0.0f : weightAt(w, c * taps + (isGradient ? taps - 1 - tap : tap));
+  return packed;
+}
+
+std::shared_ptr<const AlignedFloats> packedOnce(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
+  using Key = std::tuple<const void*, const BlockedConvKernels*, bool, bool, int64_t, int64_t, int64_t>;
+  static SharedPacks<Key, AlignedFloats> packs;
+  const HostTensor::Identity identity = w.identity();
+  const bool isPointwise = window.isPointwise();
+  return packs.get(identity, {identity.data, &kernels, isPointwise, isGradient, window.channels, window.results, window.kernel[0]}, [&] {
+    return std::make_shared<const AlignedFloats>((isPointwise ? packPointwise : packDepthwise)(kernels, w, window, isGradient));
+  });
+}
+
+class BlockedConv : public CpuKernel {
+ public:
+  BlockedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+      : CpuKernel(name), kernels_(kernels), window_(window), finish_(finishOf(s)), isGradient_(isGradient),
+        packed_(packedOnce(kernels, *s.constants[1], window, isGradient)) {}
+  size_t packedBytes() const override { return packed_->bytes(); }
+  bool ownsOperand(size_t i) const override { return i == 1; }
+  double flops() const override { return window_.flops(); }
+
+ protected:
+  // A gradient has `like` in the place of a bias, without data.
+  const float* bias(const KernelArguments& k) const { return !isGradient_ && k.has(2) ? k.inputs[2].as<float>() : nullptr; }
+  /// Units of this many operations that are worth a thread.
+  static int64_t grainOf(double flops) { return std::max<int64_t>(1, static_cast<int64_t>(kFewFlops / std::max(flops, 1.0))); }
+
+  const BlockedConvKernels& kernels_;
+  Window window_;
+  Finish finish_;
+  bool isGradient_;
+  std::shared_ptr<const AlignedFloats> packed_;
+};
+
+class Pointwise final : public BlockedConv {
+ public:
+  Pointwise(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+      : BlockedConv(isGradient ? "cpu-pointwise-gradient" : "cpu-pointwise", kernels, s, window, isGradient) {
+    const int64_t blocks = (window.results + kernels.lanes - 1) / kernels.lanes;
+    for (int64_t block = 0; block < blocks; block += kernels.groupOf(blocks - block)) groups_.push_back(block);
+    groups_.push_back(blocks);
+  }
+
+  /// Whichever is smaller, the data or the weights, is read by every thread; the other is shared out.
+  void run(const KernelArguments& k) const override {
+    const int64_t pixels = window_.pixels(), groups = static_cast<int64_t>(groups_.size()) - 1;
+    const double flops = window_.flops();
+    if (window_.images * pixels < window_.results) {
+      parallelFor(groups, grainOf(flops / static_cast<double>(groups)), [&](int64_t begin, int64_t end) { runPart(k, 0, window_.images * pixels, begin, end); });
+    } else {
+      const int64_t tile = kernels_.tileOf(kernels_.groupOf(groups_.back())), tiles = (window_.images * pixels + tile - 1) / tile;
+      parallelFor(tiles, grainOf(flops / static_cast<double>(tiles)),
+                  [&](int64_t begin, int64_t end) { runPart(k, begin * tile, std::min(end * tile, window_.images * pixels), 0, groups); });
+    }
+  }
+
+ private:
+  /// Pixels counted through all images; groups of results.
+  void runPart(const KernelArguments& k, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup) const {
+    const int64_t lanes = kernels_.lanes, pixels = window_.pixels(), plane = pixels * lanes;
+    const int64_t inBlocks = (window_.channels + lanes - 1) / lanes;
+    PointwiseTask task{.xBlock = plane, .channels = window_.channels, .yBlock = plane, .finish = finish_};
+    for (int64_t from = firstGroup; from < lastGroup;) {
+      int64_t to = from + 1;
+      while (to < lastGroup && (groups_[at(to + 1)] - groups_[at(from)]) * lanes * window_.channels * static_cast<int64_t>(sizeof(float)) <= kPanelBytes) ++to;
+      const int64_t block = groups_[at(from)];
+      task.weights = packed_->data() + block * lanes * window_.channels;
+      task.bias = bias(k) == nullptr ? nullptr : bias(k) + block * lanes;
+      task.results = std::min(window_.results, groups_[at(to)] * lanes) - block * lanes;
+      for (int64_t pixel = begin; pixel < end;) {
+        const int64_t image = pixel / pixels, first = pixel % pixels;
+        task.pixels = std::min(pixels - first, end - pixel);
+        task.x = k.inputs[0].as<float>() + image * inBlocks * plane + first * lanes;
+        const int64_t offset = (image * groups_.back() + block) * plane + first * lanes;
+        task.y = k.outputs[0].as<float>() + offset;
+        task.residual = k.has(3) ? k.inputs[3].as<float>() + offset : nullptr;
+        kernels_.pointwise(task);
+        pixel += task.pixels;
+      }
+      from = to;
+    }
+  }
+  static size_t at(int64_t index) { return static_cast<size_t>(index); }
+
+  std::vector<int64_t> groups_;  // first block of each, and where the last one ends
+};
+
+class Depthwise final : public BlockedConv {
+ public:
+  Depthwise(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+      : BlockedConv(isGradient ? "cpu-depthwise-gradient" : "cpu-depthwise", kernels, s, window, isGradient),
+        run_(kernels.depthwise(window.kernel[0], window.stride[0])) {}
+
+  void run(const KernelArguments& k) const override {
+    const int64_t lanes = kernels_.lanes, blocks = (window_.channels + lanes - 1) / lanes, rows = window_.images * blocks * window_.out[0];
+    const int64_t inPlane = window_.in[0] * window_.in[1] * lanes, outRow = window_.out[1] * lanes;
+    const float* biases = bias(k);
+    parallelFor(rows, grainOf(window_.flops() / static_cast<double>(rows)), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end;) {
+        const int64_t plane = row / window_.out[0], block = plane % blocks, first = row % window_.out[0], last = std::min(window_.out[0], first + end - row);
+        float own[64] = {};
+        if (biases != nullptr) std::copy_n(biases + block * lanes, std::min(lanes, window_.channels - block * lanes), own);
+        run_({.x = k.inputs[0].as<float>() + plane * inPlane,
+              .height = window_.in[0],
+              .width = window_.in[1],
+              .weights = packed_->data() + block * window_.kernel[0] * window_.kernel[1] * lanes,
+              .bias = own,
+              .y = k.outputs[0].as<float>() + row * outRow,
+              .rowBegin = first,
+              .rowEnd = last,
+              .resultWidth = window_.out[1],
+              .padTop = window_.pad[0],
+              .padLeft = window_.pad[1],
+              .finish = finish_});
+        row += last - first;
+      }
+    });
+  }
+
+ private:
+  BlockedConvKernels::Depthwise run_;
+};
+
+std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
+  const BlockedConvKernels* kernels = blockedConvKernels();
+  if (kernels == nullptr || s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return nullptr;
+  if (blockOf(s.inputs[0].layout) != kernels->lanes || blockOf(s.outputs[0].layout) != kernels->lanes) return nullptr;
+  if (s.inputs[0].channelAxis != s.inputs[0].shape.rank() - 3 || s.outputs[0].channelAxis != s.outputs[0].shape.rank() - 3) return nullptr;
+  const std::optional<Window> window = windowOf(s, isGradient);
+  if (!window) return nullptr;
+  if (window->isPointwise()) return std::make_unique<Pointwise>(*kernels, s, *window, isGradient);
+  const bool fits = window->isDepthwise() && window->out[1] >= kernels->depthwiseTile && kernels->depthwise(window->kernel[0], window->stride[0]) != nullptr;
+  return fits && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature) { return make(signature, false); }
+std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature) { return make(signature, true); }
+
+}  // namespace ascribe::cpu

@@ -1,0 +1,166 @@
+// Convolutions of 1 x 1 and depthwise ones over values in blocks; compiled once per instruction set, see simd.h.
+#pragma once
+#include <algorithm>
+#include <utility>
+
+#include "kernels/cpu/blocked_conv_kernels.h"
+#include "kernels/cpu/simd_math.h"
+
+namespace ascribe::cpu {
+namespace {
+
+/// Two accumulators for each of 14 pixels, or three for each of nine: what leaves registers for weights and one for a pixel.
+constexpr int kMostGroup = 3;
+constexpr int rowsOf(int group) { return group == 3 ? 9 : 14; }
+int tileRows(int group) { return rowsOf(group); }
+/// No single block is left over where there is another way.
+int groupOf(int64_t blocksLeft) { return blocksLeft == 1 ? 1 : blocksLeft == 2 || blocksLeft == 4 ? 2 : kMostGroup; }
+
+ASCRIBE_INLINE Vf clipped(const Finish& finish, Vf x) { return minOf(splat(finish.high), maxOf(splat(finish.low), x)); }
+
+/// `count` floats, whole vectors, that were just stored.
+ASCRIBE_INLINE void finishRun(const Finish& finish, float* y, int64_t count) {
+  if (finish.kind == Finish::Kind::Silu) {
+    for (int64_t i = 0; i < count; i += kLanes) store(y + i, siluOf(load(y + i)));
+  } else {
+    const Vf slope = splat(finish.low);
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const Vf v = load(y + i);
+      store(y + i, v < Vf{} ? slope * v : v);
+    }
+  }
+}
+
+/// R pixels of G blocks of results: `x` and `y` at the first pixel, weights and bias of the group.
+template <int R, int G>
+void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const float* bias, int64_t biasCount, const float* residual, float* y) {
+  Vf sum[R][G];
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g) {
+    const int64_t left = biasCount - g * kLanes;
+    const Vf start = bias == nullptr || left <= 0 ? Vf{} : left >= kLanes ? load(bias + g * kLanes) : loadPart(bias + g * kLanes, left);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      sum[r][g] = start;
+      __builtin_prefetch(y + g * t.yBlock + r * kLanes, 1);
+    }
+  }
+  for (int64_t c = 0; c < t.channels; c += kLanes, x += t.xBlock) {
+    const int64_t depth = std::min<int64_t>(kLanes, t.channels - c);
+    for (int64_t k = 0; k < depth; ++k, w += G * kLanes) {
+      Vf line[G];
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) line[g] = load(w + g * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const Vf value = splat(x[r * kLanes + k]);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) sum[r][g] = fma(value, line[g], sum[r][g]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g)
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      if (residual != nullptr) sum[r][g] += load(residual + g * t.yBlock + r * kLanes);
+      store(y + g * t.yBlock + r * kLanes, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, sum[r][g]) : sum[r][g]);
+    }
+}
+
+template <int G>
+using PointwiseTile = void (*)(const PointwiseTask&, const float*, const float*, const float*, int64_t, const float*, float*);
+
+template <int G, int... R>
+PointwiseTile<G> tileFor(int64_t rows, std::integer_sequence<int, R...>) {
+  static constexpr PointwiseTile<G> tiles[] = {pointwiseTile<R + 1, G>...};
+  return tiles[rows - 1];
+}
+
+/// The pixels of a strip for one group of results, in tiles of nearly equal height.
+template <int G>
+void pointwiseGroup(const PointwiseTask& t, int64_t pixel, int64_t pixels, int64_t block, const float* w) {
+  const int64_t tiles = (pixels + rowsOf(G) - 1) / rowsOf(G), channel = block * kLanes;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const int64_t begin = pixels * i / tiles, rows = pixels * (i + 1) / tiles - begin, at = (pixel + begin) * kLanes;
+    float* y = t.y + block * t.yBlock + at;
+    tileFor<G>(rows, std::make_integer_sequence<int, rowsOf(G)>())(t, t.x + at, w, t.bias == nullptr ? nullptr : t.bias + channel, t.results - channel,
+                                                                    t.residual == nullptr ? nullptr : t.residual + block * t.yBlock + at, y);
+    if (t.finish.kind != Finish::Kind::Clip)
+      for (int g = 0; g < G; ++g) finishRun(t.finish, y + g * t.yBlock, rows * kLanes);
+  }
+}
+
+/// Strip after strip of pixels that stay in the first-level cache, all groups of results over each.
+void pointwise(const PointwiseTask& t) {
+  constexpr int64_t kStripBytes = 16384;
+  const int64_t blocks = (t.results + kLanes - 1) / kLanes, most = rowsOf(groupOf(blocks));
+  const int64_t strip = std::max<int64_t>(1, kStripBytes / (t.channels * static_cast<int64_t>(sizeof(float))) / most) * most;
+  for (int64_t pixel = 0; pixel < t.pixels; pixel += strip) {
+    const int64_t pixels = std::min(strip, t.pixels - pixel);
+    const float* w = t.weights;
+    for (int64_t block = 0; block < blocks;) {
+      const int group = groupOf(blocks - block);
+      if (group == 3) pointwiseGroup<3>(t, pixel, pixels, block, w);
+      else if (group == 2) pointwiseGroup<2>(t, pixel, pixels, block, w);
+      else pointwiseGroup<1>(t, pixel, pixels, block, w);
+      w += group * kLanes * t.channels;
+      block += group;
+    }
+  }
+}
+
+constexpr int kDepthwiseTile = 7;
+
+/// The results of a row from `column` on. Columns of x before the first and behind the last are zero.
+template <int K, int S, bool IsWhole>
+ASCRIBE_INLINE void depthwiseTile(const DepthwiseTask& t, int64_t row, int64_t column, float* y) {
+  constexpr int kColumns = (kDepthwiseTile - 1) * S + K;
+  Vf sum[kDepthwiseTile];
+  const Vf start = t.bias == nullptr ? Vf{} : load(t.bias);
+#pragma GCC unroll 8
+  for (int r = 0; r < kDepthwiseTile; ++r) sum[r] = start;
+  const int64_t top = row * S - t.padTop, left = column * S - t.padLeft;
+  const int64_t first = std::max<int64_t>(0, -top), last = std::min<int64_t>(K, t.height - top);
+  for (int64_t ky = first; ky < last; ++ky) {
+    const float *x = t.x + ((top + ky) * t.width + left) * kLanes, *w = t.weights + ky * K * kLanes;
+    Vf values[kColumns], line[K];
+#pragma GCC unroll 32
+    for (int c = 0; c < kColumns; ++c) values[c] = IsWhole || (left + c >= 0 && left + c < t.width) ? load(x + c * kLanes) : Vf{};
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) line[k] = load(w + k * kLanes);
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k)
+#pragma GCC unroll 8
+      for (int r = 0; r < kDepthwiseTile; ++r) sum[r] = fma(values[r * S + k], line[k], sum[r]);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kDepthwiseTile; ++r) store(y + r * kLanes, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, sum[r]) : sum[r]);
+}
+
+template <int K, int S>
+void depthwise(const DepthwiseTask& t) {
+  float* y = t.y;
+  for (int64_t row = t.rowBegin; row < t.rowEnd; ++row, y += t.resultWidth * kLanes) {
+    for (int64_t column = 0;; column += kDepthwiseTile) {
+      // The last tile of a row goes over some results once more.
+      column = std::min(column, t.resultWidth - kDepthwiseTile);
+      const int64_t left = column * S - t.padLeft;
+      if (left >= 0 && left + (kDepthwiseTile - 1) * S + K <= t.width) depthwiseTile<K, S, true>(t, row, column, y + column * kLanes);
+      else depthwiseTile<K, S, false>(t, row, column, y + column * kLanes);
+      if (column + kDepthwiseTile >= t.resultWidth) break;
+    }
+    if (t.finish.kind != Finish::Kind::Clip) finishRun(t.finish, y, t.resultWidth * kLanes);
+  }
+}
+
+BlockedConvKernels::Depthwise depthwiseFor(int64_t kernel, int64_t stride) {
+  if (kernel == 3) return stride == 1 ? depthwise<3, 1> : stride == 2 ? depthwise<3, 2> : nullptr;
+  if (kernel == 5) return stride == 1 ? depthwise<5, 1> : stride == 2 ? depthwise<5, 2> : nullptr;
+  return nullptr;
+}
+
+constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, kDepthwiseTile}; }
+
+}  // namespace
+}  // namespace ascribe::cpu

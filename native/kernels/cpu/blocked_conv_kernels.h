@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+
+namespace ascribe::cpu {
+
+/// What becomes of a sum before it is stored: clipped to [low, high] (infinite bounds leave it as it is, NaN goes through), or one
+/// of two functions that take a walk of their own.
+struct Finish {
+  enum class Kind { Clip, LeakyRelu, Silu } kind = Kind::Clip;
+  float low = -__builtin_inff(), high = __builtin_inff();  // LeakyRelu: `low` is the slope
+};
+
+/// A convolution of 1 x 1 over some pixels of one image, whose values lie in blocks of as many channels as a vector has lanes:
+/// [blocks][pixels][lanes]. Weights lie in groups of blocks of results, [groups][channels][blocks of the group * lanes].
+struct PointwiseTask {
+  const float* x;
+  int64_t xBlock;    // floats from one block to the next
+  int64_t channels;  // of x
+  const float* weights;
+  const float* bias;  // may be null; real channels only
+  const float* residual;  // may be null; lies as y does
+  float* y;
+  int64_t yBlock;
+  int64_t results;  // channels of y; blocks are filled up with zeros
+  int64_t pixels;
+  Finish finish;
+};
+
+/// A depthwise convolution over some rows of one block of channels, [height][width][lanes] both sides.
+struct DepthwiseTask {
+  const float* x;
+  int64_t height, width;        // of x
+  const float* weights;         // [kernel * kernel][lanes]
+  const float* bias;            // null, or as many as lanes
+  float* y;                     // of the first row
+  int64_t rowBegin, rowEnd;     // of y
+  int64_t resultWidth;
+  int64_t padTop, padLeft;
+  Finish finish;
+};
+
+/// Convolutions over values in blocks for one instruction set, on one thread.
+struct BlockedConvKernels {
+  int lanes;
+  /// How many blocks of results, of those that are left, make the next group.
+  int (*groupOf)(int64_t blocksLeft);
+  /// Pixels that one group of this size takes at a time.
+  int (*tileOf)(int group);
+  void (*pointwise)(const PointwiseTask& task);
+  /// Null where there is none for this size and stride.
+  using Depthwise = void (*)(const DepthwiseTask& task);
+  Depthwise (*depthwise)(int64_t kernel, int64_t stride);
+  /// Results of a row that are computed at a time: the narrowest row that `depthwise` takes.
+  int depthwiseTile;
+};
+
+/// Of the instruction set in use; null where there are none.
+const BlockedConvKernels* blockedConvKernels();
+
+}  // namespace ascribe::cpu
