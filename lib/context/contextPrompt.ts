@@ -124,7 +124,7 @@ export class ContextPrompt {
     request: ContextQuestion | ContextRequest,
     signal?: AbortSignal,
   ): Promise<ContextPrompt> {
-    causal(model)
+    generating(model)
     expectObject('context request', request)
     expectKnownKeys('context request', request, requestKeys)
     const { context, tokenisation = 'once', overlong = 'error' } = request
@@ -185,7 +185,7 @@ export class ContextPrompt {
    * @throws AscribeError INPUT_VALUE for ids that are none of the model's, spans out of order; INPUT_SHAPE.
    */
   static async fromTokens(model: Model, request: TokenRequest): Promise<ContextPrompt> {
-    causal(model)
+    generating(model)
     expectObject('token request', request)
     expectKnownKeys('token request', request, ['ids', 'spans', 'response'])
     const ids = await promptTokens(model, request.ids)
@@ -270,10 +270,3 @@ export class ContextPrompt {
 }
 
 const noResponse: ResponseTokens = { ids: [] }
-
-function causal(model: Model): void {
-  if (generating(model).decoder.encode !== undefined)
-    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`, {
-      hint: 'Contexts are traced through decoders, whose attention is causal.',
-    })
-}

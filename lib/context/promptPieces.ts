@@ -45,20 +45,25 @@ export function piecesOf(
   return pieces
 }
 
-/** Tokens shared out among pieces by where each begins; one that is no letter goes with the one before it. */
+/**
+ * Tokens shared out among pieces by where each begins; one that is no letter goes with the one before it, but for those that
+ * the tokenizer ends every text with, which always stay.
+ */
 function sharedOut(
   pieces: readonly Piece[],
   ids: readonly number[],
   spans: readonly (Span | null)[],
 ): TokenPiece[] {
+  const end = spans.findLastIndex(span => span !== null) + 1
   const found = pieces.map(({ text }) => ({ ids: [] as number[], text, places: [] as (Span | null)[] }))
   let [piece, begin] = [0, 0]
   for (const [at, id] of ids.entries()) {
     const span = spans[at] ?? null
+    if (at >= end) piece = pieces.length - 1
     while (span !== null && piece < pieces.length - 1) {
-      const end = begin + pieces[piece]!.content.length
-      if (span.start < end) break
-      begin = end
+      const behind = begin + pieces[piece]!.content.length
+      if (span.start < behind) break
+      begin = behind
       piece++
     }
     found[piece]!.ids.push(id)

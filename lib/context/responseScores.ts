@@ -2,10 +2,12 @@ import { AscribeError } from '../errors.js'
 import { type Coalition, coalitionOf, membersOf } from '../games/coalition.js'
 import { type CoalitionEvaluator, CoalitionGame, type Request } from '../games/coalitionGame.js'
 import { generating } from '../language/decoding.js'
+import type { TextRows } from '../language/textRows/planPacked.js'
 import { textStates } from '../language/textRows/textStates.js'
 import { tokenValues } from '../language/textRows/tokenValues.js'
 import type { Model } from '../model/model.js'
 import type { ContextPrompt } from './contextPrompt.js'
+import { responseRows } from './responseRows.js'
 
 const greatestBatch = 64
 /** What a probability of 0 counts in a sum of logarithms, as TracLLM has it. */
@@ -96,50 +98,45 @@ export class ResponseScores {
     const { prompt } = this
     const { decoder } = generating(prompt.model)
     const response = prompt.response.ids
-    const rows: number[][] = []
+    const texts: TextRows[] = []
     for (const { coalition } of requests) {
       const { ids } = await prompt.tokens(membersOf(coalition), signal)
       if (ids.length === 0)
         throw new AscribeError('INPUT_VALUE', 'Without its texts the prompt has no token', {
           hint: 'Put a template around the context.',
         })
-      const row = [...ids, ...response]
-      if (row.length > decoder.contextLength)
+      const text = responseRows(prompt.model, ids, response)
+      if (text.ids.length > decoder.contextLength)
         throw new AscribeError(
           'INPUT_SHAPE',
-          `A prompt and the response are ${row.length} tokens, and model ${prompt.model.name} reads ${decoder.contextLength} in all`,
+          `A prompt and the response are ${text.ids.length} tokens, and model ${prompt.model.name} reads ${decoder.contextLength} in all`,
         )
-      rows.push(row)
+      texts.push(text)
     }
-    const { odds, tokens } = await logOddsOf(prompt.model, rows, response, signal)
+    const { odds, tokens } = await logOddsOf(prompt.model, texts, response, signal)
     this.#tokens += tokens
     return odds
   }
 }
 
 /**
- * Log-odds of the tokens that each row ends with, and how many tokens went through the model for them.
+ * Log-odds of the tokens that the rows of each text predict, and how many tokens went through the model for them.
  *
- * @param masks Of each row's tokens, 1 for those that may be read. Default: all may.
+ * @param masks Of each text's tokens (where an encoder reads some, of these), 1 for those that may be read. Default: all may.
  */
 export async function logOddsOf(
   model: Model,
-  rows: readonly (readonly number[])[],
+  texts: readonly TextRows[],
   response: readonly number[],
   signal?: AbortSignal,
   masks?: readonly (readonly number[])[],
 ): Promise<{ odds: Float64Array[]; tokens: number }> {
-  const texts = rows.map(ids => ({
-    ids,
-    firstRow: ids.length - response.length - 1,
-    endRow: ids.length - 1,
-  }))
   const { states, tokens } = await textStates(model, texts, { signal, ...(masks ? { masks } : {}) })
-  const targets = rows.flatMap(() => response)
+  const targets = texts.flatMap(() => response)
   const { values } = await tokenValues(model, states, targets, 'logOdds', signal)
   const count = response.length
   return {
-    odds: rows.map((_, at) => Float64Array.from(values.subarray(at * count, (at + 1) * count))),
+    odds: texts.map((_, at) => Float64Array.from(values.subarray(at * count, (at + 1) * count))),
     tokens,
   }
 }

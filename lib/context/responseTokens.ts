@@ -1,5 +1,6 @@
 import { continuation } from '../data/tokenizer/continuation.js'
 import { AscribeError } from '../errors.js'
+import { generating } from '../language/decoding.js'
 import { promptTokens } from '../language/generator.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
@@ -26,18 +27,22 @@ export interface WrittenBefore {
   readonly specialsInside?: boolean
 }
 
+const nothing: WrittenBefore = { ids: [] }
+
 /**
- * A response as tokens behind its prompt.
+ * A response as tokens behind its prompt; by itself where an encoder reads that.
  *
  * @throws AscribeError INPUT_VALUE for an empty one or ids that are none; TOKENIZER_REQUIRED.
  */
 export async function responseTokens(
   model: Model,
   response: string | readonly number[],
-  { ids: before, text, specials = false, specialsInside = false }: WrittenBefore,
+  prompt: WrittenBefore,
   signal?: AbortSignal,
 ): Promise<ResponseTokens> {
   const { tokenizer } = model
+  const isEncoded = generating(model).decoder.encode !== undefined
+  const { ids: before, text, specials = false, specialsInside = false } = isEncoded ? nothing : prompt
   if (typeof response !== 'string' && !Array.isArray(response))
     throw typeError('response', 'a text or token ids', response)
   if (response.length === 0) throw new AscribeError('INPUT_VALUE', 'The response is empty')

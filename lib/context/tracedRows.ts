@@ -1,6 +1,6 @@
-import { createTensor } from '../data/tensor.js'
+import { createTensor, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
-import { generating, padded } from '../language/decoding.js'
+import { generating, padded, paddedSources } from '../language/decoding.js'
 import { tracingGraphOf } from '../language/headWeights.js'
 import { planPacked, type TextRows } from '../language/textRows/planPacked.js'
 import { runPacked, type TakeRow } from '../language/textRows/runPacked.js'
@@ -35,10 +35,10 @@ export function groupsByLength(lengths: readonly number[]): number[][] {
 
 /**
  * Attention of chosen rows, summed over all heads of all layers with their weights, while queries and keys are there:
- * neither matrices nor states of layers are kept.
+ * neither matrices nor states of layers are kept. Where an encoder reads a part, rows look at what it read.
  *
  * @param weights One for each head of each layer, in order.
- * @param take Is given the rows of each text as they come, [rows, length of the text].
+ * @param take Is given the rows of each text as they come, [rows, length of the text, or of what its encoder reads].
  * @returns tokens that went through the model; a beginning that texts share counts once.
  */
 export async function traceRows(
@@ -71,12 +71,13 @@ export async function wholeRows(
 ): Promise<number> {
   const { decoder } = generating(model)
   const graph = tracingGraphOf(model)
-  for (const group of groupsByLength(texts.map(({ ids }) => ids.length))) {
+  for (const group of groupsByLength(texts.map(lengthOf))) {
     const rows = group.map(at => texts[at]!)
     const longest = Math.max(...rows.map(({ ids }) => ids.length))
     const length = plannedLength(longest, decoder.contextLength)
     const count = rows[0]!.endRow - rows[0]!.firstRow
-    const sizes = { B: group.length, T: length, R: count, W: weights.length }
+    const { inputs, width, ...read } = sourceInputs(rows, length)
+    const sizes = { B: group.length, T: length, R: count, W: weights.length, ...read.sizes }
     const places = rows.flatMap(({ firstRow }) =>
       Array.from({ length: count }, (_, k) => BigInt(firstRow + k)),
     )
@@ -93,15 +94,35 @@ export async function wholeRows(
         ),
         rows: createTensor('i64', [group.length, count], BigInt64Array.from(places)),
         weights: createTensor('f32', [weights.length], weights),
+        ...inputs,
       },
       { sizes },
       signal,
     )
     const all = found!.data as Float32Array
     for (const [k, at] of group.entries())
-      take(at, all.subarray(k * count * length, (k + 1) * count * length), length)
+      take(at, all.subarray(k * count * width, (k + 1) * count * width), width)
   }
-  return texts.reduce((sum, { ids }) => sum + ids.length, 0)
+  return texts.reduce((sum, { ids, source = [] }) => sum + ids.length + source.length, 0)
+}
+
+/** Tokens of the longer side of a text. */
+const lengthOf = ({ ids, source = [] }: TextRows): number => Math.max(ids.length, source.length)
+
+/**
+ * What an encoder reads of texts, filled up to one length, which rows then look at.
+ *
+ * @param own The texts' own length, which rows look at where there is no encoder.
+ */
+function sourceInputs(
+  texts: readonly TextRows[],
+  own: number,
+): { inputs: Record<string, Tensor>; sizes: { S?: number }; width: number } {
+  const sources = texts.flatMap(({ source }) => (source === undefined ? [] : [source]))
+  if (sources.length === 0) return { inputs: {}, sizes: {}, width: own }
+  const { ids, kept } = paddedSources(sources)
+  const width = ids.shape[1]!
+  return { inputs: { source_ids: ids, attention_mask: kept }, sizes: { S: width }, width }
 }
 
 /** Rows of texts that are read together, each given once its last row is there. */
@@ -136,20 +157,22 @@ function packedRows(
  */
 export async function headRows(
   model: Model,
-  { ids, firstRow, endRow }: TextRows,
+  text: TextRows,
   signal?: AbortSignal,
 ): Promise<{ layers: Float32Array[]; stride: number }> {
   const { decoder } = generating(model)
+  const { ids, firstRow, endRow } = text
   const length = plannedLength(ids.length, decoder.contextLength)
   const count = endRow - firstRow
-  const sizes = { B: 1, T: length, R: count }
+  const { inputs, width, ...read } = sourceInputs([text], length)
+  const sizes = { B: 1, T: length, R: count, ...read.sizes }
   const places = BigInt64Array.from({ length: count }, (_, k) => BigInt(firstRow + k))
   const found = await model.runPlan(
     `trace apart ${JSON.stringify(sizes)}`,
     () => tracingGraphOf(model, 'apart').graph,
-    { input_ids: padded([ids], 0, true, length), rows: createTensor('i64', [1, count], places) },
+    { input_ids: padded([ids], 0, true, length), rows: createTensor('i64', [1, count], places), ...inputs },
     { sizes },
     signal,
   )
-  return { layers: found.map(({ data }) => data as Float32Array), stride: length }
+  return { layers: found.map(({ data }) => data as Float32Array), stride: width }
 }

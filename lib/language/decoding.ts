@@ -183,9 +183,15 @@ export class Decoding {
 
   /**
    * What the last token of a sequence that was fed looked at: the weighted sum over heads, one number for each of the
-   * sequence's tokens, itself among them.
+   * sequence's tokens, itself among them; where an encoder has read a text, for each of that text's tokens.
    */
   attention(sequence: number): Float32Array {
+    const read = this.source.source_kept
+    if (read !== undefined) {
+      const width = read.shape[1]!
+      const row = this.#attention!.subarray(sequence * width, (sequence + 1) * width)
+      return row.filter((_, at) => read.data[sequence * width + at] === 1n)
+    }
     const first = sequence * this.capacity
     return this.#attention!.slice(first + this.starts[sequence]!, first + this.#slots)
   }
@@ -241,11 +247,17 @@ export class Decoding {
   }
 }
 
-/** Texts for an encoder, and what of them counts. */
-export function paddedSources(sources: readonly (readonly number[])[]): { ids: Tensor; kept: Tensor } {
+/**
+ * Texts for an encoder, and what of them counts.
+ *
+ * @param shown Of each text's tokens, 1 for those that may be read. Default: all may.
+ */
+export function paddedSources(
+  sources: readonly (readonly number[])[],
+  shown: readonly (readonly number[])[] = sources.map(row => row.map(() => 1)),
+): { ids: Tensor; kept: Tensor } {
   const length = roundedLength(Math.max(...sources.map(row => row.length)))
-  const ones = sources.map(row => row.map(() => 1))
-  return { ids: padded(sources, 0, true, length), kept: padded(ones, 0, true, length) }
+  return { ids: padded(sources, 0, true, length), kept: padded(shown, 0, true, length) }
 }
 
 /** What an encoder makes of texts, filled up to one length. */

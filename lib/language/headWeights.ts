@@ -1,10 +1,6 @@
 import { AscribeError } from '../errors.js'
-import {
-  type HeadReduction,
-  type TracedLayer,
-  type TracingGraph,
-  tracingGraph,
-} from '../frontends/checkpoints/tracingGraph.js'
+import type { TracedLayer } from '../frontends/checkpoints/rowReducer.js'
+import { type HeadReduction, type TracingGraph, tracingGraph } from '../frontends/checkpoints/tracingGraph.js'
 import type { Model } from '../model/model.js'
 import { typeError } from '../validate.js'
 import { generating } from './decoding.js'
@@ -23,8 +19,6 @@ export function tracingGraphOf(model: Model, reduction: HeadReduction = 'weighte
   const known = own.get(reduction)
   if (known !== undefined) return known
   const { decoder, checkpoint } = generating(model)
-  if (decoder.encode !== undefined)
-    throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} reads its context with an encoder`)
   const made = tracingGraph(decoder, checkpoint.weights, reduction)
   own.set(reduction, made)
   return made

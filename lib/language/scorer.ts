@@ -113,10 +113,13 @@ export class Scorer {
 
   async #scoreGroup(group: readonly Row[], signal?: AbortSignal): Promise<TextScore[]> {
     const { model } = this
-    const texts = group.map(({ ids, first }) => ({ ids, firstRow: first - 1, endRow: ids.length - 1 }))
-    const isEncoded = generating(model).decoder.encode !== undefined
-    const sources = isEncoded ? { sources: group.map(({ source }) => source!) } : {}
-    const { states } = await textStates(model, texts, { signal, ...sources })
+    const texts = group.map(({ ids, first, source }) => ({
+      ids,
+      firstRow: first - 1,
+      endRow: ids.length - 1,
+      ...(source ? { source } : {}),
+    }))
+    const { states } = await textStates(model, texts, { signal })
     const targets = group.flatMap(({ ids, first }) => ids.slice(first))
     const { values, mostLikely } = await tokenValues(model, states, targets, 'logProbability', signal)
     let from = 0

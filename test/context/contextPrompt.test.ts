@@ -156,7 +156,7 @@ test('what cannot be a prompt is refused', async t => {
   const cut = await attempt({ ...long, overlong: 'drop' })
   t.is(cut.texts.length, 5)
   t.is(cut.warnings.length, 1)
-  await t.throwsAsync(ContextPrompt.create(await loadModel(checkpointFolder('t5')), request), {
+  await t.throwsAsync(ContextPrompt.create(await loadModel(checkpointFolder('bert-base')), request), {
     code: 'MODEL_CAPABILITY',
   })
 })

@@ -21,7 +21,8 @@ for (const { rank, score, standardError, text } of found.top(3)) console.log(ran
 await found.save('trace.json')
 \`\`\`
 
-The model is any causal checkpoint ([checkpoints](checkpoints.md)). Where the one that answered is closed, an open one
+The model is any checkpoint that writes text ([checkpoints](checkpoints.md)). One that reads with an encoder (T5) reads the prompt
+there; methods on attention then read where its decoder looks in it, and the answer is tokens by itself. Where the one that answered is closed, an open one
 stands in with the closed one's answer.
 
 ## The prompt

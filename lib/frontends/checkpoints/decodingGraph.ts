@@ -4,6 +4,8 @@ import { CachedSequence } from './cachedSequence.js'
 import type { CausalDecoder, Source } from './family.js'
 import { Network } from './network.js'
 import { ObservedRows } from './observedRows.js'
+import { RowReducer } from './rowReducer.js'
+import type { AttentionShape } from './sequence.js'
 import type { CheckpointWeights } from './weights.js'
 
 const i64 = (net: Network, name: string, shape: (number | string)[]): Value =>
@@ -15,7 +17,7 @@ const i64 = (net: Network, name: string, shape: (number | string)[]): Value =>
  * it has read.
  *
  * @param observed Asks for a second output, where that token looks (`only` where T is 1): with `weights` [W] of all heads of all layers,
- *   the weighted sum of their probabilities, [B, 1, C].
+ *   the weighted sum of their probabilities, [B, 1, C]; where the model has an encoder, in what that has read, [B, 1, S].
  */
 export function decodingGraph(
   decoder: CausalDecoder,
@@ -26,8 +28,12 @@ export function decodingGraph(
   const ids = i64(net, 'input_ids', ['B', 'T'])
   const slots = i64(net, 'slots', ['T'])
   const row = i64(net, 'row', [])
+  const crossed =
+    observed !== undefined && decoder.encode !== undefined
+      ? new RowReducer(net, net.graph.input('weights', 'f32', ['W']))
+      : undefined
   const observer =
-    observed === undefined
+    observed === undefined || crossed !== undefined
       ? undefined
       : new ObservedRows(net, net.unsqueeze(row, 0), slots, true, observed === 'only')
   const sequence = new CachedSequence(
@@ -41,11 +47,20 @@ export function decodingGraph(
     decoder.contextLength,
     observer,
   )
-  const source = decoder.encode && readBefore(net)
+  const source = decoder.encode && {
+    ...readBefore(net),
+    ...(crossed && {
+      observe: (key: string, queries: Value, keys: Value, mask: Value, shape: AttentionShape) => {
+        const own = net.apply('gather', [queries, net.unsqueeze(row, 0)], { axis: 2 })
+        crossed.reduce(key, own, keys, mask, shape)
+      },
+    }),
+  }
   const hidden = decoder.hidden(net, ids, sequence, source)
   const last = net.apply('gather', [hidden, row], { axis: 1 })
   const logits = net.graph.named(decoder.logits(net, last), 'logits')
-  return net.graph.build(observer === undefined ? [logits] : [logits, observer.attention()])
+  const looks = crossed?.total() ?? observer?.attention()
+  return net.graph.build(looks === undefined ? [logits] : [logits, looks])
 }
 
 /** What an encoder made of a text, given to every step: what counts of it, and each layer's keys and values. */

@@ -2,7 +2,7 @@ import type { DTypeName } from '#typings/addon.js'
 import type { Value } from '../../graph/builder.js'
 import type { Config } from './config.js'
 import type { Network } from './network.js'
-import type { Sequence } from './sequence.js'
+import type { AttentionShape, Sequence } from './sequence.js'
 
 /** An input or output of a model made from a checkpoint. */
 export interface CheckpointValue {
@@ -34,6 +34,13 @@ export interface Source {
     size: number,
     make: (states: Value) => readonly [Value, Value],
   ): readonly [Value, Value]
+  /**
+   * Is told of every layer that reads the states, before it does.
+   *
+   * @param queries [B, heads, T, size]
+   * @param mask Added to scores, broadcast to [B, 1, T, S].
+   */
+  observe?(key: string, queries: Value, keys: Value, mask: Value, shape: AttentionShape): void
 }
 
 /** A source whose states [B, S, features] are computed in the same graph. */

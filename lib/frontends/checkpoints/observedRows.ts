@@ -1,8 +1,8 @@
 import type { Value } from '../../graph/builder.js'
 import type { Network } from './network.js'
+import { cappedRows } from './rowReducer.js'
 import type { AttentionShape } from './sequence.js'
 import type { AttendedLayer, LayerObserver } from './stateSequence.js'
-import { cappedRows } from './tracingGraph.js'
 
 /** Where some tokens of a run look, summed over the heads of all layers while their queries and keys are there. */
 export class ObservedRows implements LayerObserver {

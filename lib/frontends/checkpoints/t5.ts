@@ -136,6 +136,7 @@ class T5 implements CausalDecoder {
     const key = net.prefix.slice(0, -1)
     const parts = source.crossed(key, this.#heads, this.#size, states => this.#crossing(net, states))
     const queries = this.#part(net, this.#norm(layer, x), 'q')
+    source.observe?.(key, queries, parts[0], mask, this.#shape)
     const read = attention(net, key, [queries, ...parts], this.#shape, mask, false)
     return this.#added(layer, x, net, net.joinHeads(read, this.#heads, this.#size), 'EncDecAttention')
   }

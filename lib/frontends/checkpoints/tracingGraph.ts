@@ -1,26 +1,16 @@
 import type { GraphDescription } from '#typings/addon.js'
 import type { Value } from '../../graph/builder.js'
-import type { CausalDecoder } from './family.js'
+import { type CausalDecoder, sourceOf } from './family.js'
 import { Network } from './network.js'
+import { RowReducer, type TracedLayer } from './rowReducer.js'
 import { type AttentionShape, allOf, integer, maskOf, WholeSequence } from './sequence.js'
 import type { CheckpointWeights } from './weights.js'
-
-/** One layer whose attention is read. */
-export interface TracedLayer {
-  readonly key: string
-  readonly heads: number
-}
 
 /** What becomes of the heads' probabilities: one weighted sum of all heads of all layers, or each head by itself. */
 export type HeadReduction = 'weighted' | 'apart'
 
-/**
- * A whole sequence in which chosen rows of each layer's attention are reduced while queries and keys are there: their
- * matrices never exist.
- */
+/** A whole sequence of which chosen rows of each layer's attention are reduced. */
 class TracedSequence extends WholeSequence {
-  readonly layers: TracedLayer[] = []
-  readonly reduced: Value[] = []
   readonly #masks = new Map<number | undefined, Value>()
 
   constructor(
@@ -28,48 +18,15 @@ class TracedSequence extends WholeSequence {
     ids: Value,
     /** i64 [B, R] */
     private readonly rows: Value,
-    /** Of all heads of all layers, [W]; absent where heads are kept apart. */
-    private readonly weights: Value | undefined,
+    private readonly reducer: RowReducer,
   ) {
     super(network, ids, true)
   }
 
   override attend(key: string, queries: Value, keys: Value, values: Value, shape: AttentionShape): Value {
-    const { network: net } = this
-    const { heads, keyHeads, size, scale, window } = shape
-    const first = this.layers.reduce((sum, layer) => sum + layer.heads, 0)
-    this.layers.push({ key, heads })
-    const [chosen, mask] = [this.#chosen(queries), this.#mask(window)]
-    const positions = net.apply('range', [
-      integer(net, 0),
-      net.apply('squeeze', [net.dimension(this.rows, 1)], { axes: [0] }),
-      integer(net, 1),
-    ])
-    const weights = this.weights && net.between(this.weights, first, first + heads, 0)
-    if (shape.softCap !== undefined) {
-      this.reduced.push(cappedRows(net, chosen, keys, mask, weights, shape))
-    } else if (weights !== undefined) {
-      const attributes = { scale, causal: 0, keepRows: 1 }
-      this.reduced.push(net.apply('attentionRows', [chosen, keys, positions, weights, mask], attributes))
-    } else {
-      // Each head as an example of its own.
-      const wide = repeated(net, keys, keyHeads, heads, size)
-      const masks = net.apply('expand', [mask, net.integers(1, heads, 1, 1)])
-      const [q, k, m] = [chosen, wide, masks].map(x => regrouped(net, x, -1, 1))
-      const attributes = { scale, causal: 0, keepRows: 1 }
-      const read = net.apply('attentionRows', [q, k, positions, undefined, m], attributes)
-      this.reduced.push(regrouped(net, read, -1, heads))
-    }
+    const chosen = chosenRows(this.network, queries, this.rows)
+    this.reducer.reduce(key, chosen, keys, this.#mask(shape.window), shape)
     return super.attend(key, queries, keys, values, shape)
-  }
-
-  /** Queries of the rows, [B, heads, R, size]. */
-  #chosen(queries: Value): Value {
-    const { network: net } = this
-    const rows = net.apply('transpose', [queries], { permutation: [0, 2, 1, 3] })
-    const index = net.unsqueeze(this.rows, 2)
-    const picked = net.apply('gatherNd', [rows, index], { batchDims: 1 })
-    return net.apply('transpose', [picked], { permutation: [0, 2, 1, 3] })
   }
 
   /** Which keys each row may read, [B, 1, R, T]. */
@@ -87,38 +44,11 @@ class TracedSequence extends WholeSequence {
   }
 }
 
-/**
- * Scores that are bounded smoothly have no fused operation: written out, for chosen rows [B, heads, R, size] alone.
- *
- * @returns the weighted sum over heads, [B, R, T]; without weights each head's, [B, heads, R, T].
- */
-export function cappedRows(
-  net: Network,
-  chosen: Value,
-  keys: Value,
-  mask: Value,
-  weights: Value | undefined,
-  { heads, keyHeads, size, scale, softCap }: AttentionShape,
-): Value {
-  const wide = repeated(net, keys, keyHeads, heads, size)
-  const raw = net.scaled(net.apply('matMul', [chosen, wide], { transposeB: 1 }), scale)
-  const probabilities = net.apply('softmax', [net.add(net.capped(raw, softCap), mask)], { axis: -1 })
-  if (weights === undefined) return probabilities
-  const weighted = net.apply('mul', [probabilities, net.unsqueeze(weights, 1, 2)])
-  return net.apply('sum', [weighted], { axes: [1], keepDims: 0 })
-}
-
-/** A value with other axes in front of its last two. */
-const regrouped = (net: Network, x: Value, ...axes: number[]): Value =>
-  net.apply('reshape', [
-    x,
-    net.apply('concat', [net.integers(...axes), net.apply('shape', [x], { start: -2 })], { axis: 0 }),
-  ])
-
-function repeated(net: Network, x: Value, keyHeads: number, heads: number, size: number): Value {
-  if (keyHeads === heads) return x
-  const apart = net.apply('expand', [net.unsqueeze(x, 2), net.integers(1, 1, heads / keyHeads, 1, 1)])
-  return net.apply('reshape', [apart, net.integers(0, heads, -1, size)])
+/** Queries [B, heads, T, size] of rows [B, R], [B, heads, R, size]. */
+function chosenRows(net: Network, queries: Value, rows: Value): Value {
+  const byToken = net.apply('transpose', [queries], { permutation: [0, 2, 1, 3] })
+  const picked = net.apply('gatherNd', [byToken, net.unsqueeze(rows, 2)], { batchDims: 1 })
+  return net.apply('transpose', [picked], { permutation: [0, 2, 1, 3] })
 }
 
 /** A graph that reads attention, and the layers that it reads it of. */
@@ -134,6 +64,9 @@ export interface TracingGraph {
  *   [B, R, T];
  * - `apart`: probabilities of every layer, [B, heads, R, T] each.
  *
+ * Of a model with an encoder, which reads `source_ids` and `attention_mask` [B, S], it is where rows of the decoder look in
+ * what the encoder read, [B, R, S], by the layers that read it.
+ *
  * Nothing behind the last layer's queries and keys is computed. Texts are filled up behind their ends.
  */
 export function tracingGraph(
@@ -142,12 +75,22 @@ export function tracingGraph(
   reduction: HeadReduction,
 ): TracingGraph {
   const net = new Network(weights)
-  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
-  const rows = net.graph.input('rows', 'i64', ['B', 'R'])
+  const i64 = (name: string, shape: (number | string)[]) => net.graph.input(name, 'i64', shape)
+  const ids = i64('input_ids', ['B', 'T'])
+  const rows = i64('rows', ['B', 'R'])
   const heads = reduction === 'weighted' ? net.graph.input('weights', 'f32', ['W']) : undefined
-  const sequence = new TracedSequence(net, ids, rows, heads)
-  decoder.hidden(net, ids, sequence)
-  const { reduced, layers } = sequence
-  const outputs = reduction === 'weighted' ? [reduced.reduce((a, b) => net.add(a, b))] : reduced
-  return { graph: net.graph.build(outputs), layers }
+  const reducer = new RowReducer(net, heads)
+  if (decoder.encode === undefined) {
+    decoder.hidden(net, ids, new TracedSequence(net, ids, rows, reducer))
+  } else {
+    const kept = i64('attention_mask', ['B', 'S'])
+    const source = {
+      ...sourceOf(decoder.encode(net, i64('source_ids', ['B', 'S']), kept), kept),
+      observe: (key: string, queries: Value, keys: Value, mask: Value, shape: AttentionShape) =>
+        reducer.reduce(key, chosenRows(net, queries, rows), keys, mask, shape),
+    }
+    decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
+  }
+  const outputs = reduction === 'weighted' ? [reducer.total()] : reducer.reduced
+  return { graph: net.graph.build(outputs), layers: reducer.layers }
 }

@@ -6,6 +6,8 @@ export interface TextRows {
   /** Positions of the first row and behind the last; tokens behind it are not read. */
   readonly firstRow: number
   readonly endRow: number
+  /** What an encoder reads, where the model has one: the text is then its decoder's. */
+  readonly source?: readonly number[]
 }
 
 /** Tokens of one text that follow each other in a run. */

@@ -29,10 +29,10 @@ export async function textStates(
   texts: readonly TextRows[],
   options: WholeTexts = {},
 ): Promise<TextStates> {
-  const { sources, masks, signal } = options
-  if (sources !== undefined || masks !== undefined || !keepsCaches(model)) {
+  const { masks, signal } = options
+  if (masks !== undefined || !keepsCaches(model)) {
     const states = await wholeStates(model, texts, options)
-    return { states, tokens: texts.reduce((sum, { endRow }) => sum + endRow, 0) }
+    return { states, tokens: texts.reduce((sum, { endRow, source = [] }) => sum + source.length + endRow, 0) }
   }
   const { features } = generating(model).decoder
   const states = texts.map(({ firstRow, endRow }) => new Float32Array((endRow - firstRow) * features))

@@ -9,9 +9,7 @@ import { rowCount } from './runPacked.js'
 const tokensTogether = 4096
 
 export interface WholeTexts {
-  /** What an encoder reads, one text for each. */
-  readonly sources?: readonly (readonly number[])[]
-  /** Of each text's tokens, 1 for those that may be read. Default: all may. */
+  /** Of each text's tokens (where an encoder reads some, of these), 1 for those that may be read. Default: all may. */
   readonly masks?: readonly (readonly number[])[]
   readonly signal?: AbortSignal | undefined
 }
@@ -47,11 +45,11 @@ export function groupsOfLength(
 export async function wholeStates(
   model: Model,
   texts: readonly TextRows[],
-  { sources, masks, signal }: WholeTexts = {},
+  { masks, signal }: WholeTexts = {},
 ): Promise<Float32Array[]> {
   const { decoder, checkpoint } = generating(model)
   const found: Float32Array[] = []
-  const lengths = texts.map(({ ids }, at) => Math.max(ids.length, sources?.[at]?.length ?? 0))
+  const lengths = texts.map(({ ids, source = [] }) => Math.max(ids.length, source.length))
   for (const group of groupsOfLength(lengths, length => decoder.turning?.(length) ?? 0)) {
     const own = group.map(at => texts[at]!)
     const ids = own.map(text => text.ids)
@@ -63,18 +61,15 @@ export async function wholeStates(
       Array.from({ length: endRow - firstRow }, (_, k) => at * length + firstRow + k),
     )
     const count = rowCount(rows.length)
-    const filledUp = sources && paddedSources(group.map(at => sources[at]!))
-    const given: Record<string, Tensor> = {
-      ...(masks && {
-        attention_mask: padded(
-          group.map(at => masks[at]!),
-          1,
-          true,
-          length,
-        ),
-      }),
-      ...(filledUp && { source_ids: filledUp.ids, attention_mask: filledUp.kept }),
-    }
+    const shown = masks && group.map(at => masks[at]!)
+    const sources = own.flatMap(({ source }) => (source === undefined ? [] : [source]))
+    const filledUp = sources.length > 0 ? paddedSources(sources, shown) : undefined
+    const given: Record<string, Tensor> = filledUp
+      ? { source_ids: filledUp.ids, attention_mask: filledUp.kept }
+      : shown
+        ? { attention_mask: padded(shown, 1, true, length) }
+        : {}
+    const isMasked = shown !== undefined && filledUp === undefined
     const sizes = {
       B: group.length,
       T: length,
@@ -82,8 +77,8 @@ export async function wholeStates(
       ...(filledUp ? { S: filledUp.ids.shape[1]! } : {}),
     }
     const [states] = await model.runPlan(
-      `states ${masks === undefined ? '' : 'masked '}${JSON.stringify(sizes)}`,
-      () => statesGraph(decoder, checkpoint.weights, masks !== undefined),
+      `states ${isMasked ? 'masked ' : ''}${JSON.stringify(sizes)}`,
+      () => statesGraph(decoder, checkpoint.weights, isMasked),
       // Filled up behind their ends, where causal attention does not look.
       {
         input_ids: padded(ids, 0, true, length),

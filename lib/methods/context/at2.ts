@@ -1,6 +1,5 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
 import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
-import { traceRows } from '../../context/tracedRows.js'
 import { AscribeError } from '../../errors.js'
 import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
@@ -18,6 +17,7 @@ import type { TraceOptions } from './attnTrace.js'
 import { headFeatures } from './headFeatures.js'
 import { type TrainedWeights, type TrainingTarget, trainHeadWeights } from './headWeightTraining.js'
 import { openPrompt, openTrace } from './openTrace.js'
+import { readContext } from './readContext.js'
 
 export const at2Options = {
   topK: { kind: 'integer', default: 5, minimum: 1, description: 'Texts that are listed first.' },
@@ -125,32 +125,12 @@ export class At2 {
   ): Promise<ContextAttribution> {
     const { model } = this
     const { prompt, span } = await openTrace(model, given, options)
-    const { ids: response } = prompt.answered()
     const began = performance.now()
-    const { ids, spans } = await prompt.allTokens()
-    const firstRow = ids.length - 1 + span.start
-    const endRow = ids.length - 1 + span.end
-    const text = { ids: [...ids, ...response].slice(0, endRow), firstRow, endRow }
-    const lengths = spans.map(({ start, end }) => end - start)
-    const width = lengths.reduce((sum, length) => sum + length, 0)
-    const rows = new Float32Array((span.end - span.start) * width)
-    await traceRows(
-      model,
-      [text],
-      this.#weights,
-      (_, found, stride) => {
-        let at = 0
-        for (let row = 0; row < span.end - span.start; row++)
-          for (const { start, end } of spans) {
-            rows.set(found.subarray(row * stride + start, row * stride + end), at)
-            at += end - start
-          }
-      },
-      options.signal,
-    )
+    const every = [...prompt.texts.keys()]
+    const { signal } = options
+    const { samples, tokens } = await readContext(prompt, span, [every], { weights: this.#weights, signal })
     options.onProgress?.(1, 1)
-    const sample = { kept: [...prompt.texts.keys()], lengths, rows }
-    const { scores, ...found } = sourceSums(sample, span.end - span.start)
+    const { scores, ...found } = sourceSums(samples[0]!, span.end - span.start)
     return new ContextAttribution({
       model: { name: model.name, hash: await model.hash() },
       method: {
@@ -167,7 +147,7 @@ export class At2 {
         ...prompt.warnings.map(message => ({ code: 'TEXTS_DROPPED', message })),
         ...warningsOf({ ...found, scores }, { q: undefined, isMean: this.#isMean }),
       ],
-      cost: { forwardPasses: 1, tokens: text.ids.length, milliseconds: performance.now() - began },
+      cost: { forwardPasses: 1, tokens, milliseconds: performance.now() - began },
       environment: engineEnvironment(model.device, 1, model.precision),
     })
   }

@@ -1,8 +1,6 @@
 import { ContextAttribution } from '../../context/contextAttribution.js'
 import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.js'
-import { traceRows } from '../../context/tracedRows.js'
 import { headWeightsOf } from '../../language/headWeights.js'
-import type { TextRows } from '../../language/textRows/planPacked.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
 import { expectInteger, expectObject } from '../../validate.js'
@@ -10,6 +8,7 @@ import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { scoreSamples, type TraceSample, tokenScores, warningsOf } from './attentionTrace.js'
 import { openTrace } from './openTrace.js'
+import { readContext } from './readContext.js'
 import { drawSubsets, subsetSize } from './subsets.js'
 
 export const attnTraceOptions = {
@@ -89,6 +88,8 @@ const subsetsOfRound = 5
  * the response's rows of all heads and layers are averaged, a text's score is the mean of its `avgK` most read tokens,
  * averaged over `B` random subsets of the texts, so that texts that say the same do not share their attention away.
  *
+ * Of a model that reads with an encoder it is the attention from its decoder to what the encoder read (the paper has none such).
+ *
  * Scores are mean attention weights (0 to 1, usually 1e-5 to 1e-2), with standard errors over subsets. They do not prove
  * causes: see {@link answerWithout}, which asks again without them. The model's own scale of scores and its windows are honoured, sums are in f32.
  *
@@ -101,7 +102,7 @@ export class AttnTrace {
   readonly #weights: Float32Array
   readonly #isMean: boolean
 
-  /** @throws AscribeError MODEL_CAPABILITY for models without causal attention; OPTION_* */
+  /** @throws AscribeError MODEL_CAPABILITY for models that write no text; OPTION_* */
   constructor(
     readonly model: Model,
     options: AttnTraceOptions = {},
@@ -140,7 +141,7 @@ export class AttnTrace {
     })
   }
 
-  get #extraRows(): number {
+  get #extraRows(): 0 | 1 {
     return this.options.rows === 'attntrace' ? 1 : 0
   }
 
@@ -151,10 +152,11 @@ export class AttnTrace {
     const subsets = subsetSize(count, this.options) === 0 ? [] : drawSubsets(count, this.options)
     const samples: TraceSample[] = []
     let tokens = 0
+    const reading = { weights: this.#weights, extraRows: this.#extraRows, fold, signal }
     const steps = adaptive ? subsetsOfRound : Math.max(1, subsets.length)
     for (let from = 0; from < subsets.length; ) {
       const to = Math.min(subsets.length, from === 0 && adaptive ? leastSubsets : from + steps)
-      const part = await this.#sample(prompt, span, fold, subsets.slice(from, to), signal)
+      const part = await readContext(prompt, span, subsets.slice(from, to), reading)
       samples.push(...part.samples)
       tokens += part.tokens
       from = to
@@ -163,39 +165,6 @@ export class AttnTrace {
         break
     }
     return { samples, tokens }
-  }
-
-  async #sample(
-    prompt: ContextPrompt,
-    span: Span,
-    fold: boolean,
-    subsets: readonly (readonly number[])[],
-    signal?: AbortSignal,
-  ): Promise<{ samples: TraceSample[]; tokens: number }> {
-    const texts: TextRows[] = []
-    const spans: (readonly Span[])[] = []
-    for (const kept of subsets) {
-      const tokens = await prompt.tokens(kept, signal)
-      const firstRow = tokens.ids.length - 1 + span.start
-      const endRow = tokens.ids.length - 1 + span.end + this.#extraRows
-      // What stands behind the last row is read by none.
-      texts.push({ ids: [...tokens.ids, ...prompt.response.ids].slice(0, endRow), firstRow, endRow })
-      spans.push(tokens.spans)
-    }
-    const samples: TraceSample[] = []
-    const read = await traceRows(
-      this.model,
-      texts,
-      this.#weights,
-      (at, rows, stride) => {
-        const own = spans[at]!
-        const { firstRow, endRow } = texts[at]!
-        const taken = ofContext(rows, stride, endRow - firstRow, own, fold)
-        samples[at] = { kept: subsets[at]!, lengths: own.map(({ start, end }) => end - start), rows: taken }
-      },
-      signal,
-    )
-    return { samples, tokens: read }
   }
 
   async #result(
@@ -266,28 +235,6 @@ export class ResponseTrace {
 
 const rowsOf = ({ rows, lengths }: TraceSample): number =>
   rows.length / lengths.reduce((sum, length) => sum + length, 0)
-
-/** The columns of the texts, row by row, or (`fold`) their mean over the rows. */
-function ofContext(
-  rows: Float32Array,
-  stride: number,
-  count: number,
-  spans: readonly Span[],
-  fold: boolean,
-): Float32Array {
-  const width = spans.reduce((sum, { start, end }) => sum + end - start, 0)
-  const sum = new Float64Array(width)
-  const found = new Float32Array(fold ? width : count * width)
-  for (let row = 0; row < count; row++) {
-    let at = 0
-    for (const { start, end } of spans)
-      for (let place = row * stride + start; place < row * stride + end; place++, at++)
-        if (fold) sum[at]! += rows[place]!
-        else found[row * width + at] = rows[place]!
-  }
-  if (fold) for (let at = 0; at < width; at++) found[at] = sum[at]! / count
-  return found
-}
 
 /** Whether the `topK`-th text and the one behind it are two standard errors apart. */
 function isSettled(

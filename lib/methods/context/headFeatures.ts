@@ -1,4 +1,5 @@
 import type { ContextPrompt } from '../../context/contextPrompt.js'
+import { responseRows } from '../../context/responseRows.js'
 import { logOddsOf, logSigmoid } from '../../context/responseScores.js'
 import { sentenceEnds } from '../../context/sentences.js'
 import { headRows } from '../../context/tracedRows.js'
@@ -51,27 +52,27 @@ export async function headFeatures(
   const { model } = prompt
   const { ids: response } = prompt.answered()
   const { ids, spans } = await prompt.allTokens()
-  const all = [...ids, ...response]
+  const text = responseRows(model, ids, response)
+  const hidden = text.source ?? text.ids
   const tokens = spans.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, at) => start + at))
   const isKept = Array.from({ length: masks }, (_, mask) => {
     const random = new RandomStream(seed, example, mask)
     return tokens.map(() => random.uniform() < keep)
   })
   const odds: Float64Array[] = []
-  const together = Math.max(1, Math.floor(tokensTogether / all.length))
+  const together = Math.max(1, Math.floor(tokensTogether / (ids.length + response.length)))
   for (let from = 0; from < masks; from += together) {
     const part = isKept.slice(from, from + together)
     const shown = part.map(kept => {
-      const mask = all.map(() => 1)
+      const mask = hidden.map(() => 1)
       for (const [at, token] of tokens.entries()) mask[token] = kept[at] ? 1 : 0
       return mask
     })
-    const rows = part.map(() => all)
-    odds.push(...(await logOddsOf(model, rows, response, signal, shown)).odds)
+    const texts = part.map(() => text)
+    odds.push(...(await logOddsOf(model, texts, response, signal, shown)).odds)
   }
-  const firstRow = ids.length - 1
-  const endRow = firstRow + response.length
-  const { layers, stride } = await headRows(model, { ids: all.slice(0, endRow), firstRow, endRow }, signal)
+  const read = { ...text, ids: text.ids.slice(0, text.endRow) }
+  const { layers, stride } = await headRows(model, read, signal)
   return responseSentences(prompt.response).map(target => ({
     features: signedSums(layers, response.length, stride, target, tokens, isKept),
     values: Float64Array.from(odds, each => jointLogOdds(each.subarray(target.start, target.end))),

@@ -20,7 +20,7 @@ import { checkedSpan } from './span.js'
 /** What is traced: a request, a prompt that was made of one, or scores of one that others have asked before. */
 export type TracedContext = ContextRequest | ContextPrompt | ResponseScores | AnswerSimilarity
 
-/** A causal model of this process; or, for {@link AnswerSimilarity} alone, anything that writes texts. */
+/** A model of this process that writes text; or, for {@link AnswerSimilarity} alone, anything that writes texts. */
 export type PerturbedModel = Model | TextGenerator
 
 /** What was found out about a game of texts. */

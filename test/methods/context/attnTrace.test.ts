@@ -205,7 +205,7 @@ test('options and models that do not fit are refused', async t => {
     t.throws(() => new AttnTrace(model, options), { code: 'OPTION_RANGE' })
   t.throws(() => new AttnTrace(model, { rows: 'all' as never }), { code: 'OPTION_RANGE' })
   t.throws(() => new AttnTrace(model, { avgk: 1 } as never), { code: 'OPTION_UNKNOWN' })
-  for (const name of ['t5', 'bert-base']) {
+  for (const name of ['vit', 'bert-base']) {
     const other = await loadModel(checkpointFolder(name))
     t.throws(() => new AttnTrace(other), { code: 'MODEL_CAPABILITY' })
   }
