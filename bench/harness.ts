@@ -34,6 +34,10 @@ export const { values: flags } = parseArgs({
     precision: { type: 'string' },
     peer: { type: 'string' },
     texts: { type: 'string' },
+    budget: { type: 'string' },
+    results: { type: 'string' },
+    kinds: { type: 'string' },
+    prepare: { type: 'boolean', default: false },
   },
 })
 /** `--quick`: seconds instead of minutes. */
@@ -62,7 +66,8 @@ export interface Timed {
   milliseconds: number
 }
 
-async function timed(run: Contender): Promise<number> {
+/** One run's milliseconds, after a pause. */
+export async function timed(run: Contender): Promise<number> {
   await setTimeout(settleMs)
   const start = performance.now()
   const result = await run()
@@ -100,18 +105,25 @@ export async function race(
     mine.push(await timed(ours))
     theirs.push(await timed(peer))
   }
-  const ratios = mine.map((one, at) => theirs[at]! / one)
-  for (const list of [mine, theirs, ratios]) list.sort((a, b) => a - b)
-  // Of n numbers, those this far from the middle hold the median between them 95 times in 100.
+  return compare(mine, theirs)
+}
+
+/** Times of two sides, round by round. */
+export function compare(mine: readonly number[], theirs: readonly number[]): Race {
+  const sorted = (list: readonly number[]) => list.toSorted((a, b) => a - b)
+  const ratios = sorted(mine.map((one, at) => theirs[at]! / one))
+  // Of n numbers, those this far from the middle hold the median between them 95 times in 100; of five and fewer, the
+  // outermost do so less often.
   const reach = 0.98 * Math.sqrt(ratios.length)
   const within = (at: number) => ratios[Math.min(ratios.length - 1, Math.max(0, at))]!
   const middle = (ratios.length - 1) / 2
+  const [ours, peer] = [sorted(mine), sorted(theirs)]
   const spread = (list: readonly number[]) => (quantile(list, 0.75) - quantile(list, 0.25)) / 2
   return {
-    ours: quantile(mine, 0.5),
-    peer: quantile(theirs, 0.5),
-    oursSpread: spread(mine),
-    peerSpread: spread(theirs),
+    ours: quantile(ours, 0.5),
+    peer: quantile(peer, 0.5),
+    oursSpread: spread(ours),
+    peerSpread: spread(peer),
     ratio: quantile(ratios, 0.5),
     low: within(Math.floor(middle - reach)),
     high: within(Math.ceil(middle + reach)),

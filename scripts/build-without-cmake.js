@@ -15,7 +15,16 @@ const isaFlags = [
   ],
   [
     /_avx512bf16\.cpp$/,
-    ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512bf16', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
+    [
+      '-mavx512f',
+      '-mavx512bw',
+      '-mavx512dq',
+      '-mavx512vl',
+      '-mavx512bf16',
+      '-mfma',
+      '-mf16c',
+      '-mprefer-vector-width=512',
+    ],
   ],
 ]
 

@@ -5,19 +5,26 @@ import { flags, type Timed, threads } from '../harness.js'
 
 export type Variant = 'plain' | 'channels_last' | 'compile'
 
-export interface PeerRun {
-  net: string
-  batch: number
-  variant?: Variant
-  steps?: number
-  /** Captum's internal batch size; null is its default, all steps at once. */
+/** How the peer runs something: its memory layout or compiler, and Captum's internal batch (null: its default). */
+export interface PeerWay {
+  variant: Variant
   inner?: number | null
 }
+
+export interface PeerRun extends Partial<PeerWay> {
+  net: string
+  batch: number
+  steps?: number
+}
+
+export type PeerTask = 'forward' | 'gradient' | 'integrated' | 'smooth'
 
 export interface TorchPeer {
   versions: Record<string, string>
   load(net: string): Promise<{ file: string; shape: number[] }>
-  run(what: 'forward' | 'gradient' | 'integrated' | 'smooth', run: PeerRun): Promise<Timed>
+  run(what: PeerTask, run: PeerRun): Promise<Timed>
+  /** Milliseconds that processors worked for it: what can be told apart on a busy machine. */
+  busy(what: PeerTask, run: PeerRun): Promise<Timed>
   peak(run: PeerRun): Promise<number>
   /** Writes outputs and gradients beside the inputs. */
   values(run: PeerRun): Promise<void>
@@ -43,15 +50,19 @@ export async function startPeer(python: string, folder: string): Promise<TorchPe
   return {
     versions: await next(),
     load: net => ask({ do: 'load', net }),
-    run: (what, run) => ask({ do: what, ...run }),
+    run: async (what, run) => ({ milliseconds: (await ask({ do: what, ...run })).milliseconds }),
+    busy: async (what, run) => ({ milliseconds: (await ask({ do: what, ...run })).busy }),
     peak: async run => (await ask({ do: 'peak', ...run })).megabytes,
     values: run => ask({ do: 'values', ...run }),
     end: () => child.stdin.end(),
   }
 }
 
-/** Layouts of PyTorch that take part; its compiler needs one for C++ and minutes for each net, so it is asked for. */
-const variants: readonly Variant[] = [
+/**
+ * Ways of PyTorch that take part. Its compiler needs one for C++, and minutes for each net where its cache
+ * (TORCHINDUCTOR_CACHE_DIR) is cold, so it is asked for.
+ */
+export const variants: readonly Variant[] = [
   'plain',
   'channels_last',
   ...(flags.compile ? (['compile'] as const) : []),
@@ -77,19 +88,4 @@ export async function bestVariant(
   }
   if (best === undefined) throw new Error('The peer cannot run this net')
   return best
-}
-
-/** Captum's internal batch size by which a gradient costs least, and the layout there; null stands for its default. */
-export async function bestInner(
-  peer: TorchPeer,
-  net: string,
-  steps: number,
-): Promise<Required<Pick<PeerRun, 'variant' | 'inner'>>> {
-  let best = { variant: 'plain' as Variant, inner: null as number | null, each: Number.POSITIVE_INFINITY }
-  for (const batch of [1, 2, 4, 8, 16, steps]) {
-    const { variant, milliseconds } = await bestVariant(peer, 'gradient', { net, batch })
-    if (milliseconds / batch < best.each)
-      best = { variant, inner: batch === steps ? null : batch, each: milliseconds / batch }
-  }
-  return { variant: best.variant, inner: best.inner }
 }
