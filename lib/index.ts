@@ -68,6 +68,7 @@ export {
   type SegmentOptions,
   segmentText,
 } from './context/segmentText.js'
+export { type StreamAnswerOptions, type StreamedAnswer, streamAnswer } from './context/streamAnswer.js'
 export {
   answerWithout,
   type TraceAnswerOptions,

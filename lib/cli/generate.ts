@@ -38,7 +38,7 @@ export function addGenerate(program: Command): void {
 }
 
 async function generate(session: Session, path: string, flags: GenerateFlags): Promise<number> {
-  const [{ AscribeError }, { Generator }, { escapeTerminal }, { expectNumber }] = await Promise.all([
+  const [{ AscribeError }, { Generator }, { escapeLines }, { expectNumber }] = await Promise.all([
     import('../errors.js'),
     import('../language/generator.js'),
     import('../report/escape.js'),
@@ -71,13 +71,8 @@ async function generate(session: Session, path: string, flags: GenerateFlags): P
     session.result(await generator.generate(prompt, all), '')
     return exitCodes.ok
   }
-  if (flags.prompt !== undefined) process.stdout.write(escapeLines(flags.prompt, escapeTerminal))
-  for await (const { text } of generator.stream(prompt, all))
-    process.stdout.write(escapeLines(text, escapeTerminal))
+  if (flags.prompt !== undefined) process.stdout.write(escapeLines(flags.prompt))
+  for await (const { text } of generator.stream(prompt, all)) process.stdout.write(escapeLines(text))
   process.stdout.write('\n')
   return exitCodes.ok
 }
-
-/** Lines stay lines; whatever else moves the terminal does not get there. */
-const escapeLines = (text: string, safe: (text: string) => string): string =>
-  text.split('\n').map(safe).join('\n')

@@ -23,6 +23,7 @@ interface TraceFlags extends ModelFlags, QuoteFlags {
   chat?: boolean
   maximumTokens?: string
   check?: boolean
+  stream?: boolean
   out?: string
 }
 
@@ -46,6 +47,10 @@ export function addTrace(program: Command): void {
     .option('--system <text>', 'what the system says before it')
     .option('--no-chat', "leaves the checkpoint's chat template out")
     .option('--maximum-tokens <n>', 'tokens of the answer at most')
+    .option(
+      '--stream',
+      'tells each sentence with its sources as the answer is written, by the attention that writes it; with --json as lines of JSON',
+    )
     .option('--check', 'asks again without the sources, and with them alone')
     .option(
       '--quote <text>',
@@ -72,17 +77,32 @@ export function addTrace(program: Command): void {
 }
 
 async function trace(session: Session, flags: TraceFlags): Promise<number> {
-  const [{ AscribeError }, { traceAnswer }, { findContextMethod }, { expectOneOf }] = await Promise.all([
+  const [
+    { AscribeError },
+    { traceAnswer },
+    { findContextMethod },
+    { streamedTraceOptions },
+    { foldedName },
+    { expectOneOf },
+  ] = await Promise.all([
     import('../errors.js'),
     import('../context/traceAnswer.js'),
     import('../methods/context/registry.js'),
+    import('../methods/context/streamedTrace.js'),
+    import('../methods/registry.js'),
     import('../validate.js'),
   ])
   const format = flags.out === undefined ? undefined : extname(flags.out).toLowerCase()
   if (format !== undefined && format !== '.html' && format !== '.json')
     throw new AscribeError('OPTION_RANGE', `--out takes a .html or .json file, received ${flags.out}`)
+  const isStreamed = flags.stream === true
+  if (isStreamed && (flags.answer !== undefined || foldedName(flags.method) !== foldedName('AttnTrace')))
+    throw new AscribeError(
+      'OPTION_RANGE',
+      '--stream reads attention while the answer is written: --answer and --method do not go with it',
+    )
   const entry = findContextMethod(flags.method)
-  const given = await methodOptions(entry.options, flags.option ?? [])
+  const given = await methodOptions(isStreamed ? streamedTraceOptions : entry.options, flags.option ?? [])
   const quoteMethod = expectOneOf('--quote-method', flags.quoteMethod ?? 'states', [
     'states',
     'prompt',
@@ -102,27 +122,30 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
       : await wholeNumber('--maximum-tokens', flags.maximumTokens, 1, 1 << 20)
   const documents = await readDocuments(flags.context)
   const model = await openModel(flags.model, flags)
-  const method = (await entry.load())(model, given)
-  const { startProgress } = await import('./progress.js')
-  const progress = await startProgress('tracing', !session.isJson)
   const { signal } = session
+  const request = {
+    documents,
+    question: flags.question,
+    unit: flags.unit,
+    template: flags.template,
+    system: flags.system,
+    ...(flags.chat === false ? { chat: false } : {}),
+  }
+  const settings = { sources, maximumTokens, signal }
   let found: AnswerTrace
-  try {
-    found = await traceAnswer(
-      method,
-      {
-        documents,
-        question: flags.question,
-        answer: flags.answer,
-        unit: flags.unit,
-        template: flags.template,
-        system: flags.system,
-        ...(flags.chat === false ? { chat: false } : {}),
-      },
-      { sources, maximumTokens, signal, onProgress: progress.update },
-    )
-  } finally {
-    progress.stop()
+  if (isStreamed) {
+    const { streamed } = await import('./streamedAnswer.js')
+    found = await streamed(session, model, request, { ...settings, ...given })
+  } else {
+    const method = (await entry.load())(model, given)
+    const { startProgress } = await import('./progress.js')
+    const progress = await startProgress('tracing', !session.isJson)
+    try {
+      const all = { ...settings, onProgress: progress.update }
+      found = await traceAnswer(method, { ...request, answer: flags.answer }, all)
+    } finally {
+      progress.stop()
+    }
   }
   const findings: TraceFindings = {
     check: flags.check ? await checked(found, maximumTokens, signal) : undefined,
@@ -130,7 +153,11 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
   }
   if (flags.out !== undefined) await write(found, findings, flags.out, format!)
   const { traceText } = await import('../report/traceText.js')
-  session.result({ ...found.toJSON(), ...findings }, traceText(found, findings))
+  const document = { ...found.toJSON(), ...findings }
+  session.result(
+    isStreamed ? { kind: 'end', ...document } : document,
+    traceText(found, { ...findings, isAnswerShown: isStreamed }),
+  )
   return exitCodes.ok
 }
 

@@ -20,7 +20,7 @@ export interface TracedSentence extends Span {
 
 /** A text of the context that some sentence of the answer stands on. */
 export interface AnswerSource {
-  /** What it is cited as, from 1, in the order of the context. */
+  /** What it is cited as, from 1. */
   readonly number: number
   /** Its number among the context's texts. */
   readonly index: number
@@ -28,7 +28,7 @@ export interface AnswerSource {
   readonly document: string
   /** The line that it begins in, from 1. */
   readonly line: number
-  /** Of the whole answer. */
+  /** Of the whole answer; in a stream of the sentence that is told. */
   readonly score: number
 }
 
@@ -37,15 +37,17 @@ export interface AnswerTraceParts {
   readonly documents: readonly (TracedDocument & Span)[]
   readonly question: string
   readonly answer: string
-  /** Absent where the answer was given. */
+  /** Absent where the answer was given, or told as it was written. */
   readonly generation?: Generation
   readonly prompt: ContextPrompt
   /** Of the whole answer. */
   readonly attribution: ContextAttribution
   readonly sentences: readonly TracedSentence[]
+  /** Whether sources are numbered in the order of the context (default), or as they are cited first. */
+  readonly numbering?: 'context' | 'cited'
 }
 
-/** An answer, and for each of its sentences the texts that it came from. Made by {@link traceAnswer}. */
+/** An answer, and for each of its sentences the texts that it came from. Made by {@link traceAnswer} and {@link streamAnswer}. */
 export class AnswerTrace {
   readonly documents: AnswerTraceParts['documents']
   readonly question: string
@@ -54,7 +56,7 @@ export class AnswerTrace {
   readonly prompt: ContextPrompt
   readonly attribution: ContextAttribution
   readonly sentences: readonly TracedSentence[]
-  /** In the order of the context. */
+  /** In the order of their numbers. */
   readonly sources: readonly AnswerSource[]
 
   constructor(parts: AnswerTraceParts) {
@@ -65,10 +67,12 @@ export class AnswerTrace {
     this.prompt = parts.prompt
     this.attribution = parts.attribution
     this.sentences = parts.sentences
-    const cited = new Set(parts.sentences.flatMap(({ sources }) => sources))
-    this.sources = [...cited]
-      .sort((a, b) => a - b)
-      .map((index, at) => ({ number: at + 1, index, ...this.#place(index) }))
+    const cited = [...new Set(parts.sentences.flatMap(({ sources }) => sources))]
+    const ordered = parts.numbering === 'cited' ? cited : cited.sort((a, b) => a - b)
+    this.sources = ordered.map((index, at) => ({
+      number: at + 1,
+      ...sourceAt(parts.documents, parts.attribution, index),
+    }))
   }
 
   /** What a text of the context is cited as; undefined where no sentence stands on it. */
@@ -93,16 +97,22 @@ export class AnswerTrace {
       attribution,
     }
   }
+}
 
-  #place(index: number): Omit<AnswerSource, 'number' | 'index'> {
-    const { text, start } = this.attribution.texts[index]!
-    const first = start + text.length - text.trimStart().length
-    const document = this.documents.findLast(each => each.start <= first) ?? this.documents[0]!
-    return {
-      text: text.trim(),
-      document: document.name,
-      line: document.text.slice(0, Math.max(0, first - document.start)).split('\n').length,
-      score: this.attribution.scores[index]!,
-    }
+/** A text of the context as a source: which document it is in, and where. */
+export function sourceAt(
+  documents: AnswerTraceParts['documents'],
+  { texts, scores }: ContextAttribution,
+  index: number,
+): Omit<AnswerSource, 'number'> {
+  const { text, start } = texts[index]!
+  const first = start + text.length - text.trimStart().length
+  const document = documents.findLast(each => each.start <= first) ?? documents[0]!
+  return {
+    index,
+    text: text.trim(),
+    document: document.name,
+    line: document.text.slice(0, Math.max(0, first - document.start)).split('\n').length,
+    score: scores[index]!,
   }
 }

@@ -5,20 +5,13 @@ import { PerturbedContext } from '../methods/context/perturbedContext.js'
 import type { ContextMethod } from '../methods/context/registry.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
-import {
-  expectInteger,
-  expectKnownKeys,
-  expectNumber,
-  expectObject,
-  expectString,
-  typeError,
-} from '../validate.js'
+import { expectInteger, expectKnownKeys, expectNumber, expectObject, expectString } from '../validate.js'
+import { joinedDocuments, sentenceTokens, sourcesOf } from './answerParts.js'
 import { AnswerTrace, type TracedDocument } from './answerTrace.js'
 import type { ContextAttribution } from './contextAttribution.js'
 import { ContextPrompt } from './contextPrompt.js'
 import { type FrameOptions, promptFrame } from './promptFrame.js'
 import { ResponseScores } from './responseScores.js'
-import type { ResponseTokens } from './responseTokens.js'
 import { type ContextUnit, segmentText } from './segmentText.js'
 
 export interface TraceAnswerRequest extends Omit<FrameOptions, 'question'> {
@@ -43,27 +36,6 @@ export interface TraceAnswerOptions {
   signal?: AbortSignal | undefined
   /** Thousandths of the work, and 1000. */
   onProgress?: ((done: number, total: number) => void) | undefined
-}
-
-const between = '\n\n'
-
-/** The documents as one text, and where each is in it. */
-function joined(documents: readonly TracedDocument[]): { text: string; places: (TracedDocument & Span)[] } {
-  if (!Array.isArray(documents)) throw typeError('documents', 'a list of { name, text }', documents)
-  if (documents.length === 0) throw new AscribeError('INPUT_VALUE', 'The context has no documents')
-  let text = ''
-  const places = (documents as TracedDocument[]).map(document => {
-    expectObject('document', document)
-    expectKnownKeys('document', document, ['name', 'text'])
-    expectString('document.name', document.name)
-    if (expectString('document.text', document.text).trim() === '')
-      throw new AscribeError('INPUT_VALUE', `The document ${document.name} is empty`)
-    if (text !== '') text += between
-    const start = text.length
-    text += document.text
-    return { name: document.name, text: document.text, start, end: text.length }
-  })
-  return { text, places }
 }
 
 /**
@@ -101,7 +73,7 @@ export async function traceAnswer(
   const share = expectNumber('share', options.share ?? 0.3, 0, 1)
   const { documents, answer, unit, segmentWords, ...asked } = request
   const question = expectString('question', request.question)
-  const { text: context, places } = joined(documents)
+  const { text: context, places } = joinedDocuments(documents)
   const cut = { ...(unit ? { unit } : {}), ...(segmentWords === undefined ? {} : { segmentWords }) }
   const written = answer === undefined ? await answered(model, context, asked, options) : undefined
   const prompt = await ContextPrompt.create(
@@ -111,7 +83,7 @@ export async function traceAnswer(
   )
   const { response } = prompt
   const sentences = segmentText(response.text!).filter(({ text }) => text.trim() !== '')
-  const spans = sentences.map(sentence => tokensOf(response, sentence))
+  const spans = sentences.map(sentence => sentenceTokens(response, sentence))
   const [attribution, ...found] = await attributions(
     method,
     prompt,
@@ -171,17 +143,6 @@ async function answered(
   return { ids: own, generation }
 }
 
-/** The tokens that a sentence is made of. */
-function tokensOf({ ids, spans }: ResponseTokens, { start, end }: Span): Span {
-  const own = ids.flatMap((_, at) => {
-    const span = spans![at]
-    return span && span.start < end && span.end > start ? [at] : []
-  })
-  if (own.length === 0)
-    throw new AscribeError('INPUT_VALUE', 'A sentence of the answer has no token of its own')
-  return { start: own[0]!, end: own.at(-1)! + 1 }
-}
-
 /** Scores for several spans of one response, in the passes of one where the method allows it. */
 async function attributions(
   method: ContextMethod,
@@ -210,13 +171,4 @@ async function attributions(
     )
   }
   return found
-}
-
-function sourcesOf(attribution: ContextAttribution, most: number, share: number): number[] {
-  const greatest = Math.max(...attribution.scores)
-  if (greatest <= 0) return []
-  const order = attribution.ranking().slice(0, most)
-  return order.filter(
-    index => attribution.scores[index]! > 0 && attribution.scores[index]! >= share * greatest,
-  )
 }

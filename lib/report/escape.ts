@@ -22,3 +22,6 @@ export function escapeMarkup(text: string): string {
 export function escapeTerminal(text: string): string {
   return text.replace(unsafe, '\ufffd').replace(/[\n\t]/g, ' ')
 }
+
+/** The same for texts of several lines, which stay lines. */
+export const escapeLines = (text: string): string => text.split('\n').map(escapeTerminal).join('\n')

@@ -9,8 +9,15 @@ import type { TraceFindings } from './tracePage.js'
 /** Characters of a source that are shown. */
 const shownLength = 160
 
-/** An answer with the numbers of its sources, and the sources, for a terminal. */
-export function traceText(trace: AnswerTrace, { check, quotes = [] }: TraceFindings = {}): string {
+/**
+ * An answer with the numbers of its sources, and the sources, for a terminal.
+ *
+ * @param findings `isAnswerShown`: the answer stands there already.
+ */
+export function traceText(
+  trace: AnswerTrace,
+  { check, quotes = [], isAnswerShown = false }: TraceFindings & { isAnswerShown?: boolean } = {},
+): string {
   const { attribution, sentences, sources } = trace
   const answer = sentences
     .map(sentence => {
@@ -24,7 +31,7 @@ export function traceText(trace: AnswerTrace, { check, quotes = [] }: TraceFindi
     return `  [${number}]  ${formatNumber(score).padStart(width)}  ${escapeTerminal(document)}:${line}  ${escapeTerminal(shown)}`
   })
   return [
-    answer,
+    ...(isAnswerShown ? [] : [answer]),
     '',
     lines.length > 0
       ? `Sources (${attribution.method.name}, ${attribution.unit}):`

@@ -111,6 +111,46 @@ test.serial(
   },
 )
 
+test.serial(
+  '--stream tells sentences with their sources as they end, for people and as lines of JSON',
+  async t => {
+    const model = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
+    const folder = await temporaryFolder(t)
+    const file = join(folder, 'a.txt')
+    await writeFile(file, 'ab is cd. ef is gh.')
+    const page = join(folder, 'trace.html')
+    const asked = ['trace', '--model', model, '--context', file, '--question', 'cd?', ...template, '--stream']
+    const base = [...asked, '--maximum-tokens', '8', '--option', 'avgK=2']
+    const { code, out } = await runCli([...base, '--json', '--check', '--out', page])
+    t.is(code, 0, out)
+    const events = out
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    const kinds = events.map(({ kind }: { kind: string }) => kind)
+    t.is(kinds.at(-1), 'end')
+    const { answer, sentences, attribution, check } = events.at(-1)
+    const texts = events.flatMap(event => (event.kind === 'text' ? [event.text] : []))
+    t.is(texts.join(''), answer)
+    t.is(kinds.filter((kind: string) => kind === 'sentence').length, sentences.length)
+    t.deepEqual(attribution.method.options, { avgK: 2, topK: 5 })
+    t.is(typeof check.removed.drop, 'number')
+    t.regex(await readFile(page, 'utf8'), /What the model read/)
+    const plain = await runCli(base)
+    t.is(plain.code, 0, plain.err)
+    t.true(plain.out.replaceAll('\n', ' ').includes(answer.trim().slice(0, 4)))
+    t.regex(plain.out, /\[1\][\s\S]*\n\nSources \(StreamedTrace, mean attention weight\):\n {2}\[1\]/)
+    for (const flags of [
+      ['--answer', 'cd.'],
+      ['--method', 'ContextCite'],
+      ['--option', 'B=4'],
+    ]) {
+      const refused = await runCli([...asked, ...flags])
+      t.is(refused.code, 2, refused.err)
+    }
+  },
+)
+
 test.serial('trace says what is wrong with flags, files and models', async t => {
   const model = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
   const folder = await temporaryFolder(t)

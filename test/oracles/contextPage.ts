@@ -133,6 +133,18 @@ for await (const { text } of trace.stream({ maximumTokens: 200 })) {
 }
 \`\`\`
 
+\`streamAnswer\` asks a question about documents and tells each sentence with its sources as soon as it is whole, which a server can
+send on as it comes; on the command line \`ascribe trace --stream\` ([the command line](cli.md#where-an-answer-came-from)).
+
+\`\`\`ts
+import { streamAnswer } from 'ascribe'
+
+for await (const event of streamAnswer(model, { documents: [{ name: 'notes.txt', text }], question }))
+  if (event.kind === 'text') process.stdout.write(event.text)
+  else if (event.kind === 'sentence')
+    for (const { number, document, line, score } of event.sources) console.log(number, document, line, score)
+\`\`\`
+
 Without a trace, \`attention\` of a \`Generator\`'s options is shown every row.
 `
 
