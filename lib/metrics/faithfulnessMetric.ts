@@ -1,6 +1,7 @@
 import type { Model } from '../model/model.js'
 import type { FeatureKind } from './features.js'
 import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
+import { Overlap } from './overlap.js'
 import { copiesOf, type Perturbation } from './perturbation.js'
 import { type CopyScores, PerturbedRuns } from './perturbedRuns.js'
 import type { SampleResult } from './result.js'
@@ -58,45 +59,42 @@ export abstract class FaithfulnessMetric<P extends Perturbation> extends Metric 
   ): Promise<SampleResult[]> {
     const { layer, signal, chunk } = options
     const runs = new PerturbedRuns(this.model, { chunk, signal })
-    const ready: [Subject, P][] = []
-    for (const { sample, index, map } of group) {
-      const subject = await prepareSubject(this.model, sample, index, map, {
-        features: this.features,
-        baseline: this.baseline,
-        ...(layer === undefined ? {} : { layer }),
-        ...(signal ? { signal } : {}),
-      })
-      ready.push([subject, await this.perturb(subject)])
-    }
     const results: SampleResult[] = []
-    for (const part of inPasses(ready)) {
-      const subjects = part.map(([subject]) => subject)
-      const scores = await runs.run(
-        subjects,
-        part.map(([, perturbation]) => perturbation),
-      )
-      for (const [at, [subject, perturbation]] of part.entries())
-        results.push({ ...placeOf(subject), ...this.reduce(subject, scores[at]!, perturbation) })
-    }
+    const waiting = new Map<string, [Subject, P][]>()
+    await Overlap.of(async overlap => {
+      const begin = (part: readonly [Subject, P][]) =>
+        overlap.begin(async () => {
+          const scores = await runs.run(
+            part.map(([subject]) => subject),
+            part.map(([, perturbation]) => perturbation),
+          )
+          for (const [at, [subject, perturbation]] of part.entries())
+            results.push({ ...placeOf(subject), ...this.reduce(subject, scores[at]!, perturbation) })
+        })
+      for (const { sample, index, map } of group) {
+        const subject = await prepareSubject(this.model, sample, index, map, {
+          features: this.features,
+          baseline: this.baseline,
+          ...(layer === undefined ? {} : { layer }),
+          ...(signal ? { signal } : {}),
+        })
+        const perturbation = await this.perturb(subject)
+        const kind = passKind(subject, perturbation)
+        const part = [...(waiting.get(kind) ?? []), [subject, perturbation] as [Subject, P]]
+        waiting.delete(kind)
+        if (part.length < PerturbedRuns.together(copiesOf(perturbation))) waiting.set(kind, part)
+        else await begin(part)
+      }
+      for (const part of waiting.values()) await begin(part)
+    })
     tally.forwardPasses += runs.passes
     for (const [code, notice] of runs.notices) tally.warnings.set(code, notice)
     return results
   }
 }
 
-/** Subjects of one kind, as many at once as make full passes. */
-function inPasses<P extends Perturbation>(ready: readonly [Subject, P][]): [Subject, P][][] {
-  const kinds = new Map<string, [Subject, P][]>()
-  for (const each of ready) {
-    const [subject, perturbation] = each
-    const players = perturbation.kind === 'masked' ? perturbation.players : 0
-    const key = `${players} ${copiesOf(perturbation)} ${kindOf(subject)}`
-    kinds.set(key, [...(kinds.get(key) ?? []), each])
-  }
-  return [...kinds.values()].flatMap(list => {
-    const size = PerturbedRuns.together(copiesOf(list[0]![1]))
-    return Array.from({ length: Math.ceil(list.length / size) }, (_, at) =>
-      list.slice(at * size, (at + 1) * size),
-    )
-  })
+/** What must be equal for copies of two samples to share passes. */
+function passKind(subject: Subject, perturbation: Perturbation): string {
+  const players = perturbation.kind === 'masked' ? perturbation.players : 0
+  return `${players} ${copiesOf(perturbation)} ${kindOf(subject)}`
 }

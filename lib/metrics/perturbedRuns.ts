@@ -6,6 +6,7 @@ import type { Model } from '../model/model.js'
 import { concatenate } from '../model/stack.js'
 import { native, settle } from '../native.js'
 import { copyRows } from './copyRows.js'
+import { Overlap } from './overlap.js'
 import { copiesOf, type Perturbation, type Ranked } from './perturbation.js'
 import {
   othersOf,
@@ -136,18 +137,22 @@ export class PerturbedRuns {
     const results = counts.map(count =>
       Object.fromEntries(scores.map(name => [name, new Float64Array(count)])),
     )
-    for await (const { parts, count, ...copies } of copyRows(subjects, perturbations, rows, readsClass)) {
-      const { marks = {} } = copies
-      const own = { rows: read(copies.rows), marks: read(marks) }
-      const outputs = await this.#passes(plan, { ...own, tables, count, chunk: rows })
-      this.passes += count
-      for (const [place, name] of scores.entries()) {
-        let row = 0
-        for (const { item, first, count } of parts)
-          for (let copy = first; copy < first + count; copy++)
-            results[item]![name]![copy] = Number(outputs[place]!.data[row++])
+    await Overlap.of(async overlap => {
+      for await (const { parts, count, ...copies } of copyRows(subjects, perturbations, rows, readsClass)) {
+        const { marks = {} } = copies
+        const own = { rows: read(copies.rows), marks: read(marks) }
+        await overlap.begin(async () => {
+          const outputs = await this.#passes(plan, { ...own, tables, count, chunk: rows })
+          this.passes += count
+          for (const [place, name] of scores.entries()) {
+            let row = 0
+            for (const { item, first, count } of parts)
+              for (let copy = first; copy < first + count; copy++)
+                results[item]![name]![copy] = Number(outputs[place]!.data[row++])
+          }
+        })
       }
-    }
+    })
     return results
   }
 
