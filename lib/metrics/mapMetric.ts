@@ -1,4 +1,5 @@
 import { Attribution } from '../attribution/attribution.js'
+import type { Units } from '../attribution/units.js'
 import { AscribeError } from '../errors.js'
 import { type FeatureKind, featureScores, featuresOf } from './features.js'
 import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
@@ -13,7 +14,18 @@ export function mapScores(map: RecordedMap, kind: FeatureKind): Float64Array {
   }
   if (map.hasTargetAxis && map.targets.length > 1)
     throw new AscribeError('OPTION_RANGE', `The map has ${map.targets.length} targets; slice one of them`)
-  const parts = map.inputs.map(({ name, units, scores: { data: scores } }) => {
+  return valueScores(
+    map.inputs.map(({ name, units, scores }) => ({ name, units, scores: scores.data })),
+    kind,
+  )
+}
+
+/** The same of scores by explained value. */
+export function valueScores(
+  values: readonly { name: string; units: Units; scores: ArrayLike<number> }[],
+  kind: FeatureKind,
+): Float64Array {
+  const parts = values.map(({ name, units, scores }) => {
     // The last token axis has no batch axis in front.
     const shape =
       units.kind === 'tokens'

@@ -3,17 +3,18 @@ import type { Attribution } from '../attribution/attribution.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { Target } from '../graph/target.js'
-import type { AttributeOptions, MethodIdentity } from '../methods/inputs/gradientMethod.js'
+import type { MethodIdentity, TargetedInput } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
-import type { Model } from '../model/model.js'
 import { prepareInput } from '../model/prepareInput.js'
 import { rowsOf } from '../model/stack.js'
 import { native, settle } from '../native.js'
-import { typeError } from '../validate.js'
 import { type EvaluateOptions, type Judged, Metric, placeOf, type Tally } from './metric.js'
+import { Overlap } from './overlap.js'
+import { withFixedTarget } from './parameterRandomisation.js'
+import { type Explainer, expectExplainer, type PlainMap, plainMaps } from './plainMaps.js'
 import { drawKeys } from './randomStream.js'
 import type { SampleResult } from './result.js'
-import type { Attributer, MetricSample } from './sample.js'
+import type { MetricSample } from './sample.js'
 import { seedOption } from './seedOption.js'
 
 export const sensitivityMaxOptions = {
@@ -43,15 +44,15 @@ export const sensitivityMaxOptions = {
 
 export type SensitivityMaxOptions = Given<typeof sensitivityMaxOptions>
 
-/** A method that knows its model, so that inputs can be prepared and moved. */
-type Explainer = Attributer & { readonly model: Model }
+/** Neighbours that are explained in one call, of several samples where they have few. */
+const mapsTogether = 32
 
 /**
  * Max-sensitivity: how far the map moves when the input hardly does, max |phi(x + d) - phi(x)| / |phi(x)| over
  * neighbours d. From 0; lower is better. It is a value of a method, not of a map: `maps` must be a method.
  *
- * The class stays the one of the input itself. The value is called `sensitivity`. Neighbours are explained together:
- * samples + 1 explanations.
+ * The class stays the one of the input itself. The value is called `sensitivity`. Neighbours are explained together, those
+ * of several inputs too: samples + 1 explanations of each.
  *
  * @param options `samples` (default 10), `radius` (default 0.02), `zeroNorm`, `seed`. Captum's defaults; Quantus has 200
  *   and 0.2.
@@ -74,9 +75,7 @@ export class SensitivityMax extends Metric {
     first: number,
     options: EvaluateOptions,
   ) {
-    const { maps } = options
-    if (typeof maps === 'function' || (maps as Partial<Explainer> | undefined)?.model === undefined)
-      throw typeError('maps', 'a method with its model', maps)
+    expectExplainer(options.maps)
     return super.explain(samples, first, options)
   }
   protected override async judge(
@@ -85,10 +84,35 @@ export class SensitivityMax extends Metric {
     tally: Tally,
   ): Promise<SampleResult[]> {
     const results: SampleResult[] = []
-    for (const judged of group) {
-      const sensitivity = await this.#sensitivity(judged, options.maps as Explainer, options, tally)
-      results.push({ ...placeOf(judged), values: { sensitivity } })
-    }
+    const method = options.maps as Explainer
+    const together = Math.max(1, Math.floor(mapsTogether / this.options.samples))
+    await Overlap.of(async overlap => {
+      for (let first = 0; first < group.length; first += together) {
+        const part = group.slice(first, first + together)
+        const calls: TargetedInput[] = []
+        const ends: number[] = []
+        for (const { sample, map } of part) {
+          const { tensors } = await prepareInput(method.model, sample.input, options.signal)
+          const { target: given } = withFixedTarget(sample, map as Attribution)
+          const target = Target.from(given)
+          for (const input of await this.neighbours(tensors, sample.id, options.signal))
+            calls.push({ input, target })
+          ends.push(calls.length)
+        }
+        await overlap.begin(async () => {
+          const maps = await plainMaps(method, calls, options)
+          for (const [at, judged] of part.entries()) {
+            const own = judged.map as Attribution
+            const near = maps.slice(ends[at - 1] ?? 0, ends[at])
+            tally.forwardPasses += near.reduce(
+              (sum, each) => sum + each.forwardPasses,
+              own.cost.forwardPasses,
+            )
+            results.push({ ...placeOf(judged), values: { sensitivity: this.#sensitivity(own, near) } })
+          }
+        })
+      }
+    })
     return results
   }
 
@@ -121,48 +145,41 @@ export class SensitivityMax extends Metric {
     }))
   }
 
-  async #sensitivity(
-    { sample, map }: Judged,
-    method: Explainer,
-    { layer, signal }: EvaluateOptions,
-    tally: Tally,
-  ): Promise<number> {
+  #sensitivity(own: Attribution, near: readonly PlainMap[]): number {
     const { zeroNorm } = this.options
-    const own = map as Attribution
-    const { tensors } = await prepareInput(method.model, sample.input)
-    const moved = await this.neighbours(tensors, sample.id, signal)
-    const { index } = own.targets[0]!
-    const given = Target.from(sample.target)
-    const isTop = given.description.kind === 'top'
-    const target = isTop && index !== undefined ? Target.class(index, given.options) : given
-    const call: AttributeOptions = {
-      target,
-      ...(layer === undefined ? {} : { layer }),
-      ...(signal ? { signal } : {}),
-    }
-    const maps: Attribution[] = []
-    if (method.attributeBatch !== undefined) maps.push(...(await method.attributeBatch(moved, call)))
-    else for (const input of moved) maps.push(await method.attribute(input, call))
-    for (const { cost } of [own, ...maps]) tally.forwardPasses += cost.forwardPasses
-    const norm = Math.sqrt(squares(own))
+    const plain = own.inputs.map(({ scores }) => scores.data as Float32Array)
+    const norm = Math.sqrt(squares(plain))
     const divisor = norm === 0 ? (zeroNorm === 'one' ? 1 : Number.NaN) : norm
-    return maps.reduce((most, each) => Math.max(most, Math.sqrt(squares(own, each)) / divisor), 0)
+    return near.reduce(
+      (most, { values }) =>
+        Math.max(
+          most,
+          Math.sqrt(
+            squaredDistance(
+              plain,
+              values.map(({ scores }) => scores),
+            ),
+          ) / divisor,
+        ),
+      0,
+    )
   }
 }
 
-/** The sum of squares of a map, or of its difference from another. */
-function squares(map: Attribution, less?: Attribution): number {
+function squares(map: readonly Float32Array[]): number {
   let sum = 0
-  for (const [input, { scores }] of map.inputs.entries()) {
-    const own = scores.data as Float32Array
-    const other = less?.inputs[input]?.scores.data as Float32Array | undefined
-    // In loops of their own: a number that may be missing is boxed.
-    if (other === undefined) for (let at = 0; at < own.length; at++) sum += own[at]! * own[at]!
-    else
-      for (let at = 0; at < own.length; at++) {
-        const difference = own[at]! - other[at]!
-        sum += difference * difference
-      }
+  for (const scores of map) for (let at = 0; at < scores.length; at++) sum += scores[at]! * scores[at]!
+  return sum
+}
+
+function squaredDistance(first: readonly Float32Array[], second: readonly Float32Array[]): number {
+  let sum = 0
+  for (const [input, own] of first.entries()) {
+    const other = second[input]!
+    for (let at = 0; at < own.length; at++) {
+      const difference = own[at]! - other[at]!
+      sum += difference * difference
+    }
   }
   return sum
 }

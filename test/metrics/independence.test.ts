@@ -5,6 +5,7 @@ import {
   createTensor,
   Deletion,
   FaithfulnessCorrelation,
+  GradCam,
   Infidelity,
   InputXGradient,
   Insertion,
@@ -14,8 +15,11 @@ import {
   type Model,
   MuFidelity,
   PixelFlipping,
+  RandomLogit,
+  Saliency,
   type SampleResult,
   SensitivityMax,
+  SmoothGrad,
   sobelMap,
   Target,
 } from '#lib/index.js'
@@ -75,6 +79,61 @@ test('a sample has the value that it has alone, whatever its batch mates, their 
       together.samples.map(({ id }) => id),
       samples.map(({ id }) => id),
     )
+  }
+})
+
+test('maps of neighbours and of other classes are the same alone and with those of other samples', async t => {
+  const { sound } = await pair
+  const samples = scenes(4).map(({ map: _, ...sample }) => sample)
+  const maps = new InputXGradient(sound)
+  /** A method that the metric knows nothing of: explained one after the other. */
+  const plain = {
+    model: sound,
+    attribute: (...call: Parameters<typeof maps.attribute>) => maps.attribute(...call),
+  }
+  for (const metric of [new SensitivityMax({ samples: 9 }), new RandomLogit()]) {
+    const { name } = metric.identity()
+    const together = await metric.evaluate(samples, { maps })
+    const backwards = await metric.evaluate([...samples].reverse(), { maps })
+    const oneByOne = await metric.evaluate(samples, { maps: plain })
+    t.is(together.cost.forwardPasses, oneByOne.cost.forwardPasses, name)
+    for (const [at, sample] of samples.entries()) {
+      const alone = (await metric.evaluate([sample], { maps })).samples[0]!
+      for (const [key, value] of Object.entries(alone.values))
+        for (const { samples } of [together, { samples: backwards.samples.toReversed() }, oneByOne]) {
+          const found = samples[at]!.values[key]!
+          t.true(
+            Math.abs(found - value) <= 1e-5 * Math.abs(value),
+            `${name}, ${key}: ${found}, alone ${value}`,
+          )
+        }
+    }
+  }
+})
+
+test('scores alone are those of the results, for classes and layers of their own', async t => {
+  const { sound } = await pair
+  const inputs = scenes(3).map(({ input }) => input)
+  for (const [method, options] of [
+    [new InputXGradient(sound), {}],
+    [new GradCam(sound), {}],
+    [new Saliency(sound), { layer: 'last-convolution' }],
+    [new SmoothGrad(sound, { samples: 3 }), {}],
+  ] as const) {
+    const calls = inputs.map((input, at) => ({ input, target: Target.class(2 * at) }))
+    const plain = await method.scoresOf(calls, options)
+    const tops = await method.scoresOf([{ input: inputs[0]!, target: Target.from(undefined) }], options)
+    const expected = [...calls, { input: inputs[0]!, target: undefined }]
+    for (const [at, found] of [...plain, ...tops].entries()) {
+      const { input, target } = expected[at]!
+      const whole = await method.attribute(input, { ...options, ...(target ? { target } : {}) })
+      for (const [value, { name: own, units, scores }] of whole.inputs.entries()) {
+        const alone = found.values[value]!
+        t.is(alone.name, own)
+        t.deepEqual(alone.units, units)
+        close(t, alone.scores, scores.data as Float32Array, 1e-5)
+      }
+    }
   }
 })
 

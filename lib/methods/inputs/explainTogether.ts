@@ -341,7 +341,11 @@ function evaluationsOf({ points, samples, quantity }: Recipe, examples: number):
   return points.length * samples * examples + (atInput ? 0 : examples) + (atBaseline ? 0 : 1)
 }
 
-/** Explains one target for examples that are alike. */
+/**
+ * Explains one target for examples that are alike.
+ *
+ * @param known What the target picks of each, where that is known and nobody looks at the model's output.
+ */
 export async function explainTogether(
   model: Model,
   examples: readonly Example[],
@@ -349,11 +353,12 @@ export async function explainTogether(
   recipe: Recipe,
   ensemble: Ensemble,
   options: AttributeOptions,
+  known?: readonly Choice[],
 ): Promise<TargetRun> {
   const { signal } = options
   const [first] = examples as [Example]
   // Targets that do not fit are said before anything is compiled.
-  const alone = examples.length === 1 ? [await choose(model, first, target, signal)] : undefined
+  const alone = known ?? (examples.length === 1 ? [await choose(model, first, target, signal)] : undefined)
   const { walk } = recipe
   const evaluations = walk?.kind === 'pieces' ? walk.segments : evaluationsOf(recipe, examples.length)
   let { chunk, batching, isLight } = await chooseChunk(

@@ -1,8 +1,10 @@
 import type { Attribution } from '../../attribution/attribution.js'
+import type { Units } from '../../attribution/units.js'
 import type { Image } from '../../data/image.js'
 import { type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
-import { Target } from '../../graph/target.js'
+import { classIndex, Target } from '../../graph/target.js'
+import { targetKey } from '../../graph/targetKey.js'
 import { expectLayer } from '../../model/layerNames.js'
 import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
@@ -14,6 +16,7 @@ import {
   gradientResult,
   type MethodIdentity,
   type Present,
+  presentedValues,
   type TargetRun,
 } from './gradientResult.js'
 import type { Ensemble, Recipe } from './recipe.js'
@@ -86,6 +89,27 @@ export function checkAttributeOptions(options: AttributeOptions): void {
       throw new AscribeError('INPUT_VALUE', `The baseline "${name}" holds NaN or infinity`)
   }
 }
+
+/** An input and what is explained of it. */
+export interface TargetedInput {
+  input: Explained
+  target: Target
+}
+
+/** Scores without a result around them: of each explained value. */
+export interface PlainScores {
+  readonly values: readonly { readonly name: string; readonly units: Units; readonly scores: Float32Array }[]
+  readonly forwardPasses: number
+}
+
+const asChoice = (index: number | undefined) => ({
+  ...(index === undefined ? {} : { class: index }),
+  output: [],
+})
+
+/** Whether two targets are one but for the class. */
+const isSame = (a: Target, b: Target): boolean =>
+  a.description.kind === b.description.kind && targetKey(a) === targetKey(b)
 
 /** Examples that {@link GradientMethod.attributeBatch} hands to the native loop at once, in passes. */
 const passesTogether = 32
@@ -169,6 +193,59 @@ export abstract class GradientMethod {
       first += group.length
     }
     return results
+  }
+
+  /**
+   * Scores of many inputs, each with a target of its own, as their results would have them, value after value; without the
+   * results, so that the model's output need not be known. For metrics, which look at many maps of neighbours.
+   */
+  async scoresOf(
+    calls: readonly TargetedInput[],
+    options: Pick<AttributeOptions, 'layer' | 'signal'>,
+  ): Promise<PlainScores[]> {
+    const { points, samples } = this.recipe()
+    const together = this.isOneByOne ? 1 : Math.max(1, Math.floor(passesTogether / (points.length * samples)))
+    const results: PlainScores[] = []
+    while (results.length < calls.length) {
+      const group: { example: Example; target: Target }[] = []
+      for (const { input, target: asked } of calls.slice(results.length, results.length + together)) {
+        const example = await this.#example(input, options)
+        const target = Target.from(this.targetFor({ target: asked }) as Target | undefined)
+        const [first] = group
+        const joins =
+          first === undefined || (isSame(first.target, target) && areAlike(first.example, example))
+        if (!joins) break
+        group.push({ example, target })
+      }
+      results.push(...(await this.#plainScores(group, options)))
+    }
+    return results
+  }
+
+  async #plainScores(
+    group: readonly { example: Example; target: Target }[],
+    options: AttributeOptions,
+  ): Promise<PlainScores[]> {
+    const [{ example, target }] = group as [{ example: Example; target: Target }]
+    const examples = group.map(each => each.example)
+    const classes = group.map(each => {
+      const { description } = each.target
+      return description.kind === 'class' ? classIndex(description.of, this.model.labels) : undefined
+    })
+    // Which class is at the top, the model must say.
+    const known = target.description.kind === 'top' ? undefined : classes.map(asChoice)
+    const recipe = await this.recipeFor(example, options)
+    const ensemble: Ensemble = run => this.ensemble(run, recipe)
+    const run = await explainTogether(this.model, examples, target, recipe, ensemble, options, known)
+    return Promise.all(
+      examples.map(async (example, at) => {
+        const values = await presentedValues(this.model, example, [run], at, this.present)
+        return {
+          values: values.map(({ name, units, rows }) => ({ name, units, scores: rows[0]! })),
+          forwardPasses: Math.ceil(run.result.forwardPasses / group.length),
+        }
+      }),
+    )
   }
 
   /** Scores one after the other as inputs come: memory does not grow with their number. */

@@ -193,28 +193,41 @@ export async function gradientResult(
       Math.max(...runs.map(run => run.chunk)),
       runs[0]!.plan.precision,
     ),
-    inputs: await Promise.all(
-      outputsOf(model, example, runs[0]!).map(async ({ name, planned, units: own }) => {
-        const computed = runs.map(
-          run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
-        )
-        const { units, rows, ...shown } = await present({ name, units: own, rows: computed, example, runs })
+    inputs: (await presentedValues(model, example, runs, at, present)).map(
+      ({ name, units, rows, showsPicture }) => {
         const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
         for (const [i, row] of rows.entries()) data.set(row, i * row.length)
         return {
-          name: shown.name,
+          name,
           units,
           scores: {
             dtype: 'f32' as const,
             shape: several ? [runs.length, ...unitShape(units)] : unitShape(units),
             data,
           },
-          ...(prepared.picture && shown.showsPicture ? { picture: prepared.picture } : {}),
+          ...(prepared.picture && showsPicture ? { picture: prepared.picture } : {}),
         }
-      }),
+      },
     ),
   })
 }
+
+/** The scores of each value as results have them, without what surrounds them there. */
+export const presentedValues = (
+  model: Model,
+  example: Example,
+  runs: readonly TargetRun[],
+  at: number,
+  present: Present = asTheyAre,
+): Promise<Presented[]> =>
+  Promise.all(
+    outputsOf(model, example, runs[0]!).map(async ({ name, planned, units }) => {
+      const rows = runs.map(
+        run => rowsOf(run.result.attributions[planned] as Tensor, at, 1).data as Float32Array,
+      )
+      return present({ name, units, rows, example, runs })
+    }),
+  )
 
 /** What was summed: by default what is explained; else values of a pass, which stand for layers of the model. */
 function outputsOf(model: Model, { prepared, explained, tokens }: Example, { result, pass }: TargetRun) {
