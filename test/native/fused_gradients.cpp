@@ -50,7 +50,8 @@ TEST(parts_that_overlap_or_leave_something_out_are_added) {
     EXPECT_EQ(count(*partsPlan(parts, {}), "sliceGrad"), static_cast<int>(parts.size()));
 }
 
-/// x * gate with one number a channel: the gate's gradient never has the product written down.
+/// x * gate with one number a channel: the gate's gradient never has the product written down, and what comes back through the
+/// pooling is added without being spread out.
 TEST(the_gradient_of_a_gate_is_one_sum) {
   Graph graph;
   Builder b(graph);
@@ -62,10 +63,11 @@ TEST(the_gradient_of_a_gate_is_one_sum) {
   std::vector<HostTensor> found;
   for (const bool fused : {true, false}) {
     CompileOptions options;
-    if (!fused) options.withoutPasses = {"fuse-scale-gradient"};
+    if (!fused) options.withoutPasses = {"fuse-scale-gradient", "read-expansions"};
     const auto plan = compile(graph, std::make_shared<Parameters>(), options);
     EXPECT_EQ(count(*plan, "scaleGrad"), fused ? 1 : 0);
     EXPECT_EQ(count(*plan, "sumTo"), fused ? 0 : 1);
+    EXPECT_EQ(count(*plan, "expandLike"), fused ? 0 : 1);
     RunRequest request;
     request.plan = plan;
     request.inputs = {floats({2, 6, 5, 3}, 3)};

@@ -11,6 +11,7 @@ bool raiseAttention(Graph& graph, const PassContext& context);
 bool fuseConvolution(Graph& graph, const PassContext& context);
 bool fuseScaleGradient(Graph& graph, const PassContext& context);
 bool narrowRows(Graph& graph, const PassContext& context);
+bool readExpansions(Graph& graph, const PassContext& context);
 bool joinSliceGradients(Graph& graph, const PassContext& context);
 bool bf16Products(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);

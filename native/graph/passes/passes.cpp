@@ -21,6 +21,7 @@ std::span<const Pass> loweringPasses() {
       {"narrow-rows", passes::narrowRows},
       {"fuse-convolution", passes::fuseConvolution},
       {"fuse-scale-gradient", passes::fuseScaleGradient},
+      {"read-expansions", passes::readExpansions},
       {"join-slice-gradients", passes::joinSliceGradients},
       {"bf16-products", passes::bf16Products},
       {"assign-layouts", passes::assignLayouts},

@@ -8,6 +8,7 @@
 #include "graph/layout.h"
 #include "kernels/cpu/blocked_conv_kernels.h"
 #include "kernels/cpu/cpu_kernel.h"
+#include "kernels/cpu/over_slots.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/shared_pack.h"
 
@@ -29,6 +30,11 @@ namespace {
 constexpr double kFewFlops = 3e5;
 /// Weights of a panel, which stay in the second-level cache while pixels pass.
 constexpr int64_t kPanelBytes = 384 << 10;
+/// Tiles that Winograd's algorithm takes at a time: so many bytes, transformed, stay in the second-level cache beside the products
+/// of one group; but weights are read once for all of them.
+constexpr int64_t kTileBytes = 384 << 10, kMostTiles = 64, kFewestTiles = 48;
+/// Below this many channels on either side the transformations cost what the products save.
+constexpr int64_t kFewChannels = 12;
 
 /// A convolution in one image's planes; the gradient at a stride of 1 is one too, of turned weights.
 struct Window {
@@ -39,6 +45,7 @@ struct Window {
   bool isPointwise() const {
     return groups == 1 && kernel[0] == 1 && kernel[1] == 1 && stride[0] == 1 && stride[1] == 1 && pad[0] == 0 && pad[1] == 0 && in[0] == out[0] && in[1] == out[1];
   }
+  bool isSquare() const { return groups == 1 && kernel[0] == 3 && kernel[1] == 3 && stride[0] == 1 && stride[1] == 1; }
   bool isDepthwise() const { return groups == channels && groups == results && kernel[0] == kernel[1] && stride[0] == stride[1]; }
 };
 
@@ -105,14 +112,44 @@ AlignedFloats packDepthwise(const BlockedConvKernels& kernels, const HostTensor&
   return packed;
 }
 
+/// One of the 16 positions of G g G', G = (1 0 0; 1 1 1; 1 -1 1; 0 0 1) with its middle rows halved; g from the weights by `at(tap)`.
+template <class At>
+double winogradWeight(int position, At at) {
+  constexpr double kG[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+  double sum = 0;
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 3; ++c) sum += kG[position / 4][r] * kG[position % 4][c] * static_cast<double>(at(r * 3 + c));
+  return sum;
+}
+
+/// [16] of what packPointwise gives.
+AlignedFloats packWinograd(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
+  const int64_t lanes = kernels.lanes, blocks = (window.results + lanes - 1) / lanes, each = blocks * lanes * window.channels;
+  AlignedFloats packed(static_cast<size_t>(16 * each));
+  parallelFor(16, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t position = begin; position < end; ++position) {
+      float* to = packed.data() + position * each;
+      for (int64_t block = 0; block < blocks;) {
+        const int64_t group = kernels.groupOf(blocks - block);
+        for (int64_t c = 0; c < window.channels; ++c)
+          for (int64_t m = block * lanes; m < (block + group) * lanes; ++m)
+            *to++ = m >= window.results ? 0.0f : static_cast<float>(winogradWeight(static_cast<int>(position), [&](int tap) {
+              return isGradient ? weightAt(w, (c * window.results + m) * 9 + 8 - tap) : weightAt(w, (m * window.channels + c) * 9 + tap);
+            }));
+        block += group;
+      }
+    }
+  });
+  return packed;
+}
+
 std::shared_ptr<const AlignedFloats> packedOnce(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
   using Key = std::tuple<const void*, const BlockedConvKernels*, bool, bool, int64_t, int64_t, int64_t>;
   static SharedPacks<Key, AlignedFloats> packs;
   const HostTensor::Identity identity = w.identity();
-  const bool isPointwise = window.isPointwise();
-  return packs.get(identity, {identity.data, &kernels, isPointwise, isGradient, window.channels, window.results, window.kernel[0]}, [&] {
-    return std::make_shared<const AlignedFloats>((isPointwise ? packPointwise : packDepthwise)(kernels, w, window, isGradient));
-  });
+  const auto pack = window.isPointwise() ? packPointwise : window.isSquare() ? packWinograd : packDepthwise;
+  return packs.get(identity, {identity.data, &kernels, window.groups == 1, isGradient, window.channels, window.results, window.kernel[0]},
+                   [&] { return std::make_shared<const AlignedFloats>(pack(kernels, w, window, isGradient)); });
 }
 
 class BlockedConv : public CpuKernel {
@@ -137,25 +174,39 @@ class BlockedConv : public CpuKernel {
   std::shared_ptr<const AlignedFloats> packed_;
 };
 
-class Pointwise final : public BlockedConv {
+/// With weights in groups of results.
+class GroupedConv : public BlockedConv {
  public:
-  Pointwise(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
-      : BlockedConv(isGradient ? "cpu-pointwise-gradient" : "cpu-pointwise", kernels, s, window, isGradient) {
+  GroupedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+      : BlockedConv(name, kernels, s, window, isGradient) {
     const int64_t blocks = (window.results + kernels.lanes - 1) / kernels.lanes;
     for (int64_t block = 0; block < blocks; block += kernels.groupOf(blocks - block)) groups_.push_back(block);
     groups_.push_back(blocks);
   }
 
+ protected:
+  static size_t at(int64_t index) { return static_cast<size_t>(index); }
+  int64_t groups() const { return static_cast<int64_t>(groups_.size()) - 1; }
+  int64_t inBlocks() const { return (window_.channels + kernels_.lanes - 1) / kernels_.lanes; }
+
+  std::vector<int64_t> groups_;  // first block of each, and where the last one ends
+};
+
+class Pointwise final : public GroupedConv {
+ public:
+  Pointwise(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+      : GroupedConv(isGradient ? "cpu-pointwise-gradient" : "cpu-pointwise", kernels, s, window, isGradient) {}
+
   /// Whichever is smaller, the data or the weights, is read by every thread; the other is shared out.
   void run(const KernelArguments& k) const override {
-    const int64_t pixels = window_.pixels(), groups = static_cast<int64_t>(groups_.size()) - 1;
+    const int64_t pixels = window_.pixels();
     const double flops = window_.flops();
     if (window_.images * pixels < window_.results) {
-      parallelFor(groups, grainOf(flops / static_cast<double>(groups)), [&](int64_t begin, int64_t end) { runPart(k, 0, window_.images * pixels, begin, end); });
+      parallelFor(groups(), grainOf(flops / static_cast<double>(groups())), [&](int64_t begin, int64_t end) { runPart(k, 0, window_.images * pixels, begin, end); });
     } else {
       const int64_t tile = kernels_.tileOf(kernels_.groupOf(groups_.back())), tiles = (window_.images * pixels + tile - 1) / tile;
       parallelFor(tiles, grainOf(flops / static_cast<double>(tiles)),
-                  [&](int64_t begin, int64_t end) { runPart(k, begin * tile, std::min(end * tile, window_.images * pixels), 0, groups); });
+                  [&](int64_t begin, int64_t end) { runPart(k, begin * tile, std::min(end * tile, window_.images * pixels), 0, groups()); });
     }
   }
 
@@ -163,7 +214,6 @@ class Pointwise final : public BlockedConv {
   /// Pixels counted through all images; groups of results.
   void runPart(const KernelArguments& k, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup) const {
     const int64_t lanes = kernels_.lanes, pixels = window_.pixels(), plane = pixels * lanes;
-    const int64_t inBlocks = (window_.channels + lanes - 1) / lanes;
     PointwiseTask task{.xBlock = plane, .channels = window_.channels, .yBlock = plane, .finish = finish_};
     for (int64_t from = firstGroup; from < lastGroup;) {
       int64_t to = from + 1;
@@ -175,7 +225,7 @@ class Pointwise final : public BlockedConv {
       for (int64_t pixel = begin; pixel < end;) {
         const int64_t image = pixel / pixels, first = pixel % pixels;
         task.pixels = std::min(pixels - first, end - pixel);
-        task.x = k.inputs[0].as<float>() + image * inBlocks * plane + first * lanes;
+        task.x = k.inputs[0].as<float>() + image * inBlocks() * plane + first * lanes;
         const int64_t offset = (image * groups_.back() + block) * plane + first * lanes;
         task.y = k.outputs[0].as<float>() + offset;
         task.residual = k.has(3) ? k.inputs[3].as<float>() + offset : nullptr;
@@ -185,9 +235,6 @@ class Pointwise final : public BlockedConv {
       from = to;
     }
   }
-  static size_t at(int64_t index) { return static_cast<size_t>(index); }
-
-  std::vector<int64_t> groups_;  // first block of each, and where the last one ends
 };
 
 class Depthwise final : public BlockedConv {
@@ -226,6 +273,65 @@ class Depthwise final : public BlockedConv {
   BlockedConvKernels::Depthwise run_;
 };
 
+/// Bands of tiles, one group of results after the other; where there are fewer bands than threads, groups are shared out to them.
+class Winograd final : public GroupedConv {
+ public:
+  Winograd(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+      : GroupedConv(isGradient ? "cpu-winograd-gradient" : "cpu-winograd", kernels, s, window, isGradient), rows_((window.out[0] + 1) / 2), columns_((window.out[1] + 1) / 2) {
+    const int64_t tileBytes = 16 * inBlocks() * kernels.lanes * static_cast<int64_t>(sizeof(float)), groupBytes = tileBytes / inBlocks() * kernels.groupOf(groups_.back());
+    const int64_t most = std::max<int64_t>(1, std::clamp(kTileBytes / tileBytes, kFewestTiles, kMostTiles) / columns_);
+    bands_ = (rows_ + most - 1) / most;
+    const int64_t tiles = (rows_ + bands_ - 1) / bands_ * columns_;
+    transformedBytes_ = alignedBytes(static_cast<size_t>(tiles * tileBytes));
+    slotBytes_ = transformedBytes_ + alignedBytes(static_cast<size_t>(tiles * groupBytes));
+  }
+  size_t scratchBytes() const override { return slotBytes_ * static_cast<size_t>(mostThreads()); }
+
+  void run(const KernelArguments& k) const override {
+    const int64_t items = window_.images * bands_;
+    // Every thread transforms the tiles for itself where they are few, which is little beside the products.
+    const int64_t shares = items >= threads() ? 1 : std::min<int64_t>(groups(), threads());
+    overSlots(items * shares, threads(), slotBytes_, k.scratch, [&](int64_t item, std::byte* scratch) {
+      const int64_t share = item % shares, band = item / shares % bands_, image = item / shares / bands_;
+      runBand(k, image, rows_ * band / bands_, rows_ * (band + 1) / bands_, groups() * share / shares, groups() * (share + 1) / shares, scratch);
+    });
+  }
+
+ private:
+  void runBand(const KernelArguments& k, int64_t image, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup, std::byte* scratch) const {
+    const int64_t lanes = kernels_.lanes, outPlane = window_.pixels() * lanes, inPlane = window_.in[0] * window_.in[1] * lanes;
+    WinogradTiles tiles{begin, end - begin, columns_, window_.in[0], window_.in[1], inPlane, inBlocks()};
+    auto *transformed = reinterpret_cast<float*>(scratch), *products = reinterpret_cast<float*>(scratch + transformedBytes_);
+    kernels_.winogradInput(tiles, k.inputs[0].as<float>() + image * inBlocks() * inPlane, window_.pad[0], window_.pad[1], transformed);
+    const int64_t run = tiles.count() * lanes, weights = groups_.back() * lanes * window_.channels;
+    tiles.height = window_.out[0];
+    tiles.width = window_.out[1];
+    tiles.plane = outPlane;
+    for (int64_t group = firstGroup; group < lastGroup; ++group) {
+      const int64_t block = groups_[at(group)];
+      tiles.blocks = groups_[at(group + 1)] - block;
+      for (int64_t position = 0; position < 16; ++position)
+        kernels_.pointwise({.x = transformed + position * inBlocks() * run,
+                            .xBlock = run,
+                            .channels = window_.channels,
+                            .weights = packed_->data() + position * weights + block * lanes * window_.channels,
+                            .bias = nullptr,
+                            .residual = nullptr,
+                            .y = products + position * tiles.blocks * run,
+                            .yBlock = run,
+                            .results = tiles.blocks * lanes,
+                            .pixels = tiles.count(),
+                            .finish = {}});
+      const int64_t offset = (image * groups_.back() + block) * outPlane;
+      kernels_.winogradOutput(tiles, products, bias(k) == nullptr ? nullptr : bias(k) + block * lanes, window_.results - block * lanes,
+                              k.has(3) ? k.inputs[3].as<float>() + offset : nullptr, k.outputs[0].as<float>() + offset, finish_);
+    }
+  }
+
+  int64_t rows_, columns_, bands_ = 1;  // of tiles
+  size_t transformedBytes_ = 0, slotBytes_ = 0;
+};
+
 std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
   const BlockedConvKernels* kernels = blockedConvKernels();
   if (kernels == nullptr || s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return nullptr;
@@ -234,6 +340,10 @@ std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
   const std::optional<Window> window = windowOf(s, isGradient);
   if (!window) return nullptr;
   if (window->isPointwise()) return std::make_unique<Pointwise>(*kernels, s, *window, isGradient);
+  if (window->isSquare()) {
+    if (std::min(window->channels, window->results) < kFewChannels) return nullptr;
+    return std::make_unique<Winograd>(*kernels, s, *window, isGradient);
+  }
   const bool fits = window->isDepthwise() && window->out[1] >= kernels->depthwiseTile && kernels->depthwise(window->kernel[0], window->stride[0]) != nullptr;
   return fits && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
 }

@@ -5,8 +5,8 @@
 
 namespace ascribe::cpu {
 
-/// A convolution of 1 x 1 or a depthwise one of 3 x 3 or 5 x 5 over values in blocks as wide as this machine's vectors, with known
-/// weights: `conv` or `fusedConv`. Null where it does not fit. The values of an image depend neither on its batch mates nor on
+/// A convolution of 1 x 1, one of 3 x 3 by Winograd's algorithm, or a depthwise one of 3 x 3 or 5 x 5, over values in blocks as wide
+/// as this machine's vectors, with known weights: `conv` or `fusedConv`. Null where it does not fit. The values of an image depend neither on its batch mates nor on
 /// threads. For a backend that works in blocks to choose (onednn): alone it would have nothing beside it that does.
 std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature);
 /// The same for `convDataGradient`, at a stride of 1.

@@ -160,7 +160,88 @@ BlockedConvKernels::Depthwise depthwiseFor(int64_t kernel, int64_t stride) {
   return nullptr;
 }
 
-constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, kDepthwiseTile}; }
+/// (d0 - d2, d1 + d2, d2 - d1, d1 - d3)
+ASCRIBE_INLINE void forwardFour(Vf d0, Vf d1, Vf d2, Vf d3, Vf (&out)[4]) {
+  out[0] = d0 - d2;
+  out[1] = d1 + d2;
+  out[2] = d2 - d1;
+  out[3] = d1 - d3;
+}
+
+template <bool IsWhole>
+ASCRIBE_INLINE void inputTile(const WinogradTiles& t, const float* x, int64_t top, int64_t left, float* to, int64_t position) {
+  Vf half[4][4];
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    Vf d[4];
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) {
+      const int64_t row = top + r, column = left + c;
+      const bool isInside = IsWhole || (row >= 0 && row < t.height && column >= 0 && column < t.width);
+      d[r] = isInside ? load(x + (row * t.width + column) * kLanes) : Vf{};
+    }
+    forwardFour(d[0], d[1], d[2], d[3], half[c]);
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    Vf line[4];
+    forwardFour(half[0][r], half[1][r], half[2][r], half[3][r], line);
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) store(to + (r * 4 + c) * position, line[c]);
+  }
+}
+
+void winogradInput(const WinogradTiles& t, const float* x, int64_t padTop, int64_t padLeft, float* to) {
+  const int64_t position = t.blocks * t.count() * kLanes;
+  for (int64_t block = 0; block < t.blocks; ++block, x += t.plane)
+    for (int64_t row = t.rowBegin; row < t.rowBegin + t.rows; ++row)
+      for (int64_t column = 0; column < t.columns; ++column, to += kLanes) {
+        const int64_t top = 2 * row - padTop, left = 2 * column - padLeft;
+        if (top >= 0 && left >= 0 && top + 4 <= t.height && left + 4 <= t.width) inputTile<true>(t, x, top, left, to, position);
+        else inputTile<false>(t, x, top, left, to, position);
+      }
+}
+
+ASCRIBE_INLINE Vf finished(const Finish& finish, Vf x) {
+  if (finish.kind == Finish::Kind::Silu) return siluOf(x);
+  if (finish.kind == Finish::Kind::LeakyRelu) return x < Vf{} ? splat(finish.low) * x : x;
+  return clipped(finish, x);
+}
+
+void winogradOutput(const WinogradTiles& t, const float* products, const float* bias, int64_t channels, const float* residual, float* y, const Finish& finish) {
+  const int64_t position = t.blocks * t.count() * kLanes;
+  for (int64_t block = 0; block < t.blocks; ++block, y += t.plane) {
+    const int64_t left = channels - block * kLanes;
+    const Vf start = bias == nullptr ? Vf{} : left >= kLanes ? load(bias + block * kLanes) : loadPart(bias + block * kLanes, left);
+    for (int64_t row = 2 * t.rowBegin; row < 2 * (t.rowBegin + t.rows); row += 2)
+      for (int64_t column = 0; column < 2 * t.columns; column += 2, products += kLanes) {
+        Vf half[2][4], result[2][2];
+#pragma GCC unroll 4
+        for (int c = 0; c < 4; ++c) {
+          const Vf p0 = load(products + c * position), p1 = load(products + (4 + c) * position), p2 = load(products + (8 + c) * position),
+                   p3 = load(products + (12 + c) * position);
+          half[0][c] = p0 + p1 + p2;
+          half[1][c] = p1 - p2 - p3;
+        }
+#pragma GCC unroll 2
+        for (int r = 0; r < 2; ++r) {
+          result[r][0] = start + (half[r][0] + half[r][1] + half[r][2]);
+          result[r][1] = start + (half[r][1] - half[r][2] - half[r][3]);
+        }
+#pragma GCC unroll 2
+        for (int r = 0; r < 2; ++r)
+#pragma GCC unroll 2
+          for (int c = 0; c < 2; ++c) {
+            if (row + r >= t.height || column + c >= t.width) continue;
+            const int64_t at = block * t.plane + ((row + r) * t.width + column + c) * kLanes;
+            const Vf sum = residual == nullptr ? result[r][c] : result[r][c] + load(residual + at);
+            store(y + at - block * t.plane, finished(finish, sum));
+          }
+      }
+  }
+}
+
+constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, winogradInput, winogradOutput, kDepthwiseTile}; }
 
 }  // namespace
 }  // namespace ascribe::cpu

@@ -39,6 +39,16 @@ struct DepthwiseTask {
   Finish finish;
 };
 
+/// A convolution of 3 x 3 at stride 1 by Winograd's F(2x2, 3x3): tiles of 4 x 4 of x, two apart, become those of 2 x 2 of y by 16
+/// products. What lies between is [16][blocks][tiles][lanes].
+struct WinogradTiles {
+  int64_t rowBegin, rows, columns;  // tiles of the grid over y
+  int64_t height, width;            // of x, or of y
+  int64_t plane;                    // floats from one block to the next there
+  int64_t blocks;
+  int64_t count() const { return rows * columns; }
+};
+
 /// Convolutions over values in blocks for one instruction set, on one thread.
 struct BlockedConvKernels {
   int lanes;
@@ -50,6 +60,10 @@ struct BlockedConvKernels {
   /// Null where there is none for this size and stride.
   using Depthwise = void (*)(const DepthwiseTask& task);
   Depthwise (*depthwise)(int64_t kernel, int64_t stride);
+  /// Columns of x before the first and behind the last are zero.
+  void (*winogradInput)(const WinogradTiles& tiles, const float* x, int64_t padTop, int64_t padLeft, float* transformed);
+  /// `bias` and `residual` may be null; of `channels` results, which may end within the last block.
+  void (*winogradOutput)(const WinogradTiles& tiles, const float* products, const float* bias, int64_t channels, const float* residual, float* y, const Finish& finish);
   /// Results of a row that are computed at a time: the narrowest row that `depthwise` takes.
   int depthwiseTile;
 };

@@ -187,8 +187,9 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.outputs[0]);
   if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
+  if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops, Tiles::Large)) return winograd;
   if (auto own = cpu::makeBlockedConv(s)) return own;
-  if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops)) return winograd;
+  if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops, Tiles::Any)) return winograd;
   return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
 }
 std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
@@ -196,8 +197,9 @@ std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.inputs[0]);
   if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
+  if (auto winograd = makeWinogradGradient(describeData(s), knownWeights(s), flops, Tiles::Large)) return winograd;
   if (auto own = cpu::makeBlockedConvGradient(s)) return own;
-  if (auto winograd = makeWinogradGradient(describeData(s), knownWeights(s), flops)) return winograd;
+  if (auto winograd = makeWinogradGradient(describeData(s), knownWeights(s), flops, Tiles::Any)) return winograd;
   // `like` stands where a convolution has its bias; it is never given, only its shape.
   return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
 }

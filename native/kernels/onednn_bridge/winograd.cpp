@@ -12,9 +12,10 @@
 namespace ascribe::onednn_bridge {
 namespace {
 
-/// Below this a node's time is not in its multiplications.
+/// Below this a node's time is not in its multiplications; and planes of fewer pixels are few of the large tiles.
 constexpr double kFewestFlops = 2e6;
 /// Transformed weights are up to four times as large, and what the transformed image takes is not small either.
+constexpr int64_t kLargePlane = 512;
 constexpr size_t kMostWeightBytes = 4 << 20, kMostScratchBytes = 64 << 20;
 
 int64_t weightCount(const AscribeTensor& w) { return w.dims[0] * w.dims[1] * 9; }
@@ -99,12 +100,14 @@ class WinogradKernel final : public BridgeKernel {
   std::shared_ptr<const PackedWeights> packed_;
 };
 
-std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& direct, const Weights& weights, double flops) {
+std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& direct, const Weights& weights, double flops, Tiles tiles) {
   const int64_t images = direct.first.dims[0];
+  if (tiles == Tiles::Large && direct.result.dims[2] * direct.result.dims[3] < kLargePlane) return nullptr;
   if (!fits(direct) || images == 0 || flops < kFewestFlops * static_cast<double>(images)) return nullptr;
   const AscribeOperation one = ofOneImage(direct);
   const auto paid = [&](const std::unique_ptr<Primitive>& made, int slots) {
-    if (!made || made->scratchBytes() * static_cast<size_t>(slots) > kMostScratchBytes) return false;
+    if (!made || (tiles == Tiles::Large && std::string_view(made->implementation()).find("4x3") == std::string_view::npos)) return false;
+    if (made->scratchBytes() * static_cast<size_t>(slots) > kMostScratchBytes) return false;
     return made->bytes(ASCRIBE_SECOND) <= std::max(kMostWeightBytes, 2 * sizeof(float) * static_cast<size_t>(weightCount(direct.second)));
   };
   // An image a thread where there are enough of them.
@@ -120,11 +123,11 @@ std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& 
 
 }  // namespace
 
-std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperation& direct, const HostTensor* weights, double flops) {
-  return weights == nullptr ? nullptr : makeWith(what, direct, {*weights, Turn::AsTheyAre, [&] { return weights->data(); }}, flops);
+std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperation& direct, const HostTensor* weights, double flops, Tiles tiles) {
+  return weights == nullptr ? nullptr : makeWith(what, direct, {*weights, Turn::AsTheyAre, [&] { return weights->data(); }}, flops, tiles);
 }
 
-std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const HostTensor* weights, double flops) {
+std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const HostTensor* weights, double flops, Tiles tiles) {
   if (!fits(data) || weights == nullptr || data.pad_begin[0] > 2 || data.pad_begin[1] > 2 || data.pad_end[0] > 2 || data.pad_end[1] > 2) return nullptr;
   AscribeOperation turned = data;
   turned.kind = ASCRIBE_CONVOLUTION;
@@ -145,7 +148,7 @@ std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const
                       static_cast<const char*>(weights->data()) + ((m * channels + c) * 9 + tap) * static_cast<int64_t>(sizeof(float)), sizeof(float));
     return flipped.data();
   };
-  return makeWith("conv-data-gradient", turned, {*weights, Turn::ForGradient, flip}, flops);
+  return makeWith("conv-data-gradient", turned, {*weights, Turn::ForGradient, flip}, flops, tiles);
 }
 
 }  // namespace ascribe::onednn_bridge
