@@ -67,8 +67,8 @@ export interface Timed {
 }
 
 /** One run's milliseconds, after a pause. */
-export async function timed(run: Contender): Promise<number> {
-  await setTimeout(settleMs)
+export async function timed(run: Contender, pauseMs = settleMs): Promise<number> {
+  if (pauseMs > 0) await setTimeout(pauseMs)
   const start = performance.now()
   const result = await run()
   const took = performance.now() - start

@@ -80,7 +80,9 @@ export class Budget {
   #roundMs(of: Case): number {
     const rounds = this.#result(of)?.rounds ?? []
     if (rounds.length > 0)
-      return median(rounds.map(round => Object.values(round).reduce((sum, ms) => sum + ms + 60, 0)))
+      return median(
+        rounds.map(round => Object.values(round).reduce((sum, ms) => sum + Math.max(50, ms) + 60, 0)),
+      )
     const forward = 5 + (of.batch * (this.#workOf(of) ?? 1)) / 0.15
     return { forward: 3, gradient: 6, integrated: 350, smooth: 350 }[of.kind] * forward + 150
   }
