@@ -1,12 +1,13 @@
 /**
- * What does a trace add to generation? The same text is written with and without the attention of its rows being read,
- * in turns, by a checkpoint of your own (--folder; `python bench/checkpoints/peer.py make FOLDER` makes one of 100 M
- * parameters), with a prompt of 1,024 tokens in 64 texts. Milliseconds are processor time, which others on the machine
- * distort less, and wall time; decoding is measured apart from reading the prompt.
+ * What does a trace add to generation? The same text is written with and without the attention of its rows being read, in one
+ * process, token by token in turns (the first of each pair alternates), so that whatever else the machine does falls on both alike;
+ * by a checkpoint of your own (--folder; `python bench/checkpoints/peer.py make FOLDER` makes one of 124 M parameters), with a
+ * prompt of 1,032 tokens in 64 texts. What is added is the ratio of sums over pieces of eight tokens, with a 95 % bootstrap
+ * interval over them; reading the prompt is a piece of its own in every round.
  *
  *   node build/ts/bench/streamed-trace.bench.js --folder FOLDER [--quick]
  */
-import { ContextPrompt, Generator, loadModel, StreamedTrace } from '#lib/index.js'
+import { ContextPrompt, type GenerationPiece, Generator, loadModel, StreamedTrace } from '#lib/index.js'
 import { native } from '#lib/native.js'
 import { flags, printTable, quick, threads } from './harness.js'
 
@@ -16,7 +17,7 @@ if (folder === undefined) {
   process.exit(0)
 }
 native().configure({ lanes: 1, threadsPerLane: threads })
-const [texts, length, count, rounds] = quick ? [8, 16, 17, 2] : [64, 16, 65, 7]
+const [texts, length, count, rounds] = quick ? [8, 16, 65, 2] : [64, 16, 257, 4]
 const model = await loadModel(folder)
 const token = (at: number) => 5 + ((at * 7919) % 31_000)
 const ids = Array.from({ length: texts * length + 8 }, (_, at) => token(at))
@@ -25,42 +26,74 @@ const options = { temperature: 0, maximumTokens: count }
 const generator = new Generator(model)
 const trace = await StreamedTrace.open(model, await ContextPrompt.fromTokens(model, { ids, spans }))
 
-async function timed(stream: AsyncIterable<{ id: number }>) {
-  const written: number[] = []
-  let [wall, used] = [performance.now(), process.cpuUsage()]
-  const parts: { wall: number; processor: number }[] = []
-  const lap = () => {
-    const { user, system } = process.cpuUsage(used)
-    parts.push({ wall: performance.now() - wall, processor: (user + system) / 1000 })
-    ;[wall, used] = [performance.now(), process.cpuUsage()]
-  }
-  for await (const { id } of stream) if (written.push(id) === 1) lap()
-  lap()
-  return { prefill: parts[0]!, decode: parts[1]!, written }
+interface Laps {
+  wall: number[]
+  processor: number[]
+  readonly written: number[]
+}
+const laps = (): Laps => ({ wall: [], processor: [], written: [] })
+
+/** Writes one token, and tells what it took. */
+async function step(stream: AsyncIterator<GenerationPiece>, own: Laps): Promise<void> {
+  const [wall, used] = [performance.now(), process.cpuUsage()]
+  const { value } = await stream.next()
+  const { user, system } = process.cpuUsage(used)
+  own.wall.push(performance.now() - wall)
+  own.processor.push((user + system) / 1000)
+  own.written.push((value as GenerationPiece).id)
 }
 
-const runs: { plain: Awaited<ReturnType<typeof timed>>; traced: Awaited<ReturnType<typeof timed>> }[] = []
+const pieceTokens = 8
+type Pieces = { plain: number[]; traced: number[] }
+const decode = { wall: { plain: [], traced: [] } as Pieces, processor: { plain: [], traced: [] } as Pieces }
+const prefill = { wall: { plain: [], traced: [] } as Pieces, processor: { plain: [], traced: [] } as Pieces }
 for (let round = -1; round < rounds; round++) {
-  const plain = await timed(generator.stream(ids, options))
-  const traced = await timed(trace.stream(options))
-  if (round < 0) {
-    const isSame = plain.written.every((id, at) => id === traced.written[at])
-    console.log(isSame ? `the same ${plain.written.length} tokens` : 'the tokens differ')
-  } else runs.push({ plain, traced })
+  const [plain, traced] = [laps(), laps()]
+  const streams = [generator.stream(ids, options), trace.stream(options)] as const
+  for (let at = 0; at < count; at++)
+    for (const which of (at + round) % 2 === 0 ? [0, 1] : [1, 0])
+      await step(streams[which]!, which === 0 ? plain : traced)
+  if (plain.written.some((id, at) => id !== traced.written[at])) console.log('the tokens differ')
+  if (round < 0) continue
+  for (const clock of ['wall', 'processor'] as const)
+    for (const [name, own] of [
+      ['plain', plain],
+      ['traced', traced],
+    ] as const) {
+      prefill[clock][name].push(own[clock][0]!)
+      for (let at = 1; at + pieceTokens <= count; at += pieceTokens)
+        decode[clock][name].push(own[clock].slice(at, at + pieceTokens).reduce((a, b) => a + b))
+    }
 }
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-const rows = (['prefill', 'decode'] as const).flatMap(part =>
-  (['processor', 'wall'] as const).map(clock => {
-    const of = (which: 'plain' | 'traced') => runs.map(run => run[which][part][clock])
-    const ratios = of('traced').map((value, at) => value / of('plain')[at]!)
-    const sorted = ratios.toSorted((a, b) => a - b)
-    const percent = (ratio: number) => `${(100 * (ratio - 1)).toFixed(1)} %`
+
+/** A small generator of its own, so that the interval is the same each time. */
+let state = 1
+const random = (below: number) => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+  return Math.floor((state / 2 ** 32) * below)
+}
+const added = ({ plain, traced }: Pieces, chosen: readonly number[]) =>
+  chosen.reduce((sum, at) => sum + traced[at]!, 0) / chosen.reduce((sum, at) => sum + plain[at]!, 0) - 1
+const percent = (share: number) => `${(100 * share).toFixed(2)} %`
+const rows = Object.entries({ prefill, decode }).flatMap(([part, clocks]) =>
+  Object.entries(clocks).map(([clock, pieces]) => {
+    const all = pieces.plain.map((_, at) => at)
+    const draws = Array.from({ length: 2000 }, () =>
+      added(
+        pieces,
+        all.map(() => random(all.length)),
+      ),
+    )
+    draws.sort((a, b) => a - b)
+    const mean = (values: readonly number[]) =>
+      values.reduce((a, b) => a + b) / values.length / (part === 'decode' ? pieceTokens : 1)
     return [
       `${part}, ${clock} time`,
-      median(of('plain')).toFixed(1),
-      median(of('traced')).toFixed(1),
-      `${percent(median(ratios))} (${percent(sorted[0]!)} to ${percent(sorted.at(-1)!)})`,
+      String(all.length),
+      mean(pieces.plain).toFixed(2),
+      mean(pieces.traced).toFixed(2),
+      `${percent(added(pieces, all))} (${percent(draws[50]!)} to ${percent(draws[1949]!)})`,
     ]
   }),
 )
-printTable(['case', 'plain, ms', 'traced, ms', 'added'], rows)
+printTable(['case', 'pieces', 'plain, ms', 'traced, ms', 'added'], rows)

@@ -1,6 +1,6 @@
 import { AscribeError } from '../errors.js'
 import { RandomStream } from '../games/randomStream.js'
-import { causalDecoder } from '../methods/generation/causalDecoder.js'
+import { generating } from '../language/decoding.js'
 import type { GenerationAttribution } from '../methods/generation/generationAttribution.js'
 import { logitsBehind, logProbabilities } from '../methods/generation/predictionScores.js'
 import type { Model } from '../model/model.js'
@@ -46,8 +46,9 @@ export async function generationErasure(
   if (!Array.isArray(ratios) || ratios.length === 0) throw typeError('ratios', 'a list of shares', ratios)
   for (const ratio of ratios as readonly number[]) expectNumber('ratio', ratio, Number.MIN_VALUE, 1)
   const seed = expectInteger('seed', options.seed ?? 0, 0)
-  causalDecoder(model)
+  generating(model)
   const ids = map.tokenIds
+  const { sourceTokens } = map
   const stays = map.addedTokens
   const sums = ratios.map(() => [0, 0, 0, 0])
   for (const [step, { position }] of map.steps.entries()) {
@@ -55,10 +56,13 @@ export async function generationErasure(
     if (places.length === 0)
       throw new AscribeError('INPUT_VALUE', `Step ${step} has no token before it that could be removed`)
     const probability = async (kept: (at: number) => boolean) => {
-      const own = ids.slice(0, position).filter((_, at) => stays.has(at) || kept(at))
-      // Without any token nothing is predicted: all of the probability is lost.
-      if (own.length === 0) return 0
-      const [logits] = await logitsBehind(model, { ids: own }, [own.length - 1], signal)
+      const own = (from: number, to: number) =>
+        ids.slice(from, to).filter((_, at) => stays.has(from + at) || kept(from + at))
+      const [read, written] = [own(0, sourceTokens), own(sourceTokens, position)]
+      // Where there is nothing to read nothing is predicted: all of the probability is lost.
+      if ((sourceTokens > 0 ? read : written).length === 0) return 0
+      const left = { ids: [...read, ...written], sourceTokens: read.length }
+      const [logits] = await logitsBehind(model, left, [left.ids.length - 1], signal)
       return Math.exp(logProbabilities(logits!)[ids[position]!]!)
     }
     const whole = await probability(() => true)

@@ -1,11 +1,11 @@
 import type { GraphDescription } from '#typings/addon.js'
-import { createTensor, type Tensor } from '../data/tensor.js'
+import { createTensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { rowLogitsGraph } from '../frontends/checkpoints/predictionGraph.js'
 import type { RandomStream } from '../games/randomStream.js'
-import { GraphBuilder } from '../graph/builder.js'
-import { roundedLength } from '../language/decoding.js'
-import { causalDecoder } from '../methods/generation/causalDecoder.js'
+import { GraphBuilder, type Value } from '../graph/builder.js'
+import { generating } from '../language/decoding.js'
+import { type ReadTokens, readRows } from '../methods/generation/predictionScores.js'
 import { embeddingLookups } from '../model/embeddings.js'
 import type { Model } from '../model/model.js'
 
@@ -13,21 +13,19 @@ import type { Model } from '../model/model.js'
 const together = 16
 const probabilitiesTogether = 1 << 25
 
-const integers = (shape: number[], values: readonly number[]): Tensor =>
-  createTensor('i64', shape, BigInt64Array.from(values, BigInt))
-
 /** What masks on the embeddings of one sequence's words do to its predictions; places are added by the model itself. */
 export class MaskedEmbeddings {
   readonly #reference: Promise<Float32Array>
   readonly #graph: { description: GraphDescription; features: number }
 
   /**
+   * @param ids With the number of those that an encoder reads, in front of the one that its decoder begins with.
    * @param rows Places whose predictions of the next token are compared.
    * @throws AscribeError MODEL_CAPABILITY
    */
   constructor(
     private readonly model: Model,
-    private readonly ids: readonly number[],
+    private readonly read: ReadTokens,
     private readonly rows: readonly number[],
     private readonly signal: AbortSignal | undefined,
   ) {
@@ -71,25 +69,38 @@ export class MaskedEmbeddings {
 
   /** Square roots of the next token's probabilities behind every row, under a mask for each copy. */
   async #run(copies: number, keep: (copy: number, token: number) => number): Promise<Float32Array[]> {
-    const { ids, model, rows } = this
+    const { model, rows } = this
+    const { ids, sourceTokens = 0 } = this.read
     const { features, description } = this.#graph
-    const { contextLength } = causalDecoder(model).decoder
-    const width = Math.min(roundedLength(ids.length), contextLength)
+    const { decoder } = generating(model)
+    const same = Array.from({ length: copies }, () => ids)
+    const { inputs, sizes: lengths } = readRows(decoder, same, sourceTokens)
+    const [width, sourceWidth] = [lengths.T!, lengths.S ?? 0]
     const mask = new Float32Array(copies * width * features)
+    const sourceMask = new Float32Array(copies * sourceWidth * features)
+    // What is read in front draws first.
     for (let copy = 0; copy < copies; copy++)
-      for (let token = 0; token < ids.length; token++)
+      for (let token = 0; token < ids.length; token++) {
+        const isSource = token < sourceTokens
+        const own = isSource ? sourceMask : mask
+        const place = isSource ? copy * sourceWidth + token : copy * width + token - sourceTokens
         for (let feature = 0; feature < features; feature++)
-          mask[(copy * width + token) * features + feature] = keep(copy, token)
-    const filled = [...ids, ...new Array<number>(width - ids.length).fill(0)]
-    const all = Array.from({ length: copies }, (_, copy) => rows.map(row => copy * width + row)).flat()
-    const sizes = { B: copies, T: width, R: all.length }
+          own[place * features + feature] = keep(copy, token)
+      }
+    const all = Array.from({ length: copies }, (_, copy) =>
+      rows.map(row => copy * width + row - sourceTokens),
+    ).flat()
+    const sizes = { ...lengths, R: all.length }
     const [roots] = await model.runPlan(
       `masked embeddings ${JSON.stringify(sizes)}`,
       () => description,
       {
-        input_ids: integers([copies, width], Array.from({ length: copies }, () => filled).flat()),
-        rows: integers([all.length], all),
+        ...inputs,
+        rows: createTensor('i64', [all.length], BigInt64Array.from(all, BigInt)),
         mask: createTensor('f32', [copies, width, features], mask),
+        ...(sourceTokens > 0
+          ? { source_mask: createTensor('f32', [copies, sourceWidth, features], sourceMask) }
+          : {}),
       },
       { sizes },
       this.signal,
@@ -103,18 +114,27 @@ export class MaskedEmbeddings {
 
 /** Roots of the next token's probabilities behind rows, with a mask on the words' embeddings. */
 function maskedGraph(model: Model): { description: GraphDescription; features: number } {
-  const { decoder, weights } = causalDecoder(model)
-  const plain = rowLogitsGraph(decoder, weights)
-  const lookup = embeddingLookups({ graph: plain }).find(({ input }) => input === 'input_ids')
+  const { decoder, checkpoint } = generating(model)
+  const plain = rowLogitsGraph(decoder, checkpoint.weights)
+  const lookups = embeddingLookups({ graph: plain })
+  const isEncoded = decoder.encode !== undefined
+  const lookup = lookups.find(({ input }) => input === (isEncoded ? 'decoder_input_ids' : 'input_ids'))
+  const read = isEncoded ? lookups.find(({ input }) => input === 'input_ids') : undefined
   const node = plain.nodes.find(each => plain.values[each.outputs[0]!]?.name === lookup?.layer)
   const table = node && plain.values[node.inputs[0]!]
   const features = table?.kind === 'parameter' ? table.shape.at(-1) : undefined
-  if (lookup === undefined || typeof features !== 'number')
+  if (lookup === undefined || typeof features !== 'number' || (isEncoded && read === undefined))
     throw new AscribeError('MODEL_CAPABILITY', `Where model ${model.name} looks its words up was not found`)
   const graph = new GraphBuilder()
   const mask = graph.input('mask', 'f32', ['B', 'T', features])
+  const sourceMask = read && graph.input('source_mask', 'f32', ['B', 'S', features])
   const values = graph.include(plain, {
-    replace: { [lookup.layer]: rows => graph.apply('mul', [rows, mask]) },
+    replace: {
+      [lookup.layer]: rows => graph.apply('mul', [rows, mask]),
+      ...(read && sourceMask
+        ? { [read.layer]: (rows: Value) => graph.apply('mul', [rows, sourceMask]) }
+        : {}),
+    },
   })
   const probabilities = graph.apply('softmax', [values.get('logits')!], { axis: -1 })
   return { description: graph.build([graph.apply('sqrt', [probabilities])]), features }

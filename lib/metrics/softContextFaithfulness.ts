@@ -1,5 +1,6 @@
 import { ContextAttribution } from '../context/contextAttribution.js'
 import { ContextPrompt } from '../context/contextPrompt.js'
+import { responseRows } from '../context/responseRows.js'
 import { AscribeError } from '../errors.js'
 import { RandomStream } from '../games/randomStream.js'
 import { checkedSpan } from '../methods/context/span.js'
@@ -80,13 +81,12 @@ export async function softContextFaithfulness(
     )
   const { start, end } = checkedSpan(found.responseSpan, response.length)
   const { ids, spans } = await prompt.allTokens()
-  const rows = Array.from({ length: end - start }, (_, at) => ids.length - 1 + start + at)
-  const masked = new MaskedEmbeddings(
-    prompt.model,
-    [...ids, ...response].slice(0, rows.at(-1)! + 1),
-    rows,
-    signal,
-  )
+  const text = responseRows(prompt.model, ids, response, { start, end })
+  const sourceTokens = text.source?.length ?? 0
+  const all = [...(text.source ?? []), ...text.ids]
+  const rows = Array.from({ length: end - start }, (_, at) => sourceTokens + text.firstRow + at)
+  const read = { ids: all.slice(0, rows.at(-1)! + 1), sourceTokens }
+  const masked = new MaskedEmbeddings(prompt.model, read, rows, signal)
   const own = importances(
     unitScores(
       found,
@@ -98,7 +98,7 @@ export async function softContextFaithfulness(
   const random = randomImportances(own.length, new RandomStream(seed, item + draws, 0))
   /** Importances of units as probabilities of all tokens; those outside the context stay. */
   const spread = (each: Float64Array, of: (importance: number) => number) => {
-    const kept = new Float64Array(ids.length + response.length).fill(1)
+    const kept = new Float64Array(all.length).fill(1)
     let unit = 0
     for (const span of spans) {
       for (let at = span.start; at < span.end; at++) kept[at] = of(each[units === 'texts' ? unit : unit++]!)

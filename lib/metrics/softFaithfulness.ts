@@ -119,7 +119,12 @@ export async function softFaithfulness(
   for (const [step, { position }] of map.steps.entries()) {
     const own = importances(Array.from(map.scores(step).slice(0, position)), scale)
     const random = randomImportances(position, new RandomStream(seed, position * 8 + draws, 0))
-    const masked = new MaskedEmbeddings(model, ids.slice(0, position), [position - 1], signal)
+    const masked = new MaskedEmbeddings(
+      model,
+      { ids: ids.slice(0, position), sourceTokens: map.sourceTokens },
+      [position - 1],
+      signal,
+    )
     const distances = async (kept: Float64Array, kind: number, count: number) => {
       const streamOf = (sample: number) => new RandomStream(seed, position * 8 + kind, sample)
       const sums = await masked.rootDifferences(kept, streamOf, count)

@@ -128,9 +128,10 @@ export function tokenUnits(
     throw new AscribeError('INPUT_SHAPE', `There are ${given.length} tokens for ${length} positions`)
   if (given !== undefined) return { kind: 'tokens', tokens: [...given] }
   if (prepared.text?.tokens.length === length) return { kind: 'tokens', ...prepared.text }
-  const ids = embeddingLookups(model)
+  const looked = embeddingLookups(model)
     .filter(lookup => layer === undefined || lookup.layer === layer)
-    .map(({ input }) => prepared.tensors[input]?.data)
-    .find(data => data?.length === length)
+    .map(({ input }) => [...((prepared.tensors[input]?.data ?? []) as Iterable<number | bigint>)])
+  // Of models that read one text and write another, both.
+  const ids = [...looked, looked.flat()].find(data => data.length === length)
   return { kind: 'tokens', tokens: Array.from({ length }, (_, at) => String(ids?.[at] ?? at)) }
 }

@@ -120,10 +120,10 @@ export function statesGraph(
   return onlyNeeded(net.graph.build([net.graph.find(layer)!]))
 }
 
-/** The last states, `hidden` [B, T, features], of `input_ids` [B, T]. */
+/** The last states, `hidden` [B, T, features], of what is read: see {@link readText}. */
 export function hiddenGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
   const net = new Network(weights)
-  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
-  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const { ids, source } = readText(net, decoder, 'B', 'T')
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
   return net.graph.build([net.graph.named(hidden, 'hidden')])
 }

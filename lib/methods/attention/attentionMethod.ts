@@ -172,7 +172,7 @@ async function collect(
   const { plan, chunk, layers } = compiled
   // Now: the model may be disposed of while the plan runs.
   const described = plan.describe()
-  const { keys } = layers[0]!
+  const { tokens: keys } = compiled
   const examples = prepared.length
   const scores = new Float32Array(examples * keys)
   const objective = new Float64Array(examples)

@@ -8,6 +8,7 @@ import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
 import { namedAttention } from '../../model/attention.js'
+import { type AttentionSide, attentionSides } from '../../model/attentionSides.js'
 import type { Batching } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import { embeddingLookups } from '../../model/embeddings.js'
@@ -15,6 +16,7 @@ import type { Model } from '../../model/model.js'
 import { call, native, settle } from '../../native.js'
 import type { AttentionParts, AttentionReading } from './attentionReading.js'
 import { rowWeights } from './attentionRows.js'
+import { hasTwoSides } from './twoSides.js'
 
 /** One attention of the model: its value, and the sizes that its probabilities have. */
 export interface AttentionLayer {
@@ -22,6 +24,8 @@ export interface AttentionLayer {
   readonly heads: number
   readonly queries: number
   readonly keys: number
+  /** What it does in a model that reads one text and writes another; absent where all tokens look at each other. */
+  readonly side?: AttentionSide
 }
 
 /** A compiled pass of `chunk` examples: scores [N, keys], weights of rows [N, queries], the objective [N]. */
@@ -31,6 +35,8 @@ export interface AttentionPlan {
   readonly chunk: number
   /** The attention that was read, in the order of computation. */
   readonly layers: readonly AttentionLayer[]
+  /** Tokens that have scores: the keys, or what was read and what was written together. */
+  readonly tokens: number
   /** Backward passes of one example. */
   readonly backwardPasses: number
 }
@@ -44,6 +50,7 @@ async function layersOf(
   signal: AbortSignal | undefined,
 ): Promise<AttentionLayer[]> {
   const handle = call(() => native().createGraph(graph))
+  const sides = attentionSides(graph, names)
   const shapes = new Map(
     (await settle(() => handle.layers(sizes), signal)).map(layer => [layer.name, layer.shape]),
   )
@@ -64,7 +71,8 @@ async function layersOf(
         },
       )
     const heads = shape.slice(0, -2).reduce((a, b) => a * b, 1) / chunk
-    return [{ name, heads, queries, keys }]
+    const side = sides.get(name)
+    return [{ name, heads, queries, keys, ...(side ? { side } : {}) }]
   })
 }
 
@@ -150,6 +158,7 @@ export async function attentionPlan(
   const rows = rowWeights(builder, reading, last.queries, chunk, gradients.at(-1))
   const parts: AttentionParts = {
     builder,
+    layers,
     attention: layers.map(layer => shaped(values.get(layer.name)!, layer)),
     gradients: reading.needsGradients ? gradients : [],
     ruledGradients: reading.rules === undefined ? [] : differentiate(layers, reading.rules),
@@ -167,5 +176,6 @@ export async function attentionPlan(
     signal,
   )
   const backwardPasses = (wanted.length > 0 ? 1 : 0) + (reading.rules === undefined ? 0 : 1)
-  return { plan, target: compiled, chunk, layers, backwardPasses }
+  const tokens = hasTwoSides(layers) ? last.keys + last.queries : last.keys
+  return { plan, target: compiled, chunk, layers, tokens, backwardPasses }
 }

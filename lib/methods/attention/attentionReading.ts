@@ -5,6 +5,8 @@ import type { AttentionLayer } from './attentionPlan.js'
 /** What a method on attention computes with, inside the plan. */
 export interface AttentionParts {
   readonly builder: GraphBuilder
+  /** The layers that are read. */
+  readonly layers: readonly AttentionLayer[]
   /** Probabilities [N, heads, queries, keys] of each layer that is read. */
   readonly attention: readonly Value[]
   /** The target's gradients in them, where the method asked; else empty. */
@@ -29,7 +31,7 @@ export interface AttentionReading {
   readonly position: number | undefined
   /** Which of the model's attention is read. @throws AscribeError */
   select(layers: readonly AttentionLayer[]): readonly AttentionLayer[]
-  /** Scores [N, keys]. */
+  /** Scores [N, keys]; of a model that reads one text and writes another those of both, [N, read + written]. */
   combine(parts: AttentionParts): Value
 }
 

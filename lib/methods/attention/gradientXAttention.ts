@@ -4,7 +4,9 @@ import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { AttentionMethod } from './attentionMethod.js'
 import { placeOptions, rowOptions } from './attentionOptions.js'
 import { type AttentionReading, asScores } from './attentionReading.js'
+import { coRelevance } from './coAttention.js'
 import { selfAttention } from './selfAttention.js'
+import { bothSides, hasTwoSides, twoSides } from './twoSides.js'
 
 export const gradientXAttentionOptions = {
   layers: {
@@ -31,7 +33,7 @@ export type GradientXAttentionOptions = Given<typeof gradientXAttentionOptions>
  * forward and one backward pass, for each example alone whatever the batch.
  *
  * Source: Chefer, Gur and Wolf, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder
- * Transformers" (ICCV 2021), equations 5 and 6, for self-attention.
+ * Transformers" (ICCV 2021), equations 5 and 6 for self-attention, 7 to 10 for encoders with their decoders.
  *
  * @throws AscribeError MODEL_CAPABILITY where the model has no attention, or the number of tokens changes on the way.
  */
@@ -56,14 +58,20 @@ export class GradientXAttention extends AttentionMethod {
       row,
       position,
       select: layers => {
+        if (hasTwoSides(layers))
+          return twoSides('GradientXAttention', layers).slice(which === 'last' ? -2 : 0)
         const own = selfAttention('GradientXAttention', layers)
         return which === 'last' ? own.slice(-1) : own
       },
-      combine: ({ builder, attention, gradients, rows }) => {
+      combine: ({ builder, layers, attention, gradients, rows }) => {
         const relevance = attention.map((layer, at) => {
           const positive = builder.apply('relu', [builder.apply('mul', [gradients[at]!, layer])])
           return builder.apply('mean', [positive], { axes: [1], keepDims: 0 })
         })
+        if (hasTwoSides(layers)) {
+          const { read, written } = coRelevance(builder, layers, relevance, rows)
+          return bothSides(builder, read, identity ? builder.apply('add', [written, rows]) : written)
+        }
         // The read row alone goes through the layers, from the last to the first.
         const result = relevance.reduceRight(
           (row, matrix) => builder.apply('add', [row, builder.apply('matMul', [row, matrix])]),

@@ -1,5 +1,6 @@
 import { AscribeError } from '../../errors.js'
 import type { AttentionLayer } from './attentionPlan.js'
+import { hasTwoSides } from './twoSides.js'
 
 /**
  * The layers in which tokens look at each other, for methods that go from one to the next.
@@ -7,6 +8,12 @@ import type { AttentionLayer } from './attentionPlan.js'
  * @throws AscribeError MODEL_CAPABILITY where there are none, or the number of tokens changes between them.
  */
 export function selfAttention(name: string, layers: readonly AttentionLayer[]): readonly AttentionLayer[] {
+  if (hasTwoSides(layers))
+    throw new AscribeError(
+      'MODEL_CAPABILITY',
+      `${name} is for models whose tokens all look at each other, and this one reads one text and writes another`,
+      { hint: 'AttentionRollout, GradientXAttention and RawAttention read both sides.' },
+    )
   const own = layers.filter(({ queries, keys }) => queries === keys)
   const sizes = [...new Set(own.map(({ keys }) => keys))]
   if (sizes.length === 1) return own

@@ -130,12 +130,6 @@ async function attributed(course: Course): Promise<Attribution[]> {
       'MODEL_CAPABILITY',
       `${method.identity().name} does not explain tokens: methods on gradients and attention do`,
     )
-  if (!isGradient && course.sequence.sourceTokens > 0)
-    throw new AscribeError(
-      'MODEL_CAPABILITY',
-      `${method.identity().name} reads one kind of attention, and ${course.model.name} has three: its encoder's, its decoder's, and from one to the other`,
-      { hint: 'Methods on gradients, and ReAGent, explain such models.' },
-    )
   const baseline = isGradient ? baselineOf(course) : undefined
   const results: Attribution[] = []
   for (let from = 0; from < positions.length; from += stepsTogether) {

@@ -84,6 +84,10 @@ export class GenerationAttribution {
   get promptTokens(): number {
     return this.#details.promptTokens
   }
+  /** Of the prompt those that an encoder read, in front of the one that its decoder begins with; 0 where there is none. */
+  get sourceTokens(): number {
+    return this.#details.sourceTokens ?? 0
+  }
   /** Ids of prompt and answer. @throws AscribeError INPUT_VALUE where tokens were put together. */
   get tokenIds(): readonly number[] {
     const { ids } = this.#details

@@ -3,12 +3,13 @@ import { createTensor, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { hiddenGraph } from '../../frontends/checkpoints/predictionGraph.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
+import { generating } from '../../language/decoding.js'
 import { namedAttention } from '../../model/attention.js'
+import { attentionSides } from '../../model/attentionSides.js'
 import type { Model } from '../../model/model.js'
 import type { AttributeOptions } from '../inputs/gradientMethod.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
-import { causalDecoder } from './causalDecoder.js'
 import type { ExplainedSequence } from './explainedSequence.js'
 import { type StepExplanation, StepMethod } from './stepMethod.js'
 
@@ -40,7 +41,8 @@ interface Zeroed {
  * Value zeroing: how much a token's state changes, layer by layer, when another token's value vector is zero in that layer's
  * attention, every layer starting from what it starts from in the unchanged model. Scores are 1 less the cosine of the state
  * before and after, scaled to 1 in each layer, mean over layers; they say how tokens are mixed, of no output, and are the same
- * whatever token follows. One forward pass for each token and one more, no gradients.
+ * whatever token follows. Of a model that reads one text and writes another, values that its decoder's layers take from the one and
+ * from the other are zeroed, and either side's scores are scaled to 1 by themselves, as in Inseq [unconfirmed]. One forward pass for each token and one more, no gradients.
  *
  * Source: Mohebbi et al., "Quantifying context mixing in transformers" (EACL 2023); the scale and the mean over layers as in
  * Inseq, where the last layer's states are those behind the last norm.
@@ -76,13 +78,14 @@ export class ValueZeroing extends StepMethod {
     { signal, onProgress }: Pick<AttributeOptions, 'signal' | 'onProgress'>,
   ): Promise<StepExplanation> {
     const ids = sequence.ids.slice(0, position)
+    const { sourceTokens } = sequence
     const { batch, layer } = this.options
     const each = Math.max(1, batch - 1)
     const changes = Array.from({ length: this.#zeroed.layers }, () => new Float64Array(position))
     let passes = 0
     for (let from = 0; from < position; from += each) {
       const tokens = Array.from({ length: Math.min(each, position - from) }, (_, at) => from + at)
-      const states = await this.#run(ids, tokens, signal)
+      const states = await this.#run(ids, sourceTokens, tokens, signal)
       for (const [at, state] of states.entries()) {
         const width = state.data.length / (tokens.length + 1)
         const row = (index: number) =>
@@ -94,26 +97,56 @@ export class ValueZeroing extends StepMethod {
     }
     const chosen = layer === undefined ? changes : [changes[layer - 1]!]
     const scores = new Float64Array(position)
-    for (const own of chosen) {
-      const total = own.reduce((sum, change) => sum + change, 0) || 1
-      for (const [token, change] of own.entries()) scores[token]! += change / total / chosen.length
-    }
+    // Each side by itself: what an encoder read, and what was written (or all).
+    for (const own of chosen)
+      for (const [from, to] of [
+        [0, sourceTokens],
+        [sourceTokens, position],
+      ] as const) {
+        const total = own.subarray(from, to).reduce((sum, change) => sum + change, 0) || 1
+        for (let token = from; token < to; token++) scores[token]! += own[token]! / total / chosen.length
+      }
     return { scores, forwardPasses: passes, chunk: batch, details: { layers: chosen.length } }
   }
 
   /** The last token's state behind each layer, for the unchanged sequence and with each of these tokens' values zero. */
-  async #run(ids: readonly number[], tokens: readonly number[], signal?: AbortSignal): Promise<Tensor[]> {
-    const [copies, length] = [tokens.length + 1, ids.length]
-    const kept = new Float32Array(copies * length).fill(1)
-    for (const [at, token] of tokens.entries()) kept[(at + 1) * length + token] = 0
-    const all = Array.from({ length: copies }, () => ids).flat()
-    const sizes = { B: copies, T: length }
+  async #run(
+    ids: readonly number[],
+    sourceTokens: number,
+    tokens: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<Tensor[]> {
+    const copies = tokens.length + 1
+    const length = ids.length - sourceTokens
+    const every = (own: readonly number[]) =>
+      createTensor(
+        'i64',
+        [copies, own.length],
+        BigInt64Array.from(Array.from({ length: copies }, () => own).flat(), BigInt),
+      )
+    /** Which values of the tokens from `first` on are kept, by copies. */
+    const keptOf = (first: number, count: number) => {
+      const kept = new Float32Array(copies * count).fill(1)
+      for (const [at, token] of tokens.entries())
+        if (token >= first && token < first + count) kept[(at + 1) * count + token - first] = 0
+      return createTensor('f32', [copies, 1, 1, count], kept)
+    }
+    const source = ids.slice(0, sourceTokens)
+    const isEncoded = sourceTokens > 0
+    const sizes = { B: copies, T: length, ...(isEncoded ? { S: sourceTokens } : {}) }
     return this.model.runPlan(
       `value zeroing ${JSON.stringify(sizes)}`,
       () => this.#zeroed.graph,
       {
-        input_ids: createTensor('i64', [copies, length], BigInt64Array.from(all, BigInt)),
-        kept: createTensor('f32', [copies, 1, 1, length], kept),
+        ...(isEncoded
+          ? {
+              input_ids: every(source),
+              attention_mask: every(source.map(() => 1)),
+              decoder_input_ids: every(ids.slice(sourceTokens)),
+              read_kept: keptOf(0, sourceTokens),
+            }
+          : { input_ids: every(ids) }),
+        kept: keptOf(sourceTokens, length),
         row: createTensor('i64', [], BigInt64Array.of(BigInt(length - 1))),
       },
       { sizes },
@@ -133,12 +166,15 @@ function turn(a: Float32Array, b: Float32Array): number {
   return sum / 2
 }
 
-const layerName = /(^|\.)(layers|layer|h)\.\d+$/
+const layerName = /(^|\.)(layers|layer|h|decoder\.block)\.\d+$/
 
 /** @throws AscribeError MODEL_CAPABILITY */
 function zeroedGraph(model: Model): Zeroed {
-  const { decoder, weights } = causalDecoder(model)
-  const { graph: plain, names: attention } = namedAttention(hiddenGraph(decoder, weights))
+  const { decoder, checkpoint } = generating(model)
+  const { graph: plain, names } = namedAttention(hiddenGraph(decoder, checkpoint.weights))
+  const sides = attentionSides(plain, names)
+  const attention = names.filter(name => (sides.get(name) ?? 'self') === 'self')
+  const crossed = names.filter(name => sides.get(name) === 'cross')
   const layers = plain.nodes.flatMap(node =>
     node.outputs.flatMap(index => {
       const value = plain.values[index]!
@@ -146,7 +182,8 @@ function zeroedGraph(model: Model): Zeroed {
       return own.find(name => name !== undefined && layerName.test(name)) ?? []
     }),
   )
-  if (layers.length === 0 || layers.length !== attention.length)
+  const isPaired = crossed.length === 0 || crossed.length === layers.length
+  if (layers.length === 0 || layers.length !== attention.length || !isPaired)
     throw new AscribeError(
       'MODEL_CAPABILITY',
       `Model ${model.name} has ${layers.length} layers and ${attention.length} attentions, one of which was expected for each`,
@@ -157,8 +194,12 @@ function zeroedGraph(model: Model): Zeroed {
   const states: Value[] = []
   const lastToken = (value: Value) => builder.apply('gather', [value, row], { axis: 1 })
   // A zero value vector adds nothing, as a probability of zero does.
+  const readKept = crossed.length > 0 ? builder.input('read_kept', 'f32', ['B', 1, 1, 'S']) : kept
   const zeroes = Object.fromEntries(
-    attention.map(name => [name, (weighed: Value) => builder.apply('mul', [weighed, kept])]),
+    [...attention, ...crossed].map((name, at) => [
+      name,
+      (weighed: Value) => builder.apply('mul', [weighed, at < attention.length ? kept : readKept]),
+    ]),
   )
   const restores = Object.fromEntries(
     layers.slice(0, -1).map(name => [

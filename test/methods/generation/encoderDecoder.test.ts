@@ -2,14 +2,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import {
+  AttnTrace,
+  ContextPrompt,
   explainGeneration,
   GenerationAttribution,
   Generator,
   generationErasure,
-  InputXGradient,
+  HiddenStateLaquer,
   IntegratedGradients,
   loadModel,
   ReAGent,
+  Scorer,
+  softContextFaithfulness,
   softFaithfulness,
 } from '#lib/index.js'
 import { checkpointCopy } from '../../oracles/checkpointCopy.js'
@@ -25,7 +29,13 @@ interface Step {
 }
 const oracle = JSON.parse(
   readFileSync(join(repositoryRoot, 'test/oracles/encoder_decoder.json'), 'utf8'),
-) as { source: number[]; answer: number[]; steps: Record<string, Step[]> }
+) as {
+  source: number[]
+  answer: number[]
+  steps: Record<string, Step[]>
+  looks: Record<string, { steps: Record<'raw' | 'rollout' | 'coAttention', number[]>[] }>
+  zeroed: Record<string, number[][]>
+}
 const { source, answer } = oracle
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -59,6 +69,42 @@ for (const name of ['t5', 't5-gated'])
       t.is(map.steps[at]!.position, source.length + 1 + at)
     }
   })
+
+for (const name of ['t5', 't5-gated']) {
+  test(`${name}: attention of both sides, rollout through both and gradients times them are PyTorch's`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    for (const [method, key] of [
+      ['RawAttention', 'raw'],
+      ['AttentionRollout', 'rollout'],
+      ['GradientXAttention', 'coAttention'],
+    ] as const) {
+      const map = await explainGeneration(model, source, { answer, method })
+      for (const [at, expected] of oracle.looks[name]!.steps.entries())
+        t.true(distance(map.scores(at), expected[key]) < 2e-5, `${method}, step ${at}`)
+    }
+    // As many tokens written as read: sides are not told by their lengths.
+    const longer = await explainGeneration(model, source, {
+      answer: [...answer, 6],
+      method: 'GradientXAttention',
+    })
+    const { coAttention } = oracle.looks[name]!.steps[0]!
+    t.true(distance(longer.scores(0), [...coAttention, 0]) < 2e-5)
+    const rollout = await explainGeneration(model, source, { answer, method: 'AttentionRollout' })
+    for (const at of answer.keys())
+      t.true(Math.abs(rollout.scores(at).reduce((sum, each) => sum + each, 0) - 1) < 1e-5)
+  })
+
+  test(`${name}: zero value vectors of either side turn states as PyTorch's do`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    for (const [at, row] of oracle.zeroed[name]!.entries())
+      for (const batch of [3, 16]) {
+        const methodOptions = { layer: at + 1, batch }
+        const map = await explainGeneration(model, source, { answer, method: 'ValueZeroing', methodOptions })
+        for (const [token, share] of row.entries())
+          t.true(Math.abs(map.scores(2)[token]! - share) < 5e-5, `layer ${at}, token ${token}`)
+      }
+  })
+}
 
 test('integrated gradients add up; other answers, other sources and parts of an answer are explained too', async t => {
   const model = await loadModel(checkpointFolder('t5-gated'))
@@ -129,15 +175,69 @@ test('what is written is explained where no answer is given; texts of both sides
   t.notRegex(page, /run: generation/, 'what the map shows is not listed again')
 })
 
+test('maps are judged by what hiding and removing tokens of either side does', async t => {
+  const folder = await checkpointCopy(t, 't5', { 'tokenizer.json': letterTokenizer() })
+  const model = await loadModel(folder)
+  t.teardown(() => model.tokenizer?.dispose())
+  const map = await explainGeneration(model, 'abcdef', { answer: 'gh', method: 'InputXGradient' })
+  const points = await generationErasure(model, map, { ratios: [0.2, 1] })
+  t.is(points.at(-1)!.sufficiency, 0, 'all that is kept is all')
+  const read = idsOf('abcdef')
+  const score = async (kept: readonly number[], step: number) => {
+    const given = kept.filter(at => at <= read.length).map(at => [1, ...read][at]!)
+    const text = [
+      ...idsOf('gh')
+        .slice(0, step)
+        .filter((_, at) => kept.includes(read.length + 2 + at)),
+      idsOf('gh')[step]!,
+    ]
+    const { logProbabilities } = await new Scorer(model).score({ given, text })
+    return Math.exp(logProbabilities.at(-1)!)
+  }
+  let [lost, kept] = [0, 0]
+  for (const step of [0, 1]) {
+    const places = [...read.keys()].map(at => at + 1).concat(step === 1 ? [read.length + 2] : [])
+    const order = places.toSorted((a, b) => map.scores(step)[b]! - map.scores(step)[a]!)
+    const top = order.slice(0, Math.max(1, Math.round(0.2 * places.length)))
+    const whole = await score([0, ...places], step)
+    lost += whole - (await score([0, ...places.filter(at => !top.includes(at))], step))
+    kept += whole - (await score([0, ...top], step))
+  }
+  t.true(Math.abs(points[0]!.comprehensiveness - lost / 2) < 1e-6)
+  t.true(Math.abs(points[0]!.sufficiency - kept / 2) < 1e-6)
+  const soft = await softFaithfulness(model, map, { samples: 4 })
+  t.is(soft.steps, 2)
+  t.true(soft.sufficiency.mean >= 0 && soft.comprehensiveness.mean > 0)
+  // Scores that keep all of a step's tokens keep its prediction.
+  const every = await softFaithfulness(
+    model,
+    await explainGeneration(model, 'aaaa', { answer: 'g', method: 'InputXGradient' }),
+    {
+      scale: 'rank',
+      samples: 2,
+    },
+  )
+  t.is(every.steps, 1)
+})
+
+test('a trace of a context that an encoder reads is judged by hiding parts of it', async t => {
+  const model = await loadModel(checkpointFolder('t5-gated'))
+  const spans = [0, 1, 2, 3].map(start => ({ start, end: start + 1 }))
+  const prompt = await ContextPrompt.fromTokens(model, { ids: source, spans, response: answer })
+  const found = await new AttnTrace(model).attribute(prompt)
+  const { sufficiency, comprehensiveness, responseTokens } = await softContextFaithfulness(prompt, found, {
+    samples: 3,
+  })
+  t.is(responseTokens, answer.length)
+  t.true(sufficiency.mean >= 0 && comprehensiveness.mean > 0)
+})
+
 test('what does not explain such models says so', async t => {
   const model = await loadModel(checkpointFolder('t5'))
-  const map = await explainGeneration(model, source, { answer, method: each => new InputXGradient(each) })
   const refused = { code: 'MODEL_CAPABILITY' }
-  for (const method of ['AttentionRollout', 'ValueZeroing'])
-    await t.throwsAsync(explainGeneration(model, source, { answer, method }), refused)
+  await t.throwsAsync(explainGeneration(model, source, { answer, method: 'LeGrad' }), refused)
   await t.throwsAsync(explainGeneration(model, source, { answer, function: 'mcDropoutProbability' }), refused)
-  await t.throwsAsync(softFaithfulness(model, map), refused)
-  await t.throwsAsync(generationErasure(model, map), refused)
+  t.throws(() => new HiddenStateLaquer(model), refused)
   const encoder = await loadModel(checkpointFolder('bert-base'))
   await t.throwsAsync(explainGeneration(encoder, source, { answer }), refused)
 })
