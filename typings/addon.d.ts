@@ -107,6 +107,8 @@ export interface CompileOptions {
   withoutPasses?: string[]
   /** Names of values that must stay observable. */
   pinned?: string[]
+  /** Names of inputs that stay as they are through the passes of an ensemble: what follows from them is made once. */
+  steady?: string[]
 }
 
 export interface PlanDescription {
@@ -218,6 +220,12 @@ export interface EnsembleRequest {
    * fed as they are.
    */
   positions?: { name: string; values: Float64Array; atInput: Float64Array; atBaseline?: Float64Array }
+  /**
+   * The plan makes the points of one item itself and gives for each explained input the weighted sum of a pass: explained
+   * inputs, the baselines paired with them and gradients have one row, and a position that is `atInput` or `atBaseline`
+   * weighs nothing. Default false.
+   */
+  shared?: boolean
   /** Names for the plan's outputs but the last, [1, chunk, ...] each of any shape. Default: the explained inputs' gradients. */
   outputs?: string[]
   /**

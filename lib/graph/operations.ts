@@ -84,6 +84,7 @@ type Plain =
   | 'greaterOrEqual'
   | 'where'
   | 'identity'
+  | 'interpolate'
   | 'stopGradient'
   | 'expand'
   | 'tile'

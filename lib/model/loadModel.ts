@@ -39,6 +39,11 @@ export interface LoadModelOptions {
   precision?: ComputePrecision
   /** Bound on the memory of one call, in bytes; work is cut to fit. Default: none. */
   memoryLimitBytes?: number
+  /**
+   * Passes of the compiler to leave out of every plan, by name, to find the one that does harm (`ascribe doctor` lists
+   * them). Default: none.
+   */
+  withoutPasses?: readonly string[]
   /** Name in results. Default: the file's name. */
   name?: string
 }
@@ -101,6 +106,8 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
     if (options.precision !== undefined) requirePrecision(options.precision)
+    for (const pass of options.withoutPasses ?? [])
+      expectOneOf('withoutPasses', pass, native().engine().passes)
     const { preprocessing, labels, ...parts } =
       typeof source === 'string' && (/\.(bin|gguf)$/.test(source) || (await isFolder(source)))
         ? await checkpointParts(source, options)
@@ -117,6 +124,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadModelO
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       ...(options.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: options.memoryLimitBytes }),
+      ...(options.withoutPasses === undefined ? {} : { withoutPasses: [...options.withoutPasses] }),
     })
   } catch (error) {
     throw typed(error)

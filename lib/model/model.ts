@@ -93,6 +93,8 @@ export interface ModelParts {
   device?: string
   precision?: ComputePrecision
   memoryLimitBytes?: number
+  /** Passes of the compiler that no plan of the model goes through. */
+  withoutPasses?: readonly string[]
   /** What was put behind the files' own graph, for the hash. */
   composition?: string
 }
@@ -491,7 +493,11 @@ export class Model {
     const compile = async () => {
       const graph: NativeGraph = call(() => native().createGraph(describe()))
       const { device, precision } = this
-      return settle(() => graph.compile(this.#parts.parameters, { device, precision, ...options }))
+      const { withoutPasses: always = [] } = this.#parts
+      const withoutPasses = [...always, ...(options.withoutPasses ?? [])]
+      return settle(() =>
+        graph.compile(this.#parts.parameters, { device, precision, ...options, withoutPasses }),
+      )
     }
     return abortable(() => this.#plans.get(key, compile), signal)
   }

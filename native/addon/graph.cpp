@@ -35,6 +35,7 @@ CompileOptions readOptions(Napi::Value value) {
   out.device = reader.maybeText("device").value_or("auto");
   out.backends = reader.texts("backends");
   out.withoutPasses = reader.texts("withoutPasses");
+  out.steady = reader.texts("steady");
   out.pinned = reader.texts("pinned");
   return out;
 }

@@ -7,6 +7,7 @@
 #include "methods/path_walk.h"
 #include "methods/rows_job.h"
 #include "methods/run_job.h"
+#include "methods/shared_path.h"
 
 namespace ascribe::addon {
 
@@ -61,10 +62,14 @@ Napi::Value PlanObject::rows(const Napi::CallbackInfo& info) {
 Napi::Value PlanObject::ensemble(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     JobRequest request;
-    auto job = std::make_shared<GradientEnsemble>(readEnsemble(plan(), info[0], info[1], request));
-    request.job = job;
-    request.result = [job](Napi::Env env) { return makeEnsembleResult(env, job->takeResult()); };
-    return Environment::of(info.Env()).submit(std::move(request));
+    EnsembleRequest wanted = readEnsemble(plan(), info[0], info[1], request);
+    const auto submit = [&](auto job) {
+      request.job = job;
+      request.result = [job](Napi::Env env) { return makeEnsembleResult(env, job->takeResult()); };
+      return Environment::of(info.Env()).submit(std::move(request));
+    };
+    if (wanted.shared) return submit(std::make_shared<SharedPath>(std::move(wanted)));
+    return submit(std::make_shared<GradientEnsemble>(std::move(wanted)));
   });
 }
 

@@ -166,6 +166,7 @@ EnsembleRequest readEnsemble(std::shared_ptr<const Plan> plan, Napi::Value value
     out.inputPosition = positions.doubles("atInput");
     if (positions.has("atBaseline")) out.baselinePosition = positions.doubles("atBaseline");
   }
+  out.shared = request.boolean("shared", false);
   if (request.has("outputs")) out.outputs = request.texts("outputs");
   out.quantity = static_cast<EnsembleRequest::Quantity>(
       request.choice("quantity", {"gradient", "absolute", "inputTimesGradient", "integrated", "importantDirection"}));

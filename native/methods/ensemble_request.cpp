@@ -23,9 +23,10 @@ void expectShape(const std::string& what, const Shape& given, const Shape& expec
 void checkBatched(const EnsembleRequest& request, size_t index, const HostTensor& tensor, int64_t rows, const char* role) {
   const Value& value = inputOf(*request.plan, index);
   const std::string what = std::string(role) + " " + value.name;
-  if (value.type.shape.rank() == 0 || value.type.shape[0] != request.chunk)
+  const int64_t expected = request.shared && !request.extras[index] ? 1 : request.chunk;
+  if (value.type.shape.rank() == 0 || value.type.shape[0] != expected)
     throw Error("INPUT_SHAPE", "the plan takes input " + value.name + " in shape " + value.type.shape.text() +
-                                   "; its first dimension must be the chunk, " + std::to_string(request.chunk));
+                                   "; its first dimension must be " + (expected == request.chunk ? "the chunk, " : "") + std::to_string(expected));
   if (tensor.dtype() != value.type.dtype && !(isFloating(tensor.dtype()) && isFloating(value.type.dtype)))
     throw Error("INPUT_DTYPE", what + " is " + std::string(nameOf(tensor.dtype())) + ", the model wants " + std::string(nameOf(value.type.dtype)));
   expectShape(what, tensor.shape(), withLeading(rows, value.type.shape));
@@ -71,8 +72,8 @@ void checkOutputs(const EnsembleRequest& request) {
   for (size_t i = 0; i < request.inputs.size() && isOfInputs; ++i)
     if (request.inputs[i]) expectShape("gradient output " + std::to_string(next), type(next).shape, prepend(1, inputOf(plan, i).type.shape)), ++next;
   for (size_t i = 0; i < summed; ++i)
-    if (type(i).shape.rank() < 2 || type(i).shape[0] != 1 || type(i).shape[1] != request.chunk)
-      throw Error("INPUT_SHAPE", "output " + std::to_string(i) + " has shape " + type(i).shape.text() + ", expected [1, chunk, ...]");
+    if (type(i).shape.rank() < 2 || type(i).shape[0] != 1 || type(i).shape[1] != (request.shared ? 1 : request.chunk))
+      throw Error("INPUT_SHAPE", "output " + std::to_string(i) + " has shape " + type(i).shape.text() + ", expected " + (request.shared ? "[1, 1, ...]" : "[1, chunk, ...]"));
   expectShape("the objective output", type(summed).shape, Shape{request.chunk});
   for (size_t i = 0; i <= summed; ++i)
     if (type(i).dtype != DType::F32 && type(i).dtype != DType::F64) throw Error("INPUT_DTYPE", "gradients and objective must be f32 or f64");
@@ -99,6 +100,18 @@ void checkSamples(const EnsembleRequest& request) {
   if (request.samplePoints.empty()) return;
   if (request.samplePoints.size() != samples || !areFinite(request.samplePoints) || request.points.size() != 1)
     throw Error("OPTION_RANGE", "samplePoints must be finite, one for each sample, in place of a single point");
+}
+
+/// A pass that sums has one path, and every quantity that it can give is linear in its gradients.
+void checkShared(const EnsembleRequest& request) {
+  using Quantity = EnsembleRequest::Quantity;
+  const bool isLinear = request.quantity == Quantity::Gradient || request.quantity == Quantity::Integrated;
+  const bool isPlain = request.samples == 1 && !request.hasNoise() && request.sampleBaselines.empty() && request.samplePoints.empty();
+  if (!isLinear || !isPlain || request.statistic != EnsembleRequest::Statistic::Mean || request.positionInput < 0 || !request.hasBaselines())
+    throw Error("OPTION_RANGE", "a shared path is one straight path from baselines, of gradients or what is integrated of them");
+  for (size_t i = 0; i < request.inputs.size(); ++i)
+    if (request.inputs[i] && std::find(request.pairedWith.begin(), request.pairedWith.end(), static_cast<int64_t>(i)) == request.pairedWith.end())
+      throw Error("INPUT_MISSING", "a shared path of input " + inputOf(*request.plan, i).name + " needs its baseline in the plan");
 }
 
 /// Inputs that the job itself makes: baselines of others, and the place on a path that the plan makes.
@@ -159,6 +172,7 @@ void EnsembleRequest::check() const {
     throw Error("OPTION_RANGE", "points and weights must be finite and as many as each other, at least one");
   checkSamples(*this);
   checkMade(*this);
+  if (shared) checkShared(*this);
   if (!hasBaselines() && positionInput < 0 && (points.size() != 1 || points[0] != 1))
     throw Error("INPUT_MISSING", "a path needs baselines", "Without baselines the only point is [1].");
   if (!hasBaselines() && quantity == Quantity::Integrated) throw Error("INPUT_MISSING", "integrated gradients need baselines");

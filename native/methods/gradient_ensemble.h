@@ -36,6 +36,9 @@ struct EnsembleRequest {
   /// inputs are then given as they are.
   int64_t positionInput = -1;
   std::vector<double> positions, inputPosition, baselinePosition;
+  /// What is explained and its baseline are one row of the plan, which makes the points of one item and gives the weighted
+  /// sum of a pass; see SharedPath.
+  bool shared = false;
   /// Names of the plan's outputs but the last; empty: those of the explained inputs.
   std::vector<std::string> outputs;
   Quantity quantity = Quantity::Gradient;

@@ -60,6 +60,26 @@ void runPasses(Graph& graph, std::span<const Pass> passes, const PassContext& co
   }
 }
 
+/// Nodes that follow from weights and steady inputs alone.
+std::vector<char> steadyNodes(const Graph& graph, const CompileOptions& options) {
+  std::vector<char> values(graph.values.size(), 0), out(graph.nodes.size(), 0);
+  if (options.steady.empty()) return out;
+  for (size_t i = 0; i < graph.values.size(); ++i) {
+    const Value& value = graph.values[i];
+    values[i] = value.kind == ValueKind::Constant || (value.kind == ValueKind::Parameter && options.frozenParameters) ||
+                (value.kind == ValueKind::Input && contains(options.steady, value.name));
+  }
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    out[n] = !node.op->impure && std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return id == kNone || values[static_cast<size_t>(id)]; });
+    for (ValueId id : node.outputs) {
+      out[n] = out[n] && !graph.value(id).runLength;
+      values[static_cast<size_t>(id)] = out[n];
+    }
+  }
+  return out;
+}
+
 /// A tensor whose elements lie at addresses that a pointer to them may have; files place theirs anywhere. Vectors are
 /// loaded unaligned everywhere, so no more is asked for: most weights of a file are read where they lie.
 HostTensor alignedCopy(const HostTensor& tensor) {
@@ -152,7 +172,9 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
     plan->steps_.push_back(std::move(step));
   }
 
-  const MemoryPlan memory = planMemory(graph);
+  const std::vector<char> steady = steadyNodes(graph, options);
+  for (PlanStep& step : plan->steps_) step.steady = steady[static_cast<size_t>(step.node)];
+  const MemoryPlan memory = planMemory(graph, steady);
   plan->arenaBytes_ = memory.arenaBytes;
   plan->inputUsed_.assign(graph.inputs.size(), 0);
   std::vector<char> weightUsed(graph.constants.size(), 0);

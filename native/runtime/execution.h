@@ -43,7 +43,9 @@ class Execution {
   /// Makes the first node that turns finite operands into NaN or infinity throw NOT_FINITE; costs a pass over every result.
   void enableTrace(bool on) { tracing_ = on; }
 
-  void start();
+  /// `again`: inputs that the plan has as steady hold what they held in the run before, and steps that follow from them
+  /// alone are not repeated.
+  void start(bool again = false);
   /// Done when every step has run and the outputs are there; More at the end of the slice.
   Job::Step advance(Slice& slice);
   /// Of plan().steps(), since `start`.

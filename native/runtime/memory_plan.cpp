@@ -64,7 +64,7 @@ size_t bytesOf(const ValueType& type) {
   return bytesOf(type.dtype, storedShape(type).count());
 }
 
-MemoryPlan planMemory(const Graph& graph) {
+MemoryPlan planMemory(const Graph& graph, const std::vector<char>& steady) {
   MemoryPlan plan;
   plan.places.resize(graph.values.size());
   Roots roots(graph.values.size());
@@ -98,6 +98,15 @@ MemoryPlan planMemory(const Graph& graph) {
       if (graph.values[i].pinned) visit(static_cast<ValueId>(i), graph.nodes.size());
   };
   forEachUse(touch);
+  // What a repeated run does not make again must outlive everything.
+  const auto isSteady = [&](size_t step) { return step < steady.size() && steady[step]; };
+  forEachUse([&](ValueId id, size_t step) {
+    const ValueId root = roots.of(id);
+    const NodeId maker = graph.value(root).producer;
+    if (graph.value(root).kind != ValueKind::Result || isSteady(step) || maker < 0 || !isSteady(static_cast<size_t>(maker))) return;
+    lives[static_cast<size_t>(root)].first = 0;
+    lives[static_cast<size_t>(root)].last = graph.nodes.size();
+  });
 
   // In place: the operand's last reader is this node, and operand and result are the same number of the same-sized elements.
   for (size_t step = 0; step < graph.nodes.size(); ++step) {
@@ -117,6 +126,7 @@ MemoryPlan planMemory(const Graph& graph) {
         readOtherwise = readOtherwise || (other != kNone && roots.of(other) == root && !(graph.shape(other) == graph.shape(out)));
       if (readOtherwise) continue;
       Life &mine = lives[static_cast<size_t>(roots.of(out))], &theirs = lives[static_cast<size_t>(root)];
+      theirs.first = std::min(theirs.first, mine.first);
       theirs.last = std::max(theirs.last, mine.last);
       theirs.bytes = std::max(theirs.bytes, mine.bytes);
       roots.share(roots.of(out), root);

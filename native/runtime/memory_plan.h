@@ -13,7 +13,7 @@ struct MemoryPlan {
 
 /// Views share their operand's bytes, elementwise nodes write over an operand that dies with them, and the rest is
 /// packed by size into the lowest gap that is free for its whole life.
-MemoryPlan planMemory(const Graph& graph);
+MemoryPlan planMemory(const Graph& graph, const std::vector<char>& steady = {});
 /// Bytes of a value in its layout.
 size_t bytesOf(const ValueType& type);
 

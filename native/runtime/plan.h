@@ -19,6 +19,7 @@ struct CompileOptions {
   std::vector<std::string> backends;        // empty: every one found, fastest first
   std::vector<std::string> withoutPasses;
   std::vector<std::string> pinned;          // names of values that must stay observable
+  std::vector<std::string> steady;          // names of inputs that runs which are repeated find unchanged
 };
 
 /// Where a kernel finds an operand.
@@ -33,6 +34,8 @@ struct PlanStep {
   NodeId node = 0;
   std::unique_ptr<Kernel> kernel;
   std::vector<OperandRef> inputs, outputs;
+  /// What it makes follows from steady inputs and weights alone, and lies there until the next run.
+  bool steady = false;
 };
 
 /// A graph made ready: specialised, raised, differentiated, lowered, its memory planned, its weights packed.

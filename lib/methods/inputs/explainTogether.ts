@@ -23,6 +23,7 @@ import {
 import type { Choice, Example, TargetRun } from './gradientResult.js'
 import { reachName } from './piecewiseLinear.js'
 import type { Ensemble, Recipe } from './recipe.js'
+import { straightPath, takesStraightPath } from './straightPath.js'
 
 /** A baseline as a tensor like the value that it belongs to; `several`: its leading axis may hold more than one. */
 export const filled = (
@@ -209,6 +210,7 @@ function ensembleRequest(
           },
         }
       : {}),
+    ...(pass?.isShared ? { shared: true } : {}),
     ...(pass || walk ? { outputs: walk?.kind === 'pieces' ? [...own, reachName] : [...own] } : {}),
     // A walk multiplies by its moves itself.
     quantity: walk ? 'gradient' : recipe.quantity,
@@ -243,10 +245,13 @@ interface Course {
   options: AttributeOptions
   ensemble: Ensemble
   recipe: Recipe
+  /** A recipe as the plan runs it. */
+  planned: (recipe: Recipe) => Recipe
 }
 
 async function explainInChunks(course: Course, chunk: number, batching: Batching): Promise<TargetRun> {
-  const { model, target, examples, choices, options, recipe: planned } = course
+  const { model, target, examples, choices, options } = course
+  const planned = course.planned(course.recipe)
   const { signal, onProgress } = options
   const [first] = examples as [Example]
   const { plan, target: compiled } = await gradientPlan(
@@ -262,9 +267,11 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
   // Now: the model may be disposed of while the job runs.
   const described = plan.describe()
   const tensors = ensembleInputs(examples, choices, compiled.readsClass, planned)
-  const { result, details } = await course.ensemble(recipe =>
-    runNative(plan, recipe, ensembleRequest(recipe, examples, tensors, chunk), model, signal, onProgress),
-  )
+  const { result, details } = await course.ensemble(given => {
+    const recipe = course.planned(given)
+    const request = ensembleRequest(recipe, examples, tensors, chunk)
+    return runNative(plan, recipe, request, model, signal, onProgress)
+  })
   if (![...result.objective, ...(result.baselineObjective ?? [])].every(Number.isFinite))
     throw new AscribeError(
       'NOT_FINITE',
@@ -335,7 +342,8 @@ export const areAlike = (a: Example, b: Example): boolean => {
 }
 
 /** Rows that an ensemble runs: its points, and the ends of the path where they are not among them. */
-function evaluationsOf({ points, samples, quantity }: Recipe, examples: number): number {
+function evaluationsOf({ points, samples, quantity, walk }: Recipe, examples: number): number {
+  if (walk?.kind === 'pieces') return walk.segments
   const atInput = samples === 1 && points.includes(1)
   const atBaseline = quantity !== 'integrated' || (samples === 1 && points.includes(0))
   return points.length * samples * examples + (atInput ? 0 : examples) + (atBaseline ? 0 : 1)
@@ -359,8 +367,10 @@ export async function explainTogether(
   const [first] = examples as [Example]
   // Targets that do not fit are said before anything is compiled.
   const alone = known ?? (examples.length === 1 ? [await choose(model, first, target, signal)] : undefined)
-  const { walk } = recipe
-  const evaluations = walk?.kind === 'pieces' ? walk.segments : evaluationsOf(recipe, examples.length)
+  const isStraight = takesStraightPath(model, first) && straightPath(recipe) !== undefined
+  const planned = (given: Recipe) => (isStraight ? (straightPath(given) ?? given) : given)
+  // A pass of a shared path holds one example's points.
+  const evaluations = evaluationsOf(recipe, isStraight ? 1 : examples.length)
   let { chunk, batching, isLight } = await chooseChunk(
     model,
     target,
@@ -368,12 +378,12 @@ export async function explainTogether(
     first.prepared.tensors,
     evaluations,
     options.chunk,
-    recipe,
+    planned(recipe),
     signal,
   )
   const isTogether = isLight && batching.size === 'any' && batching.graph === model.graph
   const choices = alone ?? (await chooseTogether(model, examples, target, isTogether ? chunk : 1, signal))
-  const course = { model, target, examples, choices, options, ensemble, recipe }
+  const course = { model, target, examples, choices, options, ensemble, recipe, planned }
   for (;;) {
     try {
       return await explainInChunks(course, chunk, batching)

@@ -84,11 +84,14 @@ class PassGraph {
   ) {
     const { builder } = this
     const { pass, walk } = planned
+    const rows = pass?.isShared ? 1 : 'ascribe.examples'
     const inputs = explained.names.map(name =>
-      explained.areLayers ? this.#input(standInName(name), explained.tensors[name]!) : this.#declared(name),
+      explained.areLayers
+        ? this.#input(standInName(name), explained.tensors[name]!, rows)
+        : this.#declared(name),
     )
     const baselines = readsBaselines(planned)
-      ? explained.names.map(name => this.#input(baselineName(name), explained.tensors[name]!))
+      ? explained.names.map(name => this.#input(baselineName(name), explained.tensors[name]!, rows))
       : []
     const positions = pass?.positions
     const extras = ownExtras(planned, explained)
@@ -117,6 +120,7 @@ class PassGraph {
       objective: this.compiled.objective,
       inner: name => this.#inner(this.#values, name),
       gradients: of => this.#gradients(of, baselines),
+      weightedGradients: (of, weights) => this.#weightedGradients(of, weights, inputs),
       innerFor: (name, values) => {
         const given = new Map(explained.names.map((each, at) => [each, values[at]!]))
         return this.#inner(this.#include(`ascribe.copy.${this.#copies++}.`, given), name)
@@ -130,15 +134,16 @@ class PassGraph {
         : this.#vjp(this.#seen, baselines)
   }
 
-  #input(name: string, { dtype, shape }: Tensor): Value {
-    return this.builder.input(name, dtype, ['ascribe.examples', ...shape.slice(1)])
+  #input(name: string, { dtype, shape }: Tensor, rows: number | string = 'ascribe.examples'): Value {
+    return this.builder.input(name, dtype, [rows, ...shape.slice(1)])
   }
   #declared(name: string): Value {
     const { graph } = this.batching
     const declared = graph.inputs.map(index => graph.values[index]).find(value => value?.name === name)
     if (declared?.kind !== 'input')
       throw new AscribeError('INPUT_MISSING', `The model has no input called "${name}"`)
-    return this.builder.input(name, declared.dtype, [...declared.shape])
+    const shape = this.planned.pass?.isShared ? [1, ...declared.shape.slice(1)] : [...declared.shape]
+    return this.builder.input(name, declared.dtype, shape)
   }
 
   /** The model, with these values in the place of what is explained; what else it reads is what it reads elsewhere. */
@@ -187,10 +192,22 @@ class PassGraph {
       rules?.compares ? [...baselines] : [],
     )
   }
+  #weightedGradients(of: readonly Value[], weights: Value, rows: readonly Value[]): Value[] {
+    const { builder, compiled } = this
+    const seed = builder.apply('unsqueeze', [weights], { axes: [0] })
+    return builder.vjp([compiled.objective], [seed], [...of]).map((gradient, at) => {
+      const sum = builder.apply('sumTo', [gradient, rows[at]!], { leading: 1 })
+      return builder.apply('squeeze', [sum], { axes: [0] })
+    })
+  }
   #gradients(of: readonly Value[], baselines: readonly Value[]): Value[] {
     return this.#vjp(of, baselines).map(gradient => this.builder.apply('squeeze', [gradient], { axes: [0] }))
   }
 }
+
+/** What stays as it is while the rows of passes move along the path of one example. */
+const steadyInputs = (builder: GraphBuilder): string[] =>
+  builder.inputs.flatMap(({ name }) => (name === undefined || name === positionName ? [] : [name]))
 
 /** Compiles the pass for a chunk size; the model keeps plans by size. */
 export async function gradientPlan(
@@ -225,7 +242,11 @@ export async function gradientPlan(
   const plan = await model.plan(
     key,
     () => onlyNeeded(builder.build([...outputs, compiled.objective])),
-    { sizes, ...(precision ? { precision } : {}) },
+    {
+      sizes,
+      ...(precision ? { precision } : {}),
+      ...(pass?.isShared ? { steady: steadyInputs(builder) } : {}),
+    },
     signal,
   )
   return { plan, target: compiled, chunk }

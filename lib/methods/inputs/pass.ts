@@ -36,6 +36,8 @@ export interface ExplainedParts extends PassParts {
   readonly inner: (name: string) => Value
   /** Gradients of the objective, [N, …] each. */
   readonly gradients: (of: readonly Value[]) => Value[]
+  /** Their sums over the rows of a shared pass, each times its weight [N], [1, …] each. */
+  readonly weightedGradients: (of: readonly Value[], weights: Value) => Value[]
   /** Values inside the model for other inputs: what is explained, in order. */
   readonly innerFor: (name: string, inputs: readonly Value[]) => Value
 }
@@ -52,6 +54,8 @@ export interface Pass {
   readonly name: string
   readonly positions?: Positions
   readonly readsBaselines?: boolean
+  /** There is one example: it and its baseline are one row, and outputs are sums over the rows of the pass; see `EnsembleRequest.shared`. */
+  readonly isShared?: boolean
   /** Further inputs of the plan, [1, …] for the example. */
   readonly extras?: Readonly<Record<string, Tensor>>
   /** What the model gets in the place of what is explained, in order. Default: that itself. */

@@ -10,6 +10,7 @@ bool raiseActivation(Graph& graph, const PassContext& context);
 bool raiseAttention(Graph& graph, const PassContext& context);
 bool fuseConvolution(Graph& graph, const PassContext& context);
 bool fuseScaleGradient(Graph& graph, const PassContext& context);
+bool shareLinearLayers(Graph& graph, const PassContext& context);
 bool narrowRows(Graph& graph, const PassContext& context);
 bool readExpansions(Graph& graph, const PassContext& context);
 bool joinSliceGradients(Graph& graph, const PassContext& context);

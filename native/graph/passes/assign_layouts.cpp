@@ -18,9 +18,9 @@ bool isOneOf(const Node& node, std::initializer_list<std::string_view> names) {
 bool isAnchor(const Node& node) { return isOneOf(node, {"conv", "fusedConv", "convDataGradient", "convWeightGradient"}); }
 /// Nodes that run as well in one layout as in the other.
 bool isCarrier(const Node& node) {
-  return node.op->elementwise || isOneOf(node, {"concat", "slice", "expandLike", "maxPool", "maxPoolGrad", "averagePool", "averagePoolGrad", "globalAveragePool"});
+  return node.op->elementwise || isOneOf(node, {"concat", "slice", "expandLike", "maxPool", "maxPoolGrad", "averagePool", "averagePoolGrad", "globalAveragePool", "interpolate"});
 }
-/// Nodes that read either layout and give what both agree on.
+/// Nodes that read either layout and give what both agree on, if they can.
 bool isReduction(const Node& node) { return isOneOf(node, {"sumTo", "scaleGrad"}); }
 bool isShapeOnly(const Node& node, size_t operand) {
   return (node.op->shapeOnly | node.op->hostOperands) >> std::min<size_t>(operand, 31) & 1;
@@ -141,7 +141,7 @@ class Assignment {
     return p;
   }
 
-  /// Read in the blocks of the gradient; the result is plain.
+  /// Read in the blocks of the gradient; the result is plain where channels stay and places go.
   std::optional<Proposal> proposeReduction(const Node& node) const {
     Proposal p = asItLies(node);
     const ValueType& g = p.inputs[0];
@@ -151,6 +151,11 @@ class Assignment {
       if (axis < 1 || graph_.value(node.inputs[1]).runLength) return std::nullopt;
       p.inputs[1] = blockedType(node.inputs[1], g.layout, axis);
     }
+    if (taken(node, p)) return p;
+    // A sum over what stands before the channels alone has blocks as well.
+    const int channels = p.outputs[0].shape.rank() - (g.shape.rank() - g.channelAxis);
+    if (node.op->name != "sumTo" || channels < 1 || isFixed(node.outputs[0])) return std::nullopt;
+    p.outputs[0] = blockedType(node.outputs[0], g.layout, channels);
     return taken(node, p) ? std::optional(p) : std::nullopt;
   }
 

@@ -18,6 +18,7 @@ std::span<const Pass> raisingPasses() {
 
 std::span<const Pass> loweringPasses() {
   static const Pass passes[] = {
+      {"share-linear-layers", passes::shareLinearLayers},
       {"narrow-rows", passes::narrowRows},
       {"fuse-convolution", passes::fuseConvolution},
       {"fuse-scale-gradient", passes::fuseScaleGradient},

@@ -6,6 +6,8 @@
 namespace ascribe::cpu {
 namespace {
 
+Shape stored(const TensorRef& x) { return storedShape({x.dtype, x.shape, x.layout, x.channelAxis}); }
+
 /// What lies in memory: the array, and for each of its axes whether it is summed.
 struct Sides {
   Shape x;
@@ -13,11 +15,10 @@ struct Sides {
 };
 
 /// Result and array have their `leading` axes in front and their last ones together; blocks of channels are kept whole.
-Sides sidesOf(const TensorRef& x, const Shape& y, int leading) {
-  Sides out{x.shape, {}};
-  Shape kept = y;
-  if (const int block = blockOf(x.layout)) {
-    out.x = storedShape({x.dtype, x.shape, x.layout, x.channelAxis});
+Sides sidesOf(const TensorRef& x, const TensorRef& y, int leading) {
+  Sides out{stored(x), {}};
+  Shape kept = stored(y);
+  if (const int block = blockOf(x.layout); block && y.layout == Layout::Plain) {
     kept[x.channelAxis] /= block;
     kept.push(block);
   }
@@ -32,10 +33,10 @@ Sides sidesOf(const TensorRef& x, const Shape& y, int leading) {
 /// y = sum of x, times the factor of the same elements unless it is null. Products are rounded before they are summed in
 /// double, as if they had been written down.
 void sumInto(const KernelArguments& k, const float* factor, int leading) {
-  const Sides sides = sidesOf(k.inputs[0], k.outputs[0].shape, leading);
+  const Sides sides = sidesOf(k.inputs[0], k.outputs[0], leading);
   const float* x = k.inputs[0].as<float>();
   float* y = k.outputs[0].as<float>();
-  const int64_t results = k.outputs[0].count();
+  const int64_t results = stored(k.outputs[0]).count();
   const RowKernels& rows = *kernels().rows;
   const auto row = [&](int64_t from, int64_t n) { return factor ? rows.dot(x + from, factor + from, n) : rows.sum(x + from, n); };
   Group v;
@@ -78,9 +79,14 @@ void scaleGrad(const KernelArguments& k, const Node& node) {
   sumInto(k, k.inputs[1].as<float>(), static_cast<int>(node.attributes.integer("leading")));
 }
 
-/// Plain, or whole blocks of channels summed over everything behind them: there results lie as if they were plain.
+/// Plain, or whole blocks of channels summed over everything behind them: there results lie as if they were plain. Or blocks
+/// summed over axes before the channels, which stay blocks.
 bool liesWell(const ValueType& x, const ValueType& y) {
-  if (y.layout != Layout::Plain) return false;
+  if (y.layout != Layout::Plain) {
+    bool alike = sameLayout(x, y) && x.shape.rank() == y.shape.rank();
+    for (int axis = x.channelAxis; alike && axis < x.shape.rank(); ++axis) alike = x.shape[axis] == y.shape[axis];
+    return alike;
+  }
   if (x.layout == Layout::Plain) return true;
   const int block = blockOf(x.layout), c = x.channelAxis;
   return block > 0 && y.shape.rank() == x.shape.rank() && y.shape[c] == x.shape[c] && x.shape[c] % block == 0 && y.shape.count(c + 1, y.shape.rank()) == 1;

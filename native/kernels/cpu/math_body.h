@@ -170,7 +170,12 @@ void bitGateLoop(const float* g, const uint8_t* bits, float* out, int64_t n, flo
   for (int64_t j = i; j < n; ++j) out[j] = tail[j - i];
 }
 
-constexpr MathKernels makeMathKernels() { return {unaryLoop, binaryLoop, gateBitsLoop, bitGateLoop}; }
+void interpolateLoop(const float* a, const float* b, float* out, int64_t n, float p) {
+  const Vf at = splat(p), rest = splat(1.0f - p);
+  mapTwo(Steps::Both, a, b, out, n, [=](Vf x, Vf y) { return fma(at, y, rest * x); });
+}
+
+constexpr MathKernels makeMathKernels() { return {unaryLoop, binaryLoop, gateBitsLoop, bitGateLoop, interpolateLoop}; }
 
 }  // namespace
 }  // namespace ascribe::cpu

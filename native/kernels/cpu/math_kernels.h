@@ -37,6 +37,8 @@ struct MathKernels {
   void (*gateBits)(const float* y, uint8_t* bits, int64_t n, float low, float high);
   /// g where the bit is set, else alpha g; 0 for an alpha of 0, whatever g is.
   void (*bitGate)(const float* g, const uint8_t* bits, float* out, int64_t n, float alpha);
+  /// (1 - p) a + p b, which is a for p = 0 and b for p = 1.
+  void (*interpolate)(const float* a, const float* b, float* out, int64_t n, float p);
 };
 
 }  // namespace ascribe::cpu

@@ -32,6 +32,10 @@ std::vector<OpCase> binaryCases() {
       const int64_t low = dtype == DType::U8 || op == std::string("pow") ? 1 : -9;
       cases.push_back({op, std::string(nameOf(dtype)), {whole(dtype, {2, 3, 4}, low, 5), given(dtype, {3, 1}, {1, 2, 4})}});
     }
+  cases.push_back({"interpolate", "", {real({1, 2, 3}), real({1, 2, 3}), real({4}, 0, 1)}});
+  cases.push_back({"interpolate", "of numbers", {real({1}), real({1}), real({3}, -1, 2)}});
+  cases.push_back(valuesOnly({"interpolate", "odd", {real({1, 37, 61}), real({1, 37, 61}), given(DType::F32, {5}, {0, 1, .5, .25, -1})}}));
+  cases.push_back(valuesOnly({"interpolate", "no rows", {real({1, 3}), real({1, 3}), real({0})}}));
   cases.push_back({"mod", "truncated", {spaced({2, 1, 3}), real({4, 1}, .4, 2)}, {{"truncated", int64_t{1}}}});
   for (const int64_t truncated : {0, 1})
     cases.push_back({"mod", truncated ? "negative, truncated" : "negative", {whole(DType::I64, {2, 3, 4}, -9, 9), given(DType::I64, {3, 1}, {-4, 3, -7})}, {{"truncated", truncated}}});
