@@ -306,6 +306,7 @@ export {
   utf16Offset,
 } from './methods/localised/sources.js'
 export { alignFact, type FactAlignment, wordsOf } from './methods/localised/wordAlignment.js'
+export { type NamedMethod, namedMethod } from './methods/namedMethod.js'
 export { NeuronConductance, type NeuronConductanceOptions } from './methods/neurons/neuronConductance.js'
 export { NeuronGradient, type NeuronGradientOptions } from './methods/neurons/neuronGradient.js'
 export { NeuronIntegratedGradients } from './methods/neurons/neuronIntegratedGradients.js'
@@ -375,6 +376,7 @@ export {
   type RandomisationRun,
 } from './metrics/parameterRandomisation.js'
 export { PixelFlipping, type PixelFlippingOptions } from './metrics/pixelFlipping.js'
+export type { MethodSource, RecordedMaps } from './metrics/randomisedMaps.js'
 export { RandomLogit, type RandomLogitOptions } from './metrics/randomLogit.js'
 export { findMetric, type MetricEntry, metrics } from './metrics/registry.js'
 export {

@@ -1,6 +1,5 @@
-import { AscribeError } from '../errors.js'
 import type { AttributionMethod } from '../methods/attributionMethod.js'
-import { GradientMethod } from '../methods/inputs/gradientMethod.js'
+import { namedMethod } from '../methods/namedMethod.js'
 import { findMethod } from '../methods/registry.js'
 import type { Model } from '../model/model.js'
 import { methodOptions } from './methodFlags.js'
@@ -17,17 +16,7 @@ export async function createMethod(
   base: string,
   flags: Record<string, unknown>,
 ): Promise<AttributionMethod> {
-  const entry = findMethod(name)
-  const create = await entry.load()
-  if (!entry.wraps) return create(model, methodOptions(entry, flags))
-  const around = findMethod(base)
-  if (around.wraps)
-    throw new AscribeError('OPTION_RANGE', `${around.name} goes around another method and cannot be the base`)
-  const inner = (await around.load())(model, methodOptions(around, flags))
-  if (!(inner instanceof GradientMethod))
-    throw new AscribeError(
-      'OPTION_RANGE',
-      `${around.name} reads no gradients of values that noise could be put on`,
-    )
-  return create(model, methodOptions(entry, flags), inner)
+  const optionsOf = (of: string) => methodOptions(findMethod(of), flags)
+  const around = findMethod(name).wraps ? { base: { name: base, options: optionsOf(base) } } : {}
+  return namedMethod(model, { name, options: optionsOf(name), ...around })
 }
