@@ -82,7 +82,8 @@ struct Piece {
 void runPiece(const GemmKernels& kernels, const GemmShape& shape, const Factor& a, const Factor& b,
               const OutputMatrix& c, float alpha, float beta, const Epilogue& epilogue, const Piece& piece,
               float* roomA, float* roomB) {
-  const int64_t columnStep = kernels.columnBlock, rowStep = kernels.rowBlock;
+  // A packed factor needs no room: all its columns are passed while the other's rows are packed.
+  const int64_t columnStep = b.packed ? piece.columnEnd - piece.columnBegin : kernels.columnBlock, rowStep = kernels.rowBlock;
   for (int64_t column = piece.columnBegin; column < piece.columnEnd; column += columnStep) {
     const int64_t columns = std::min(columnStep, piece.columnEnd - column);
     // k = 0 still has to store beta * C and the biases: one round with empty panels.

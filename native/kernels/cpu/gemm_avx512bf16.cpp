@@ -143,7 +143,10 @@ struct MultiplyPairs {
 
 constexpr GemmKernels makePairKernels() {
   GemmKernels out = makeGemmKernels();
-  out.depthBlock = 512;  // as many bytes as of f32
+  // Twice as deep as f32 in bytes, so that products over up to 1,024 terms pass C once; half as many columns beside it.
+  out.depthBlock = 1024;
+  out.columnSweep = 256;
+  out.columnBlock = 512;
   out.pair = 2;
   out.tile = tile<MultiplyPairs>;
   out.packA[0] = {packLinePairs<FromF32, kRows>, packColumnPairs<FromF32, kRows>};

@@ -202,7 +202,9 @@ void tileRows(int64_t columns, int64_t words, const float* a, int64_t lda, const
     for (int v = 0; v < V; ++v) sum[i][v] = Vf{};
   // What the end of the loop stores to is fetched while it runs.
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) __builtin_prefetch(c + i * ldc, 1);
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * kLanes, 1);
   for (int64_t p = 0; p < words; ++p) {
     Vf line[V];
 #pragma GCC unroll 4
@@ -245,8 +247,7 @@ void tile(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t 
           int64_t ldc, const TileStore& s) {
   const int64_t words = (depth + Multiply::pair - 1) / Multiply::pair;
   const bool isWide = columns > kLanes;
-  if constexpr (Multiply::pair == 1)
-    if (lda != 0) return (isWide ? tileOf<Multiply, kVectors, false> : tileOf<Multiply, 1, false>)(rows, columns, words, a, lda, b, c, ldc, s);
+  if (lda != 0) return (isWide ? tileOf<Multiply, kVectors, false> : tileOf<Multiply, 1, false>)(rows, columns, words, a, lda, b, c, ldc, s);
   (isWide ? tileOf<Multiply, kVectors, true> : tileOf<Multiply, 1, true>)(rows, columns, words, a, lda, b, c, ldc, s);
 }
 

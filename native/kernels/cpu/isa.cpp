@@ -15,7 +15,7 @@ namespace ascribe::cpu {
 
 extern const GemmKernels gemmBaseline, gemmAvx2, gemmAvx512, gemmAvx512Bf16;
 extern const MathKernels mathBaseline, mathAvx2, mathAvx512;
-extern const RowKernels rowsBaseline, rowsAvx2, rowsAvx512;
+extern const RowKernels rowsBaseline, rowsAvx2, rowsAvx512, rowsAvx512Bf16;
 
 namespace {
 
@@ -24,7 +24,7 @@ const IsaKernels kTables[] = {
 #if defined(__x86_64__)
     {Isa::Avx2, "avx2", &gemmAvx2, &mathAvx2, &rowsAvx2},
     {Isa::Avx512, "avx512", &gemmAvx512, &mathAvx512, &rowsAvx512},
-    {Isa::Avx512Bf16, "avx512_bf16", &gemmAvx512Bf16, &mathAvx512, &rowsAvx512},
+    {Isa::Avx512Bf16, "avx512_bf16", &gemmAvx512Bf16, &mathAvx512, &rowsAvx512Bf16},
 #endif
 };
 

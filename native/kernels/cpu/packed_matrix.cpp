@@ -13,7 +13,7 @@ namespace {
 
 /// Blocks, a few stored rows at a time: those that a panel takes, or those that all panels take their next depths from.
 void packBlocks(const GemmKernels& kernels, Side side, const MatrixSource& source, float* panels, int64_t first, int64_t count, int64_t depthBegin, int64_t depth) {
-  constexpr int64_t kRoom = 16384;  // f32, on the stack
+  constexpr int64_t kRoom = 32768;  // f32, on the stack: a panel of the deepest block
   float wide[kRoom];
   const PackFunctions& pack = side == Side::A ? kernels.packA[0] : kernels.packB[0];
   const int64_t width = side == Side::A ? kernels.rowTile : kernels.columnTile;

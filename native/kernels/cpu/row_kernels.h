@@ -22,6 +22,10 @@ struct RowKernels {
   void (*normalise)(const float* x, float* y, int64_t n, float centre, float scale, const float* gain,
                     const float* offset);
   void (*softmax)(const float* x, float* y, int64_t n);
+  /// A piece of a softmax that is divided by its sum in the end. With `top` the greatest element so far, e^(x - top) in
+  /// place, rounded to bf16 and in half the room where products are of bf16, and zeros behind up to `width`. Brings top
+  /// (-inf before the first piece) and total up to date; what pieces before gave is to be multiplied by what it returns.
+  float (*softmaxPiece)(float* x, int64_t n, int64_t width, float* top, double* total);
   void (*logSoftmax)(const float* x, float* y, int64_t n);
   /// The same along an axis whose elements are `stride` apart, for `columns` neighbours at once.
   void (*softmaxColumns)(const float* x, float* y, int64_t length, int64_t stride, int64_t columns, bool logarithm);

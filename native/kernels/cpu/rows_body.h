@@ -168,6 +168,49 @@ void rowSoftmax(const float* x, float* y, int64_t n) {
   const float scale = static_cast<float>(1.0 / total);
   mapVectors(y, y, n, [=](Vf v) { return v * scale; });
 }
+/// Exponentials as f32, where they lie.
+struct ExactWeights {
+  static ASCRIBE_INLINE Vf exponential(Vf x) { return expOf(x); }
+  static ASCRIBE_INLINE void store(float* x, int64_t i, Vf a, Vf b) {
+    cpu::store(x + i, a);
+    cpu::store(x + i + kLanes, b);
+  }
+  static void clear(float* x, int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) x[i] = 0;
+  }
+};
+
+/// Pairs of vectors, the last ones filled up with what gives 0: so there is room behind x up to a whole pair.
+template <class Weights>
+float softmaxPiece(float* x, int64_t n, int64_t width, float* top, double* total) {
+  constexpr int64_t kPair = 2 * kLanes;
+  const float least = -__builtin_inff();
+  const int64_t end = (n + kPair - 1) / kPair * kPair;
+  for (int64_t i = n; i < end; ++i) x[i] = least;
+  Vf first = splat(*top), second = first;
+  for (int64_t i = 0; i < end; i += kPair) {
+    first = maxOf(first, load(x + i));
+    second = maxOf(second, load(x + i + kLanes));
+  }
+  // A NaN that the maximum loses comes back by its exponential, and spoils the sum.
+  float lanes[kLanes], most = *top;
+  store(lanes, maxOf(first, second));
+  for (int l = 0; l < kLanes; ++l) most = lanes[l] > most ? lanes[l] : most;
+  // Where nothing has been seen yet, everything is 0.
+  const Vf shift = splat(most == least ? 0.0f : most);
+  Vf sum[2] = {};
+  for (int64_t i = 0; i < end; i += kPair) {
+    const Vf a = Weights::exponential(load(x + i) - shift), b = Weights::exponential(load(x + i + kLanes) - shift);
+    sum[0] += a;
+    sum[1] += b;
+    Weights::store(x, i, a, b);
+  }
+  Weights::clear(x, end, width);
+  const float factor = *top == most ? 1.0f : expOf(splat(*top - most))[0];
+  *total = *total * static_cast<double>(factor) + static_cast<double>(sumOf(sum[0] + sum[1]));
+  *top = most;
+  return factor;
+}
 void rowLogSoftmax(const float* x, float* y, int64_t n) {
   const float top = rowMax(x, n);
   const float shift = static_cast<float>(__builtin_log(rowExponentials(x, nullptr, n, top)));
@@ -316,7 +359,7 @@ void rowMaxTap(const float* x, float* best, int32_t* label, int64_t n, int32_t t
 
 constexpr RowKernels makeRowKernels() {
   return {rowSum,         rowDot,         rowSquares,         rowMax,      rowMin,      rowColumnSums, rowAddTo, rowAxpy,  rowNormalise,
-          rowSoftmax,     rowLogSoftmax,  softmaxColumns,     rowSoftmaxGrad, rowGradientMoments, rowNormGrad, rowTaps,
+          rowSoftmax,     softmaxPiece<ExactWeights>, rowLogSoftmax,  softmaxColumns,     rowSoftmaxGrad, rowGradientMoments, rowNormGrad, rowTaps,
           rowMaxTap};
 }
 

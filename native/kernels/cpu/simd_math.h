@@ -16,12 +16,22 @@ ASCRIBE_INLINE Vf polynomial(Vf x, const float (&highestFirst)[N]) {
 
 ASCRIBE_INLINE Vf powerOfTwo(Vi n) { return fromBits((n + 127) << 23); }
 
+/// x 2^n for whole n of any size, once rounded.
+ASCRIBE_INLINE Vf scaledByPower(Vf x, Vf n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_scalef_ps(0xffff, x, n);
+#else
+  // Two steps, since 2^n itself may be out of range where the result is subnormal or just below the maximum.
+  const Vi whole = toInt(n), half = whole >> 1;
+  return x * powerOfTwo(half) * powerOfTwo(whole - half);
+#endif
+}
+
 /// Splits x = n ln 2 + r with |r| <= ln 2 / 2, and returns (e^r - 1 - r) / r^2 with r and n.
-ASCRIBE_INLINE Vf reduceExp(Vf x, Vf low, Vf& r, Vi& n) {
-  const Vf count = nearestSmall(x * 1.44269504f);
-  r = fma(count, splat(-0.693359375f), x);  // 10 bits: the product is exact
-  r = fma(count, splat(2.12194440e-4f), r) + low;
-  n = toInt(count);
+ASCRIBE_INLINE Vf reduceExp(Vf x, Vf low, Vf& r, Vf& n) {
+  n = nearestSmall(x * 1.44269504f);
+  r = fma(n, splat(-0.693359375f), x);  // 10 bits: the product is exact
+  r = fma(n, splat(2.12194440e-4f), r) + low;
   static constexpr float kExp[] = {1.381443104e-03f, 8.368796892e-03f, 4.166839584e-02f, 1.666651997e-01f,
                                    4.999999340e-01f};
   return polynomial(r, kExp);
@@ -30,23 +40,18 @@ ASCRIBE_INLINE Vf reduceExp(Vf x, Vf low, Vf& r, Vi& n) {
 /// e^(x + low) for a small correction `low`. NaN goes through, the ends are 0 and infinity.
 ASCRIBE_INLINE Vf expOfSum(Vf x, Vf low) {
   x = minOf(splat(89.0f), maxOf(splat(-104.0f), x));
-  Vf r;
-  Vi n;
+  Vf r, n;
   const Vf p = reduceExp(x, low, r, n);
-  const Vf fraction = fma(p, r * r, r) + 1.0f;
-  // Two steps, since 2^n itself may be out of range where the result is subnormal or just below the maximum.
-  const Vi half = n >> 1;
-  return fraction * powerOfTwo(half) * powerOfTwo(n - half);
+  return scaledByPower(fma(p, r * r, r) + 1.0f, n);
 }
 ASCRIBE_INLINE Vf expOf(Vf x) { return expOfSum(x, Vf{}); }
 
 /// e^x - 1 for x <= 0.
 ASCRIBE_INLINE Vf expMinusOneOfNegative(Vf x) {
   x = maxOf(splat(-87.0f), x);
-  Vf r;
-  Vi n;
+  Vf r, n;
   const Vf p = reduceExp(x, Vf{}, r, n);
-  const Vf scale = powerOfTwo(n);
+  const Vf scale = powerOfTwo(toInt(n));
   return fma(scale, fma(p, r * r, r), scale - 1.0f);
 }
 

@@ -74,6 +74,13 @@ std::vector<OpCase> softmaxCases() {
                               "long, causal, keys before",
                               {real({1, 520, 4}), real({1, 561, 4}), real({1, 561, 3}), real({520, 561})},
                               causal}));
+  // Pieces of keys: the greatest score grows from one to the next, or a row sees nothing of the first.
+  cases.push_back(valuesOnly({"attention", "long, large scores", {real({1, 20, 4}, -6, 6), real({1, 1300, 4}, -6, 6), real({1, 1300, 35})}, scaled}));
+  cases.push_back(valuesOnly({"attention",
+                              "mask, nothing of the first pieces",
+                              {real({1, 20, 4}), real({1, 1300, 4}), real({1, 1300, 3}),
+                               shownWhere(20, 1300, -std::numeric_limits<double>::infinity(), [](auto i, auto j) { return i != 7 || j > 1200; })},
+                              scaled}));
   // Whole tiles of keys that no query of a block reads are left out.
   const Operand fewQueries = real({1, 40, 4}), manyKeys = real({1, 300, 4}), manyValues = real({1, 300, 3});
   const auto hiding = [&](const char* note, const Operand& shown, const Attributes& attributes) {
