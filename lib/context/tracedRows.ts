@@ -10,9 +10,9 @@ import type { Model } from '../model/model.js'
 /** Tokens that go through the model at once, filled up ones too. */
 const tokensTogether = 4096
 
-/** Lengths in few sizes, so that few plans serve texts of like length: at most a sixteenth is filled up. */
+/** Lengths in few sizes, so that few plans serve texts of like length: at most a thirty-second is filled up. */
 export function plannedLength(length: number, limit: number): number {
-  const step = Math.max(16, 2 ** (Math.floor(Math.log2(Math.max(1, length))) - 4))
+  const step = Math.max(16, 2 ** (Math.floor(Math.log2(Math.max(1, length))) - 5))
   return Math.min(limit, Math.ceil(length / step) * step)
 }
 
