@@ -37,6 +37,7 @@ export const { values: flags } = parseArgs({
     budget: { type: 'string' },
     results: { type: 'string' },
     kinds: { type: 'string' },
+    write: { type: 'boolean', default: false },
     prepare: { type: 'boolean', default: false },
   },
 })

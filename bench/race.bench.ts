@@ -5,7 +5,7 @@
  *   node scripts/install-package.js FOLDER       # what users install: --package FOLDER/node_modules/ascribe
  *   ASCRIBE_TORCH_PYTHON=… node build/ts/bench/race.bench.js --package … --results R.jsonl --compile --prepare
  *   ASCRIBE_TORCH_PYTHON=… node build/ts/bench/race.bench.js --package … --results R.jsonl --compile --budget 1500
- *   node build/ts/bench/race/table.js R.jsonl --write
+ *   node build/ts/bench/race/table.js --results R.jsonl --write
  *
  * --prepare does beside other work what needs no quiet: exports nets, fills the caches of PyTorch's compiler
  * (TORCHINDUCTOR_CACHE_DIR) and finds those of its ways that cannot be the best; a compiler that needs more than

@@ -1,10 +1,10 @@
 /**
- * Tables of races. `node build/ts/bench/race/table.js RESULTS.jsonl` prints them as Markdown; with `--write` they go into
- * docs/speed.md, between the lines that mark their place.
+ * Tables of races. `node build/ts/bench/race/table.js --results RESULTS.jsonl` prints them as Markdown; with `--write`
+ * they go into docs/speed.md, between the lines that mark their place.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { compare, type Race } from '../harness.js'
+import { compare, flags, type Race } from '../harness.js'
 import { type CaseResult, type Kind, nameOf, type Results, readResults, type Side } from './results.js'
 
 interface Bar {
@@ -112,6 +112,7 @@ export function raceTables({ cases }: Results): Table[] {
   })
 }
 
+const root = join(import.meta.dirname, '../../../..')
 const begin = '<!-- races: written by build/ts/bench/race/table.js -->'
 const end = '<!-- end of races -->'
 
@@ -137,11 +138,10 @@ export function withTables(page: string, results: Results): string {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const file = process.argv[2]
-  const results = file === undefined ? undefined : readResults(file)
-  if (results === undefined) throw new Error('Which results? table.js RESULTS.jsonl [--write]')
-  if (process.argv.includes('--write')) {
-    const page = join(import.meta.dirname, '../../../../docs/speed.md')
+  const results = readResults(flags.results ?? join(root, 'bench/race/results.jsonl'))
+  if (results === undefined) throw new Error('There are no such results; --results RESULTS.jsonl')
+  if (flags.write) {
+    const page = join(root, 'docs/speed.md')
     writeFileSync(page, withTables(readFileSync(page, 'utf8'), results))
   } else console.log(markdown(results))
 }
