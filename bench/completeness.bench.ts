@@ -1,23 +1,74 @@
 /**
- * Do scores add up on trained models? DeepLIFT and path methods to f(input) - f(baseline), relevance to the target's
- * value (biases absorb some), AttnLRP likewise: worst and median share that is missing, over the inputs.
+ * Do scores add up on trained models? Path methods, DeepLIFT and Shapley values to f(input) - f(baseline), relevance to the
+ * target's value (biases absorb some): per model and method the median and the worst share that is missing, over the
+ * inputs.
  *
- *   node build/ts/bench/completeness.bench.js [--quick] [--only NAME]
+ *   node build/ts/bench/completeness.bench.js [--quick] [--only NAME[,NAME…]] [--record]
+ *
+ * `--record` writes what it found into bench/completeness/results.json, model by model, from which `node scripts/docs.js`
+ * makes docs/completeness.md.
  */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
+  AscribeError,
+  type AttributeOptions,
   type Attribution,
   BlurIntegratedGradients,
+  createTensor,
   DeepLift,
-  type GradientMethod,
+  DeepLiftShap,
+  ExactIntegratedGradients,
   GradientShap,
   GuidedIntegratedGradients,
   Idgi,
   IntegratedGradients,
+  KernelShap,
+  LayerConductance,
   type Model,
+  type Tensor,
 } from '#lib/index.js'
 import { AttnLrp, LayerwiseRelevance } from '#lib/relevance.js'
-import { printTable, quick } from './harness.js'
-import { realModels } from './realModels.js'
+import { type ExplainedModel, explainedModels } from './completeness/models.js'
+import { flags, quick } from './harness.js'
+
+interface Method {
+  attribute(input: Record<string, Tensor>, options: AttributeOptions): Promise<Attribution>
+}
+type Make = (model: Model) => Method
+/** What a method is called with besides the target. */
+type Where = 'explained' | 'baselines' | 'last-maps' | 'inputs'
+/** Elsewhere the path crosses more linear pieces than a bench has time for, or the model has none. */
+const linearInPieces = /movie-review/
+
+const relevance =
+  (options: ConstructorParameters<typeof LayerwiseRelevance>[1]): Make =>
+  model =>
+    new LayerwiseRelevance(model, options)
+const methods: [string, Make, Where?][] = [
+  ['IntegratedGradients', model => new IntegratedGradients(model)],
+  ['IntegratedGradients, tolerance 0.01', model => new IntegratedGradients(model, { tolerance: 0.01 })],
+  ['ExactIntegratedGradients', model => new ExactIntegratedGradients(model)],
+  ['Idgi', model => new Idgi(model)],
+  ['GuidedIntegratedGradients', model => new GuidedIntegratedGradients(model)],
+  ['BlurIntegratedGradients', model => new BlurIntegratedGradients(model)],
+  ['GradientShap', model => new GradientShap(model)],
+  ['DeepLift', model => new DeepLift(model)],
+  ['DeepLift, softmax exact', model => new DeepLift(model, { softmax: 'exact' })],
+  [
+    'DeepLift, revealCancel, softmax exact',
+    model => new DeepLift(model, { nonlinearity: 'revealCancel', softmax: 'exact' }),
+  ],
+  ['DeepLiftShap, softmax exact', model => new DeepLiftShap(model, { softmax: 'exact' }), 'baselines'],
+  ['LayerConductance, last-maps', model => new LayerConductance(model), 'last-maps'],
+  ['KernelShap, 64 samples', model => new KernelShap(model, { samples: 64 }), 'inputs'],
+  ['LRP epsilon', relevance({})],
+  ['LRP epsilon, biases spread', relevance({ bias: 'distribute' })],
+  ['LRP epsilonPlusFlat', relevance({ preset: 'epsilonPlusFlat' })],
+  ['LRP epsilonPlusFlat, biases spread', relevance({ preset: 'epsilonPlusFlat', bias: 'distribute' })],
+  ['AttnLRP', model => new AttnLrp(model)],
+  ['CP-LRP', model => new AttnLrp(model, { variant: 'cpLrp' })],
+]
 
 const sumOf = ({ inputs }: Attribution): number =>
   inputs.reduce((sum, { scores }) => sum + (scores.data as Float32Array).reduce((a, b) => a + b, 0), 0)
@@ -30,55 +81,87 @@ function missing(attribution: Attribution): number {
   return Math.abs(sumOf(attribution) - value) / Math.abs(value)
 }
 
-const methods: [string, (model: Model) => GradientMethod][] = [
-  ['IntegratedGradients, 50', model => new IntegratedGradients(model)],
-  ['DeepLift', model => new DeepLift(model)],
-  ['DeepLift, exact softmax', model => new DeepLift(model, { softmax: 'exact' })],
-  ['LRP epsilon, biases spread', model => new LayerwiseRelevance(model, { bias: 'distribute' })],
-  ['LRP epsilon', model => new LayerwiseRelevance(model)],
-  [
-    'DeepLift, RevealCancel',
-    model => new DeepLift(model, { nonlinearity: 'revealCancel', softmax: 'exact' }),
-  ],
-  ['IDGI, 50', model => new Idgi(model)],
-  ['GuidedIG, 200', model => new GuidedIntegratedGradients(model)],
-  ['BlurIG, 100', model => new BlurIntegratedGradients(model)],
-  ['GradientSHAP, 50', model => new GradientShap(model)],
-  ['AttnLRP', model => new AttnLrp(model)],
-  ['CP-LRP', model => new AttnLrp(model, { variant: 'cpLrp' })],
-]
-
-const rows: string[][] = []
-// A recurrent model takes one example of many steps, along an axis that is no batch; a detector has no class.
-const leftOut = /charrnn|silero|RFB/
-for await (const { name, model, examples, explained } of realModels(quick)) {
-  if (leftOut.test(name)) continue
-  for (const [method, make] of methods) {
-    const shares: number[] = []
-    const notes = new Set<string>()
-    try {
-      for (const example of examples) {
-        const isLayer = !(explained in example.inputs)
-        const attribution = await make(model).attribute(
-          example.inputs,
-          isLayer ? { layer: explained } : { inputs: [explained] },
-        )
-        shares.push(missing(attribution))
-        for (const { code, message } of attribution.warnings) notes.add(`${code}: ${message.slice(0, 110)}`)
-      }
-    } catch (error) {
-      notes.add(`${(error as Error).message.slice(0, 120)}`)
-    }
-    shares.sort((a, b) => a - b)
-    const share = (at: number) => (shares[at] === undefined ? '' : shares[at].toExponential(1))
-    rows.push([
-      name,
-      method,
-      share(Math.floor(shares.length / 2)),
-      share(shares.length - 1),
-      [...notes].join('; '),
-    ])
-  }
-  model.dispose()
+/** Two baselines: nothing, and the mean everywhere. */
+async function baselinesOf({ model, explained }: ExplainedModel, inputs: Record<string, Tensor>) {
+  const value = inputs[explained] ?? (await model.run(inputs, { outputs: [explained] })).outputs[explained]!
+  const numbers = value.data as Float32Array
+  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+  const data = new Float32Array(2 * numbers.length).fill(mean, numbers.length)
+  return { [explained]: createTensor('f32', [2, ...value.shape.slice(1)], data) as Tensor }
 }
-printTable(['model', 'method', 'median missing', 'worst', 'notes'], rows)
+
+async function optionsOf(
+  real: ExplainedModel,
+  inputs: Record<string, Tensor>,
+  where: Where,
+): Promise<AttributeOptions> {
+  if (where === 'inputs') return {}
+  if (where === 'last-maps') return { layer: 'last-maps' }
+  const { explained } = real
+  return {
+    ...(explained in inputs ? { inputs: [explained] } : { layer: explained }),
+    ...(where === 'baselines' ? { baseline: await baselinesOf(real, inputs) } : {}),
+  }
+}
+
+interface Row {
+  method: string
+  /** In the order of the examples. */
+  missing: number[]
+  notes: string[]
+}
+
+async function rowOf(real: ExplainedModel, [name, make, where]: (typeof methods)[number]): Promise<Row> {
+  const row: Row = { method: name, missing: [], notes: [] }
+  const notes = new Set<string>()
+  for (const { inputs } of real.examples)
+    try {
+      const target = await real.targetOf(inputs)
+      const options = await optionsOf(real, inputs, where ?? 'explained')
+      const given = { ...options, ...(target === undefined ? {} : { target }) }
+      const attribution = await make(real.model).attribute(inputs, given)
+      row.missing.push(missing(attribution))
+      for (const { code } of attribution.warnings) notes.add(code)
+    } catch (error) {
+      if (!(error instanceof AscribeError)) throw error
+      notes.add(error.code)
+      console.log(`${real.name}, ${name}: ${error.code} ${error.message}`)
+    }
+  return { ...row, notes: [...notes] }
+}
+
+const folder = join(import.meta.dirname, '../../../bench/completeness')
+const file = join(folder, 'results.json')
+function record(model: string, examples: number, rows: Row[]): void {
+  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object) : {}
+  mkdirSync(folder, { recursive: true })
+  const short = (_: string, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(3)) : value
+  writeFileSync(file, `${JSON.stringify({ ...known, [model]: { examples, rows } }, short, 1)}\n`)
+}
+
+for await (const real of explainedModels(quick)) {
+  const rows: Row[] = []
+  for (const method of methods) {
+    if (method[0] === 'ExactIntegratedGradients' && !linearInPieces.test(real.name)) continue
+    const started = performance.now()
+    const row = await rowOf(real, method)
+    const sorted = row.missing.toSorted((a, b) => a - b)
+    const share = (at: number) => (sorted[at] === undefined ? '' : sorted[at].toExponential(1))
+    rows.push(row)
+    const seconds = ((performance.now() - started) / 1000).toFixed(0)
+    // As they come: the slow ones take minutes.
+    console.log(
+      [
+        real.name.padEnd(20),
+        row.method.padEnd(42),
+        share(Math.floor(sorted.length / 2)).padStart(9),
+        share(sorted.length - 1).padStart(9),
+        `${seconds.padStart(5)} s `,
+        row.notes.join(', '),
+      ].join(' '),
+    )
+  }
+  if (flags.record) record(real.name, real.examples.length, rows)
+  real.model.dispose()
+}

@@ -29,6 +29,7 @@ export const errorCodes = {
   OPTION_UNKNOWN: 'An option is not known.',
   OUT_OF_MEMORY_BUDGET: 'The work does not fit the memory budget.',
   PACKAGE_MISSING: 'An optional package is needed and not installed.',
+  PRECISION_LOST: 'Scores cancel so far that nothing of what they add up to is left in single precision.',
   PRECISION_UNAVAILABLE:
     'A precision was asked for that the processor, its instructions in use, or the device does not have.',
   PREPROCESSING_REQUIRED: 'An image was given to a model whose preprocessing is not known.',

@@ -20,7 +20,10 @@ export function resolveLayer(model: Model, text: string): string[] {
   const result = node && model.graph.values[node.outputs[0]!]?.name
   if (result !== undefined) return [result]
   const suggested = suggestedLayers(model.graph)
-  const kind = suggested.find(each => each.kind === text)
+  // Without a norm or an activation behind it, what the last convolution gives are the last maps.
+  const kind =
+    suggested.find(each => each.kind === text) ??
+    (text === 'last-maps' ? suggested.find(each => each.kind === 'last-convolution') : undefined)
   if (kind) return [kind.name]
   if (text.includes('*')) {
     // Runs of stars are one: each more would multiply the ways to fit.

@@ -6,7 +6,8 @@ import type { Preprocessing } from '../data/preprocessing.js'
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { Explainable } from './explainable.js'
-import type { ModelInputs } from './model.js'
+import type { Model, ModelInputs } from './model.js'
+import { checkPositions } from './positionLimit.js'
 import { textInputs } from './textInputs.js'
 
 /** One example as the model takes it, and what is known about where it came from. */
@@ -41,6 +42,7 @@ export async function prepareInput(
 
 function prepareTensors(model: Explainable, input: ModelInputs): PreparedInput {
   const tensors = model.named(input)
+  if ('graph' in model) checkPositions(model as Model, tensors)
   const units: Record<string, Units> = {}
   for (const [name, tensor] of Object.entries(tensors)) {
     if (tensor.shape[0] !== 1 && tensor.shape.length > 0 && model.batchAxis.kind !== 'none')

@@ -52,8 +52,10 @@ export function suggestedLayers(
     const shape = shapes.get(nameOf(index) ?? '')
     return shape === undefined || shape.slice(2).some(size => size > 1)
   }
+  const pooled = behindPooling(graph)
   const convolutions = graph.nodes.filter(
-    ({ op, inputs, outputs }) => op === 'conv' && isMoving(inputs[0]!) && hasPlaces(outputs[0]!),
+    ({ op, inputs, outputs }) =>
+      op === 'conv' && isMoving(inputs[0]!) && !pooled.has(inputs[0]!) && hasPlaces(outputs[0]!),
   )
   // In front of attention a convolution cuts patches, or embeds; what it gives are no maps of a classifier.
   const last = block === undefined ? convolutions.at(-1) : undefined
@@ -68,6 +70,18 @@ export function suggestedLayers(
     if (maps !== last.outputs[0]) add(maps, 'last-maps')
   }
   add(block, 'last-block')
+  return found
+}
+
+/** Values of which one place is left: a pooling over all of them, and what is computed of it alone. */
+function behindPooling({ nodes, values }: GraphDescription): ReadonlySet<number> {
+  const found = new Set<number>()
+  const isWeight = (index: number) => index < 0 || ['parameter', 'constant'].includes(values[index]!.kind)
+  for (const { op, inputs, outputs } of nodes) {
+    const isOfPooled = inputs.some(index => found.has(index))
+    if (op.startsWith('global') || (isOfPooled && inputs.every(index => found.has(index) || isWeight(index))))
+      for (const output of outputs) found.add(output)
+  }
   return found
 }
 

@@ -49,6 +49,7 @@ const block = (nodes: NodeGiven[], features = 6) =>
         floats('u', [features, features], at => Math.cos(at * 0.9)),
         floats('v', [features, 1], at => Math.cos(at * 1.1)),
         floats('one', [], () => 1),
+        floats('steep', [], () => 40),
         floats('s', [features], at => 1 + 0.1 * at),
         integers('last', [-1]),
       ],
@@ -97,6 +98,82 @@ for (const [name, nodes] of complete)
     t.true(Math.abs(difference) > 0.01)
     t.true(Math.abs(delta) <= 2e-6 * Math.max(1, Math.abs(difference)), `${delta} of ${difference}`)
     t.deepEqual(attribution.warnings, [])
+  })
+
+test('a quotient is shared out as the product that it undoes: evenly over the mean of both denominators', async t => {
+  const model = await loadModel(
+    writeModel({
+      nodes: [
+        { op: 'Add', inputs: ['b', 'd'], outputs: ['s'] },
+        { op: 'Div', inputs: ['a', 's'], outputs: ['q'] },
+        { op: 'MatMul', inputs: ['q', 'v'], outputs: ['y'] },
+      ],
+      tensors: [floats('d', [2], () => 0.5), floats('v', [2, 1], () => 1)],
+      inputs: [valueInfo('a', ['N', 2]), valueInfo('b', ['N', 2])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+  const row = (...values: number[]) => createTensor('f32', [1, 2], Float32Array.from(values))
+  // 3 / 2 from 1 / 0.5, and over a denominator that changes its sign, where both orders have half: 2 / 1 from 1 / -1.
+  const found = await new DeepLift(model).attribute(
+    { a: row(3, 2), b: row(1.5, 0.5) },
+    { target, baseline: { a: row(1, 1), b: row(0, -1.5) } },
+  )
+  const parts = (input: string) => numbers(found.scores(input).data as Float32Array)
+  t.true(close(parts('a'), [(2 * 2) / 2.5, 0], 1e-6), `${parts('a')}`)
+  t.true(close(parts('b'), [(-(1.5 + 2) * 1.5) / 2.5, 3], 1e-6), `${parts('b')}`)
+})
+
+for (const form of ['LayerNormalization', 'written out'] as const)
+  test(`norms upon norms, from a baseline of zeros: what they gain is no difference of large numbers (${form})`, async t => {
+    const depth = 10
+    const norm = (from: string, at: number): NodeGiven[] =>
+      form === 'written out'
+        ? [
+            { op: 'Mul', inputs: [from, from], outputs: [`p${at}`] },
+            {
+              op: 'ReduceMean',
+              inputs: [`p${at}`, 'last'],
+              outputs: [`m${at}`],
+              attributes: { keepdims: 1 },
+            },
+            { op: 'Add', inputs: [`m${at}`, 'epsilon'], outputs: [`e${at}`] },
+            { op: 'Sqrt', inputs: [`e${at}`], outputs: [`r${at}`] },
+            { op: 'Div', inputs: [from, `r${at}`], outputs: [`n${at}`] },
+          ]
+        : [{ op: 'LayerNormalization', inputs: [from, 's'], outputs: [`n${at}`], attributes: { axis: -1 } }]
+    const layers = Array.from({ length: depth }, (_, at): NodeGiven[] => {
+      const from = at === 0 ? 'x' : `h${at - 1}`
+      return [
+        ...norm(from, at),
+        { op: 'MatMul', inputs: [`n${at}`, at % 2 === 0 ? 'w' : 'u'], outputs: [`z${at}`] },
+        { op: 'Add', inputs: [from, `z${at}`], outputs: [`h${at}`] },
+      ]
+    })
+    const model = await loadModel(
+      writeModel({
+        opset: 20,
+        nodes: [...layers.flat(), { op: 'MatMul', inputs: [`h${depth - 1}`, 'v'], outputs: ['y'] }],
+        tensors: [
+          floats('w', [6, 6], at => Math.sin(at * 1.7)),
+          floats('u', [6, 6], at => Math.cos(at * 0.9)),
+          floats('v', [6, 1], at => Math.cos(at * 1.1)),
+          floats('s', [6], at => 1 + 0.1 * at),
+          floats('epsilon', [], () => 1e-5),
+          integers('last', [-1]),
+        ],
+        inputs: [valueInfo('x', ['N', 6])],
+        outputs: [valueInfo('y', ['N', 1])],
+      }),
+    )
+    const found = await new DeepLift(model).attribute(x, { target, baseline: 0 })
+    const { delta, difference } = found.checks.completeness![0]!
+    t.true(Math.abs(delta) <= 1e-5 * Math.abs(difference), `${delta} of ${difference}`)
+    const sizes = numbers(found.scores().data as Float32Array).reduce(
+      (sum, score) => sum + Math.abs(score),
+      0,
+    )
+    t.true(sizes < 100 * Math.abs(difference), `${sizes} of ${difference}`)
   })
 
 test('a softmax inside does not keep the sum, and the result says so', async t => {
@@ -205,4 +282,48 @@ test('models of double precision, with baselines of either', async t => {
   t.true(close(await scores(0.25), parts, 1e-6))
   t.true(close(await scores(createTensor('f64', [1, 2], Float64Array.of(0.25, 0.25))), parts, 1e-6))
   t.true(close(await scores(createTensor('f32', [1, 2], Float32Array.of(0.25, 0.25))), parts, 1e-6))
+})
+
+test('where shares cancel until only rounding is left there is an error, and no numbers', async t => {
+  const layers = [0, 1, 2, 3, 4].flatMap((at): NodeGiven[] => {
+    const from = at === 0 ? 'z' : `h${at - 1}`
+    return [
+      { op: 'Abs', inputs: [from], outputs: [`a${at}`] },
+      { op: 'ReduceMean', inputs: [`a${at}`, 'last'], outputs: [`m${at}`], attributes: { keepdims: 1 } },
+      { op: 'Add', inputs: [`m${at}`, 'least'], outputs: [`d${at}`] },
+      { op: 'Log', inputs: [`d${at}`], outputs: [`l${at}`] },
+      { op: 'Neg', inputs: [`l${at}`], outputs: [`n${at}`] },
+      { op: 'Exp', inputs: [`n${at}`], outputs: [`r${at}`] },
+      { op: 'Mul', inputs: [from, `r${at}`], outputs: [`h${at}`] },
+    ]
+  })
+  const model = await loadModel(
+    writeModel({
+      opset: 20,
+      nodes: [dense, ...layers, { op: 'MatMul', inputs: ['h4', 'v'], outputs: ['y'] }],
+      tensors: [
+        floats('w', [6, 6], at => Math.sin(at * 1.7)),
+        floats('v', [6, 1], at => Math.cos(at * 1.1)),
+        floats('least', [], () => 1e-6),
+        integers('last', [-1]),
+      ],
+      inputs: [valueInfo('x', ['N', 6])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+  await t.throwsAsync(new DeepLift(model).attribute(x, { target, baseline: 0 }), { code: 'PRECISION_LOST' })
+})
+
+test('scores that miss much of what they should add up to carry a warning', async t => {
+  const model = await block([
+    dense,
+    { op: 'Mul', inputs: ['z', 'steep'], outputs: ['q'] },
+    { op: 'Sigmoid', inputs: ['q'], outputs: ['h'] },
+  ])
+  const codes = async (steps: number) =>
+    (await new IntegratedGradients(model, { steps }).attribute(x, { target, baseline })).warnings.map(
+      ({ code }) => code,
+    )
+  t.deepEqual(await codes(2), ['INCOMPLETE'])
+  t.deepEqual(await codes(2000), [])
 })

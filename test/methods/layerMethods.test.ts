@@ -207,3 +207,31 @@ test('layers by the name of a node, by a pattern, by what they are; and conducta
   })
   t.true(close(numbers(batch[1]!), numbers(alone), 1e-5))
 })
+
+test('the last maps are those before the pooling, where a convolution is the classifier; with nothing behind the convolution, its own', async t => {
+  const model = await loadModel(
+    writeModel({
+      opset: 17,
+      nodes: [
+        { op: 'Conv', inputs: ['x', 'w'], outputs: ['maps'] },
+        { op: 'GlobalAveragePool', inputs: ['maps'], outputs: ['mean'] },
+        { op: 'Conv', inputs: ['mean', 'v'], outputs: ['wide'] },
+        { op: 'Relu', inputs: ['wide'], outputs: ['r'] },
+        { op: 'Conv', inputs: ['r', 'u'], outputs: ['classes'] },
+        { op: 'Flatten', inputs: ['classes'], outputs: ['y'] },
+      ],
+      tensors: [
+        floats('w', [2, 1, 3, 3], at => Math.sin(at)),
+        floats('v', [3, 2, 1, 1], at => Math.cos(at)),
+        floats('u', [4, 3, 1, 1], at => Math.cos(2 * at)),
+      ],
+      inputs: [valueInfo('x', ['N', 1, 6, 6])],
+      outputs: [valueInfo('y', ['N', 4])],
+    }),
+  )
+  for (const layer of ['last-convolution', 'last-maps']) {
+    const { inputs } = await new LayerActivation(model).attribute(picture, { target: 1, layer })
+    t.is(inputs[0]!.name, 'maps')
+    t.deepEqual(inputs[0]!.scores.shape, [1, 2, 4, 4])
+  }
+})

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { loadModel } from '#lib/index.js'
+import { AttentionRollout, LeaveOneOut, loadModel, Saliency } from '#lib/index.js'
 import { positionLimit } from '#lib/model/positionLimit.js'
 import { checkpointFolder, idsTensor } from '../oracles/recordedCheckpoints.js'
 
@@ -26,10 +26,11 @@ for (const [name, limit] of [
     })
     // As long as that is read.
     await t.notThrowsAsync(model.run(inputs(found)))
-    await t.throwsAsync(model.run(inputs(found + 1)), {
-      code: 'INPUT_SHAPE',
-      message: new RegExp(`${found + 1} tokens.*positions for ${found}`),
-    })
+    const told = { code: 'INPUT_SHAPE', message: new RegExp(`${found + 1} tokens.*positions for ${found}`) }
+    await t.throwsAsync(model.run(inputs(found + 1)), told)
+    // The same wherever a text goes in.
+    for (const method of [new Saliency(model), new AttentionRollout(model), new LeaveOneOut(model)])
+      await t.throwsAsync(method.attribute(inputs(found + 1), { target: 0 }), told)
   })
 
 test('positions that are computed have no such limit', async t => {

@@ -64,7 +64,7 @@ const camSection = [
 const completenessSection = [
   '## Where scores do not add up, and why',
   '',
-  '`checks.completeness` says by how much; `node build/ts/bench/completeness.bench.js` measures every method on trained models.',
+  '`checks.completeness` says by how much; [completeness](completeness.md) has every method on every trained model.',
   '',
   '- `GuidedIntegratedGradients` chooses the inputs of a step for the small gradient that they have at its beginning, and that gradient',
   '  says too little of what they then do; more steps do not help. With the gradient at the beginning alone (`rule: left`, as the',
@@ -74,10 +74,14 @@ const completenessSection = [
   '  gradient in it (a test). Batch norms behind convolutions are folded into them before any rule runs, and their shifts are such',
   '  biases: of 14.04 the sound model of scenes has 0.69 on pixels.',
   '- With `bias: distribute` or `ignore` relevance is no longer in proportion to activations, and each layer multiplies it by the sum of',
-  '  sizes over the size of the sum, which an epsilon of 1e-9 does not bound: up to 1e28 in MobileNets, where it may leave the range',
-  '  of single precision (`NOT_FINITE`). There, take `epsilonPlusFlat` with `bias: distribute` (15.9 of 18.3 on MobileNetV2; 39.307',
+  '  sizes over the size of the sum, which an epsilon of 1e-9 does not bound: up to 1e28 in MobileNets. Where scores then cancel so',
+  '  far that single precision keeps nothing of their sum it is the error `PRECISION_LOST` (`NOT_FINITE` beyond its range). There, take `epsilonPlusFlat` with `bias: distribute` (15.9 of 18.3 on MobileNetV2; 39.307',
   '  of 39.307 on SqueezeNet). `zPlus` without biases loses what units have that are on by their bias alone (0.03 of 18.3).',
-  '- `DeepLift` with its default softmax, of models with a softmax inside: `softmax: exact` adds up.',
+  '- `DeepLift` with its default softmax, of models with a softmax inside: `softmax: exact` adds up, as the warning `RULE_FALLBACK` says.',
+  '  A quotient a / b is shared out as the product that it undoes, evenly over the mean of both denominators [unconfirmed: the sources',
+  '  say nothing of quotients]. By the mean over both orders, norms of a baseline of zeros multiplied shares up, layer by layer: 5e18 of',
+  '  what a llama of 260,000 parameters gained was missing, and is now 1e-7.',
+  '- Any other method whose scores miss more than a tenth of what they should add up to carries the warning `INCOMPLETE`.',
   '',
 ]
 

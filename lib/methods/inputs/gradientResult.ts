@@ -1,6 +1,6 @@
 import type { EnsembleResult, PlanDescription } from '#typings/addon.js'
 import { Attribution } from '../../attribution/attribution.js'
-import type { AttributionWarning, Completeness, OutputEntry } from '../../attribution/types.js'
+import type { AttributionWarning, OutputEntry } from '../../attribution/types.js'
 import { type Units, unitShape } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
 import type { CompiledTarget } from '../../graph/compileTarget.js'
@@ -11,6 +11,7 @@ import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
 import { rowsOf } from '../../model/stack.js'
 import { engineEnvironment } from '../engineEnvironment.js'
+import { checkPrecision, completenessOf, completenessWarning } from './completeness.js'
 import { type ExplainedValues, layerUnits } from './explainedValues.js'
 import { plannedName } from './gradientPlan.js'
 import type { Pass } from './pass.js'
@@ -76,6 +77,7 @@ const activations = /\((sigmoid|tanh|leakyRelu|prelu|hardSigmoid|softsign|thresh
 function warningsOf(
   { result, compiled, plan, batching, rules }: TargetRun,
   at: number,
+  complete: boolean,
 ): AttributionWarning[] {
   const warnings: AttributionWarning[] = []
   const silent = Object.values(result.attributions).every(tensor =>
@@ -95,22 +97,29 @@ function warningsOf(
   const isOfRectifiers = rules?.name === 'guided' || rules?.name === 'deconvolution'
   const others = isOfRectifiers ? plan.fallbacks.filter(name => activations.test(name)) : plan.fallbacks
   const listed = `${others.slice(0, 5).join(', ')}${others.length > 5 ? ' …' : ''}`
+  const isLifted = rules?.name === 'deepLift' && others.every(name => name.endsWith('(softmax)'))
+  const remedy = isLifted ? " With softmax: 'exact' they do." : ''
   if (others.length > 0)
     warnings.push({
       code: 'RULE_FALLBACK',
       message: isOfRectifiers
         ? `The rule says nothing of ${others.length} activations, which kept their derivative: ${listed}.`
-        : `The rule holds in part, or not at all, for ${others.length} operations, and what they share out need not add up: ${listed}.`,
+        : `The rule holds in part, or not at all, for ${others.length} operations, and what they share out need not add up: ${listed}.${remedy}`,
     })
+  if (rules?.startsFromValue) {
+    const value = result.objective[at]!
+    checkPrecision(
+      result,
+      at,
+      value,
+      Math.abs(value),
+      "Take `preset: 'epsilonPlusFlat'`, or `bias: 'absorb'`.",
+    )
+  }
+  const missed = complete ? completenessWarning(result, at) : undefined
+  if (missed !== undefined && others.length === 0) warnings.push(missed)
   if (batching.notice) warnings.push(batching.notice)
   return warnings
-}
-
-function completenessOf({ result }: TargetRun, at: number): Completeness | undefined {
-  if (result.baselineObjective === undefined) return undefined
-  const difference = result.objective[at]! - result.baselineObjective[at]!
-  const delta = result.sums[at]! - difference
-  return { delta, difference, relative: difference === 0 ? null : Math.abs(delta / difference) }
 }
 
 /** Warnings that several targets share are said once. */
@@ -164,7 +173,7 @@ export async function gradientResult(
 ): Promise<Attribution> {
   const { prepared } = example
   const targets = runs.map(run => describeTarget(model, run, at))
-  const completeness = complete ? runs.flatMap(run => completenessOf(run, at) ?? []) : []
+  const completeness = complete ? runs.flatMap(run => completenessOf(run.result, at) ?? []) : []
   const details = runs[0]?.details
   // Passes that examples share (a baseline's) are split among them.
   const share = (pick: (result: EnsembleResult) => number) =>
@@ -181,7 +190,7 @@ export async function gradientResult(
       ...(details ? { details } : {}),
     },
     checks: completeness.length === runs.length ? { completeness } : {},
-    warnings: distinct(runs.flatMap(run => warningsOf(run, at))),
+    warnings: distinct(runs.flatMap(run => warningsOf(run, at, complete))),
     cost: {
       forwardPasses: Math.ceil(share(result => result.forwardPasses)),
       backwardPasses: Math.ceil(share(result => result.backwardPasses)),

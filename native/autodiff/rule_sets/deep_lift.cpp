@@ -168,6 +168,25 @@ void elementwise(VjpContext& c) {
     if (moves(c, i)) quotient(c, i, difference(c, y), slopeOf(c, i));
 }
 
+/// A quotient y = a / b says that y b = a, and it is that product which is shared out evenly:
+/// dy = (da - (y + y') / 2 db) / ((b + b') / 2). The mean over both orders would hold 1 / b', which a norm of a baseline
+/// of zeros has next to no denominator for: it multiplies up from norm to norm until only rounding is left.
+void division(VjpContext& c) {
+  if (!moves(c, 0) || !moves(c, 1)) return elementwise(c);
+  const Term y = result(c), a = operand(c, 0), b = operand(c, 1), before = twin(c, b);
+  const Term both = b + before, sameSide = b * before > 0;
+  const Term safe = where(sameSide, both, number(both, 1));
+  // Denominators on either side of zero leave the two orders.
+  const Term aAlone = valueOf(c, a, before), bAlone = valueOf(c, twin(c, a), b), start = twin(c, y);
+  const auto share = [&](size_t i, Term multiplier, Term gain) {
+    const Term gained = difference(c, operand(c, i)), still = abs(gained) < kLeast;
+    const Term ordered = where(still, slopeOf(c, i), cotangent(c) * (gain / where(still, number(gained, 1), gained)));
+    c.gradientReduced(i, where(sameSide, cotangent(c) * multiplier, ordered));
+  };
+  share(0, number(both, 2) / safe, (minus(y, bAlone) + minus(aAlone, start)) * 0.5);
+  share(1, (y + start) / safe * -1, (minus(y, aAlone) + minus(bAlone, start)) * 0.5);
+}
+
 /// The derivative at the mean of input and baseline, which is exact for products.
 void bilinear(VjpContext& c) {
   if (handOn(c)) return;
@@ -303,10 +322,11 @@ const bool registered = [] {
   for (const char* name : relevance::kLinear) put(name, linear);
   put("where", linear);
   for (const char* name : {"mul", "matMul", "conv", "convTranspose"}) put(name, bilinear);
-  for (const char* name : {"div", "pow", "min", "max", "prelu", "abs", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+  for (const char* name : {"pow", "min", "max", "prelu", "abs", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
                            "tanh", "asinh", "acosh", "atanh", "erf", "sigmoid", "relu", "softplus", "softsign", "silu", "hardSwish", "mish", "leakyRelu", "elu", "celu",
                            "selu", "thresholdedRelu", "hardSigmoid", "gelu", "clip"})
     put(name, elementwise);
+  put("div", division);
   put("maxPool", maxPool);
   put("globalMaxPool", globalMaxPool);
   put("reduceMax", extremum<true>);
