@@ -108,7 +108,11 @@ class Assignment {
     if (std::any_of(lying.inputs.begin(), lying.inputs.end(), [](const ValueType& t) { return t.dtype != DType::F32; })) return std::nullopt;
     const auto isFew = [&](ValueId id) { return graph_.shape(id)[graph_.shape(id).rank() - spatial - 1] <= fewChannels; };
     // Gradients of images: most of a block would be padding, which costs more than the way back to planes.
-    if (node.op->name == "convDataGradient" && isFew(node.outputs[0])) return std::nullopt;
+    if (node.op->name == "convDataGradient" && isFew(node.outputs[0])) {
+      Proposal planes = lying;
+      planes.inputs[0] = blocked(node.inputs[0], context_.channelLayout);
+      return taken(node, planes) ? std::optional(planes) : std::nullopt;
+    }
     // Narrow blocks where the kernels of the wide ones do not take the shape.
     for (const Layout layout : {context_.channelLayout, Layout::Blocked8}) {
       Proposal p = lying;

@@ -1,16 +1,13 @@
 #include "kernels/cpu/blocked_conv.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
-#include <tuple>
 
 #include "graph/layout.h"
 #include "kernels/cpu/blocked_conv_kernels.h"
+#include "kernels/cpu/blocked_conv_weights.h"
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/over_slots.h"
-#include "kernels/cpu/scratch.h"
-#include "kernels/cpu/shared_pack.h"
 
 namespace ascribe::cpu {
 
@@ -36,26 +33,13 @@ constexpr int64_t kTileBytes = 384 << 10, kMostTiles = 64, kFewestTiles = 48;
 /// Below this many channels on either side the transformations cost what the products save.
 constexpr int64_t kFewChannels = 12;
 
-/// A convolution in one image's planes; the gradient at a stride of 1 is one too, of turned weights.
-struct Window {
-  int64_t images, channels, results, groups;
-  int64_t in[2], out[2], kernel[2], stride[2], pad[2];
-  int64_t pixels() const { return out[0] * out[1]; }
-  double flops() const { return 2.0 * static_cast<double>(images * results * pixels()) * static_cast<double>(channels / groups * kernel[0] * kernel[1]); }
-  bool isPointwise() const {
-    return groups == 1 && kernel[0] == 1 && kernel[1] == 1 && stride[0] == 1 && stride[1] == 1 && pad[0] == 0 && pad[1] == 0 && in[0] == out[0] && in[1] == out[1];
-  }
-  bool isSquare() const { return groups == 1 && kernel[0] == 3 && kernel[1] == 3 && stride[0] == 1 && stride[1] == 1; }
-  bool isDepthwise() const { return groups == channels && groups == results && kernel[0] == kernel[1] && stride[0] == stride[1]; }
-};
-
 /// `x` what is read, `y` the result.
-std::optional<Window> windowOf(const NodeSignature& s, bool isGradient) {
+std::optional<ConvWindow> windowOf(const NodeSignature& s, bool isGradient) {
   const ValueType &x = s.inputs[0], &y = s.outputs[0];
   const Shape& w = s.inputs[1].shape;
   if (w.rank() != 4 || x.dtype != DType::F32 || y.dtype != DType::F32 || y.shape.count() == 0 || multipliesBf16(s.node)) return std::nullopt;
   const auto &strides = s.node.attributes.integers("strides"), &dilations = s.node.attributes.integers("dilations"), &pads = s.node.attributes.integers("pads");
-  Window out{.images = y.shape.count(0, y.shape.rank() - 3), .channels = x.shape.at(-3), .results = y.shape.at(-3), .groups = s.node.attributes.integer("group")};
+  ConvWindow out{.images = y.shape.count(0, y.shape.rank() - 3), .channels = x.shape.at(-3), .results = y.shape.at(-3), .groups = s.node.attributes.integer("group")};
   for (int i = 0; i < 2; ++i) {
     const auto at = static_cast<size_t>(i);
     if (dilations[at] != 1 && w[i + 2] != 1) return std::nullopt;
@@ -63,9 +47,10 @@ std::optional<Window> windowOf(const NodeSignature& s, bool isGradient) {
     out.out[i] = y.shape.at(i - 2);
     out.kernel[i] = w[i + 2];
     out.stride[i] = strides[at];
-    out.pad[i] = isGradient ? w[i + 2] - 1 - pads[at] : pads[at];
-    if (out.pad[i] < 0 || out.pad[i] >= out.kernel[i] || (isGradient && out.stride[i] != 1)) return std::nullopt;
+    out.pad[i] = isGradient && strides[at] == 1 ? w[i + 2] - 1 - pads[at] : pads[at];
+    if (out.pad[i] < 0 || out.pad[i] >= out.kernel[i]) return std::nullopt;
   }
+  out.spreads = isGradient && (out.stride[0] != 1 || out.stride[1] != 1);
   return out;
 }
 
@@ -81,82 +66,11 @@ Finish finishOf(const NodeSignature& s) {
   return out;
 }
 
-float weightAt(const HostTensor& w, int64_t index) {
-  float value;  // may lie at any byte: over a mapped file
-  std::memcpy(&value, static_cast<const char*>(w.data()) + index * static_cast<int64_t>(sizeof value), sizeof value);
-  return value;
-}
-
-/// [groups][channels][blocks of the group * lanes], results that fill up the last block zero.
-AlignedFloats packPointwise(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
-  const int64_t lanes = kernels.lanes, blocks = (window.results + lanes - 1) / lanes;
-  AlignedFloats packed(static_cast<size_t>(blocks * lanes * window.channels));
-  float* to = packed.data();
-  for (int64_t block = 0; block < blocks;) {
-    const int64_t group = kernels.groupOf(blocks - block);
-    for (int64_t c = 0; c < window.channels; ++c)
-      for (int64_t m = block * lanes; m < (block + group) * lanes; ++m)
-        *to++ = m >= window.results ? 0.0f : weightAt(w, isGradient ? c * window.results + m : m * window.channels + c);
-    block += group;
-  }
-  return packed;
-}
-
-/// [blocks][taps][lanes]; the gradient's taps in the other order.
-AlignedFloats packDepthwise(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
-  const int64_t lanes = kernels.lanes, blocks = (window.channels + lanes - 1) / lanes, taps = window.kernel[0] * window.kernel[1];
-  AlignedFloats packed(static_cast<size_t>(blocks * lanes * taps));
-  for (int64_t c = 0; c < blocks * lanes; ++c)
-    for (int64_t tap = 0; tap < taps; ++tap)
-      packed.data()[(c / lanes * taps + tap) * lanes + c % lanes] = c >= window.channels ? 0.0f : weightAt(w, c * taps + (isGradient ? taps - 1 - tap : tap));
-  return packed;
-}
-
-/// One of the 16 positions of G g G', G = (1 0 0; 1 1 1; 1 -1 1; 0 0 1) with its middle rows halved; g from the weights by `at(tap)`.
-template <class At>
-double winogradWeight(int position, At at) {
-  constexpr double kG[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-  double sum = 0;
-  for (int r = 0; r < 3; ++r)
-    for (int c = 0; c < 3; ++c) sum += kG[position / 4][r] * kG[position % 4][c] * static_cast<double>(at(r * 3 + c));
-  return sum;
-}
-
-/// [16] of what packPointwise gives.
-AlignedFloats packWinograd(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
-  const int64_t lanes = kernels.lanes, blocks = (window.results + lanes - 1) / lanes, each = blocks * lanes * window.channels;
-  AlignedFloats packed(static_cast<size_t>(16 * each));
-  parallelFor(16, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t position = begin; position < end; ++position) {
-      float* to = packed.data() + position * each;
-      for (int64_t block = 0; block < blocks;) {
-        const int64_t group = kernels.groupOf(blocks - block);
-        for (int64_t c = 0; c < window.channels; ++c)
-          for (int64_t m = block * lanes; m < (block + group) * lanes; ++m)
-            *to++ = m >= window.results ? 0.0f : static_cast<float>(winogradWeight(static_cast<int>(position), [&](int tap) {
-              return isGradient ? weightAt(w, (c * window.results + m) * 9 + 8 - tap) : weightAt(w, (m * window.channels + c) * 9 + tap);
-            }));
-        block += group;
-      }
-    }
-  });
-  return packed;
-}
-
-std::shared_ptr<const AlignedFloats> packedOnce(const BlockedConvKernels& kernels, const HostTensor& w, const Window& window, bool isGradient) {
-  using Key = std::tuple<const void*, const BlockedConvKernels*, bool, bool, int64_t, int64_t, int64_t>;
-  static SharedPacks<Key, AlignedFloats> packs;
-  const HostTensor::Identity identity = w.identity();
-  const auto pack = window.isPointwise() ? packPointwise : window.isSquare() ? packWinograd : packDepthwise;
-  return packs.get(identity, {identity.data, &kernels, window.groups == 1, isGradient, window.channels, window.results, window.kernel[0]},
-                   [&] { return std::make_shared<const AlignedFloats>(pack(kernels, w, window, isGradient)); });
-}
-
 class BlockedConv : public CpuKernel {
  public:
-  BlockedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+  BlockedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
       : CpuKernel(name), kernels_(kernels), window_(window), finish_(finishOf(s)), isGradient_(isGradient),
-        packed_(packedOnce(kernels, *s.constants[1], window, isGradient)) {}
+        packed_(packedConvWeights(kernels, *s.constants[1], window, isGradient && !window.spreads)) {}
   size_t packedBytes() const override { return packed_->bytes(); }
   bool ownsOperand(size_t i) const override { return i == 1; }
   double flops() const override { return window_.flops(); }
@@ -168,7 +82,7 @@ class BlockedConv : public CpuKernel {
   static int64_t grainOf(double flops) { return std::max<int64_t>(1, static_cast<int64_t>(kFewFlops / std::max(flops, 1.0))); }
 
   const BlockedConvKernels& kernels_;
-  Window window_;
+  ConvWindow window_;
   Finish finish_;
   bool isGradient_;
   std::shared_ptr<const AlignedFloats> packed_;
@@ -177,7 +91,7 @@ class BlockedConv : public CpuKernel {
 /// With weights in groups of results.
 class GroupedConv : public BlockedConv {
  public:
-  GroupedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+  GroupedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
       : BlockedConv(name, kernels, s, window, isGradient) {
     const int64_t blocks = (window.results + kernels.lanes - 1) / kernels.lanes;
     for (int64_t block = 0; block < blocks; block += kernels.groupOf(blocks - block)) groups_.push_back(block);
@@ -194,7 +108,7 @@ class GroupedConv : public BlockedConv {
 
 class Pointwise final : public GroupedConv {
  public:
-  Pointwise(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+  Pointwise(const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
       : GroupedConv(isGradient ? "cpu-pointwise-gradient" : "cpu-pointwise", kernels, s, window, isGradient) {}
 
   /// Whichever is smaller, the data or the weights, is read by every thread; the other is shared out.
@@ -239,9 +153,12 @@ class Pointwise final : public GroupedConv {
 
 class Depthwise final : public BlockedConv {
  public:
-  Depthwise(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+  Depthwise(const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
       : BlockedConv(isGradient ? "cpu-depthwise-gradient" : "cpu-depthwise", kernels, s, window, isGradient),
-        run_(kernels.depthwise(window.kernel[0], window.stride[0])) {}
+        run_(kernelFor(kernels, window)) {}
+  static BlockedConvKernels::Depthwise kernelFor(const BlockedConvKernels& kernels, const ConvWindow& window) {
+    return (window.spreads ? kernels.depthwiseGradient : kernels.depthwise)(window.kernel[0], window.stride[0]);
+  }
 
   void run(const KernelArguments& k) const override {
     const int64_t lanes = kernels_.lanes, blocks = (window_.channels + lanes - 1) / lanes, rows = window_.images * blocks * window_.out[0];
@@ -276,7 +193,7 @@ class Depthwise final : public BlockedConv {
 /// Bands of tiles, one group of results after the other; where there are fewer bands than threads, groups are shared out to them.
 class Winograd final : public GroupedConv {
  public:
-  Winograd(const BlockedConvKernels& kernels, const NodeSignature& s, const Window& window, bool isGradient)
+  Winograd(const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
       : GroupedConv(isGradient ? "cpu-winograd-gradient" : "cpu-winograd", kernels, s, window, isGradient), rows_((window.out[0] + 1) / 2), columns_((window.out[1] + 1) / 2) {
     const int64_t tileBytes = 16 * inBlocks() * kernels.lanes * static_cast<int64_t>(sizeof(float)), groupBytes = tileBytes / inBlocks() * kernels.groupOf(groups_.back());
     const int64_t most = std::max<int64_t>(1, std::clamp(kTileBytes / tileBytes, kFewestTiles, kMostTiles) / columns_);
@@ -337,14 +254,14 @@ std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
   if (kernels == nullptr || s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return nullptr;
   if (blockOf(s.inputs[0].layout) != kernels->lanes || blockOf(s.outputs[0].layout) != kernels->lanes) return nullptr;
   if (s.inputs[0].channelAxis != s.inputs[0].shape.rank() - 3 || s.outputs[0].channelAxis != s.outputs[0].shape.rank() - 3) return nullptr;
-  const std::optional<Window> window = windowOf(s, isGradient);
+  const std::optional<ConvWindow> window = windowOf(s, isGradient);
   if (!window) return nullptr;
   if (window->isPointwise()) return std::make_unique<Pointwise>(*kernels, s, *window, isGradient);
   if (window->isSquare()) {
     if (std::min(window->channels, window->results) < kFewChannels) return nullptr;
     return std::make_unique<Winograd>(*kernels, s, *window, isGradient);
   }
-  const bool fits = window->isDepthwise() && window->out[1] >= kernels->depthwiseTile && kernels->depthwise(window->kernel[0], window->stride[0]) != nullptr;
+  const bool fits = window->isDepthwise() && window->out[1] >= (window->spreads ? 2 * kernels->depthwiseTile + 2 : kernels->depthwiseTile) && Depthwise::kernelFor(*kernels, *window) != nullptr;
   return fits && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
 }
 

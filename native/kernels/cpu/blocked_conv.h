@@ -9,7 +9,7 @@ namespace ascribe::cpu {
 /// as this machine's vectors, with known weights: `conv` or `fusedConv`. Null where it does not fit. The values of an image depend neither on its batch mates nor on
 /// threads. For a backend that works in blocks to choose (onednn): alone it would have nothing beside it that does.
 std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature);
-/// The same for `convDataGradient`, at a stride of 1.
+/// The same for `convDataGradient`, at a stride of 1; depthwise at one of 2 too.
 std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature);
 
 }  // namespace ascribe::cpu

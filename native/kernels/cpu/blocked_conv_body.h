@@ -154,6 +154,61 @@ void depthwise(const DepthwiseTask& t) {
   }
 }
 
+/// The gradient of a depthwise convolution at a stride of 2: every other element of a row of the image, those that the taps
+/// P, P + 2, … reach, from `column` of the gradient's on.
+template <int K, int P>
+ASCRIBE_INLINE void spreadTile(const DepthwiseTask& t, int64_t row, int64_t column, float* y) {
+  constexpr int kTaps = (K - P + 1) / 2, kColumns = kDepthwiseTile + kTaps - 1;
+  Vf sum[kDepthwiseTile] = {};
+  const int64_t left = column - (kTaps - 1);
+  const bool isWhole = left >= 0 && left + kColumns <= t.width;
+  for (int64_t ky = (row + t.padTop) % 2; ky < K; ky += 2) {
+    const int64_t from = (row + t.padTop - ky) / 2;
+    if (row + t.padTop < ky || from >= t.height) continue;
+    const float *x = t.x + (from * t.width + left) * kLanes, *w = t.weights + (ky * K + P) * kLanes;
+    Vf values[kColumns];
+    if (isWhole) {
+#pragma GCC unroll 16
+      for (int c = 0; c < kColumns; ++c) values[c] = load(x + c * kLanes);
+    } else {
+#pragma GCC unroll 16
+      for (int c = 0; c < kColumns; ++c) values[c] = left + c >= 0 && left + c < t.width ? load(x + c * kLanes) : Vf{};
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < kTaps; ++j) {
+      const Vf line = load(w + 2 * j * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kDepthwiseTile; ++r) sum[r] = fma(values[kTaps - 1 - j + r], line, sum[r]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kDepthwiseTile; ++r) store(y + 2 * r * kLanes, sum[r]);
+}
+
+template <int K, int P>
+ASCRIBE_INLINE void spreadRow(const DepthwiseTask& t, int64_t row, float* y) {
+  // Element 2 column + P - padLeft of the row, for the columns that give one.
+  const int64_t first = (t.padLeft - P + 1) / 2, last = (t.resultWidth - 1 + t.padLeft - P) / 2 + 1;
+  for (int64_t column = first;; column += kDepthwiseTile) {
+    column = std::min(column, last - kDepthwiseTile);
+    spreadTile<K, P>(t, row, column, y + (2 * column + P - t.padLeft) * kLanes);
+    if (column + kDepthwiseTile >= last) return;
+  }
+}
+
+template <int K>
+void depthwiseSpread(const DepthwiseTask& t) {
+  float* y = t.y;
+  for (int64_t row = t.rowBegin; row < t.rowEnd; ++row, y += t.resultWidth * kLanes) {
+    spreadRow<K, 0>(t, row, y);
+    spreadRow<K, 1>(t, row, y);
+  }
+}
+
+BlockedConvKernels::Depthwise depthwiseGradientFor(int64_t kernel, int64_t stride) {
+  return stride != 2 ? nullptr : kernel == 3 ? depthwiseSpread<3> : kernel == 5 ? depthwiseSpread<5> : nullptr;
+}
+
 BlockedConvKernels::Depthwise depthwiseFor(int64_t kernel, int64_t stride) {
   if (kernel == 3) return stride == 1 ? depthwise<3, 1> : stride == 2 ? depthwise<3, 2> : nullptr;
   if (kernel == 5) return stride == 1 ? depthwise<5, 1> : stride == 2 ? depthwise<5, 2> : nullptr;
@@ -241,7 +296,7 @@ void winogradOutput(const WinogradTiles& t, const float* products, const float* 
   }
 }
 
-constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, winogradInput, winogradOutput, kDepthwiseTile}; }
+constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, depthwiseGradientFor, winogradInput, winogradOutput, kDepthwiseTile}; }
 
 }  // namespace
 }  // namespace ascribe::cpu

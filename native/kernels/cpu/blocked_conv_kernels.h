@@ -60,6 +60,9 @@ struct BlockedConvKernels {
   /// Null where there is none for this size and stride.
   using Depthwise = void (*)(const DepthwiseTask& task);
   Depthwise (*depthwise)(int64_t kernel, int64_t stride);
+  /// The gradient at a stride above 1: `x` is the gradient, `y` the image, whose rows are at least twice as wide as `depthwiseTile`
+  /// and two more; no bias, no finish. Null where there is none.
+  Depthwise (*depthwiseGradient)(int64_t kernel, int64_t stride);
   /// Columns of x before the first and behind the last are zero.
   void (*winogradInput)(const WinogradTiles& tiles, const float* x, int64_t padTop, int64_t padLeft, float* transformed);
   /// `bias` and `residual` may be null; of `channels` results, which may end within the last block.

@@ -4,6 +4,7 @@
 #include "graph/layout.h"
 #include "kernels/cpu/blocked_conv.h"
 #include "kernels/cpu/gemm_kernels.h"
+#include "kernels/cpu/image_gradient.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
 #include "kernels/onednn_bridge/packed_weights.h"
@@ -193,6 +194,7 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
 }
 std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
+  if (!blocked(s.outputs[0])) return cpu::makeImageGradient(s);
   auto primitive = dataPrimitive(s);
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.inputs[0]);
@@ -204,7 +206,7 @@ std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
   return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
 }
 bool takesForward(const NodeSignature& s) { return forwardPrimitive(s) != nullptr; }
-bool takesData(const NodeSignature& s) { return dataPrimitive(s) != nullptr; }
+bool takesData(const NodeSignature& s) { return blocked(s.outputs[0]) ? dataPrimitive(s) != nullptr : cpu::takesImageGradient(s); }
 
 /// x [N, C, in…], g [K, N, M, out…] -> [K, ...w], or [K, N, ...w] per example: one primitive, run for every slice.
 AscribeOperation describeWeights(const NodeSignature& s) {
