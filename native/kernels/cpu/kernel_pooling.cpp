@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "graph/op.h"
 #include "kernels/cpu/conv_shape.h"
@@ -76,29 +77,61 @@ struct PoolWindow : WindowShape {
 
 int64_t planeGrain(int64_t work) { return std::max<int64_t>(1, kElementGrain / std::max<int64_t>(work, 1)); }
 
+/// Where one tap of the window finds data along the last axis, for a row of results: those in [first, last).
+struct TapReach {
+  int64_t first, last, start;  // start: the data's place for result 0
+  TapReach(const PoolWindow& w, int64_t tap) : start(tap * w.dilation[2] - w.pad[2]) {
+    const int64_t step = w.stride[2];
+    first = start >= 0 ? 0 : (-start + step - 1) / step;
+    last = start >= w.in[2] ? 0 : std::min(w.out[2], (w.in[2] - 1 - start) / step + 1);
+    first = std::min(first, w.out[2]);
+    last = std::max(first, last);
+  }
+};
+
+/// One tap over a row of results, without a branch, so that the compiler makes vectors of it. A known step lets it load
+/// them with shuffles; 0 is any other.
+template <int64_t kStep>
+void maxTap(const float* plane, int64_t at, const TapReach& reach, int64_t anyStep, float* best, int32_t* places) {
+  const int64_t step = kStep == 0 ? anyStep : kStep;
+  for (int64_t c = reach.first; c < reach.last; ++c) {
+    const float here = plane[at + c * step], largest = best[c];
+    const bool isFirst = places[c] < 0, isMore = (here > largest) | (here != here), isNumber = largest == largest;
+    const bool takes = isFirst | (isMore & isNumber);
+    best[c] = takes ? here : largest;
+    places[c] = takes ? static_cast<int32_t>(at + c * step) : places[c];
+  }
+}
+
 /// The first of the largest; NaN counts as larger than everything.
 void maxPool(const KernelArguments& k, const Node& node) {
   const PoolWindow w(node, k.inputs[0].shape, k.outputs[0].shape);
   const float* x = k.inputs[0].as<float>();
   float* y = k.outputs[0].as<float>();
-  int32_t* places = k.outputs.size() > 1 ? k.outputs[1].as<int32_t>() : nullptr;
-  const int64_t inPlane = w.inPlane(), outPlane = w.outPlane();
+  int32_t* kept = k.outputs.size() > 1 ? k.outputs[1].as<int32_t>() : nullptr;
+  const int64_t inPlane = w.inPlane(), outPlane = w.outPlane(), width = w.out[2];
+  std::vector<TapReach> reaches;
+  for (int64_t tap = 0; tap < w.kernel[2]; ++tap) reaches.emplace_back(w, tap);
+  const auto tapOf = w.stride[2] == 1 ? maxTap<1> : w.stride[2] == 2 ? maxTap<2> : maxTap<0>;
   parallelFor(k.inputs[0].shape[0] * k.inputs[0].shape[1], planeGrain(outPlane * w.taps()), [&](int64_t begin, int64_t end) {
+    std::vector<int32_t> row(static_cast<size_t>(kept ? 0 : width));
     for (int64_t plane = begin; plane < end; ++plane) {
-      const float* from = x + plane * inPlane;
-      w.overResults([&](int64_t o, const auto& ta, const auto& tb, const auto& tc) {
-        int64_t best = -1;
-        float largest = -std::numeric_limits<float>::infinity();
-        w.overTaps(ta, tb, tc, [&](int64_t at) {
-          const float here = from[at];
-          if (best < 0 || (largest == largest && (here > largest || here != here))) {
-            best = at;
-            largest = here;
-          }
-        });
-        y[plane * outPlane + o] = largest;
-        if (places) places[plane * outPlane + o] = static_cast<int32_t>(best);
-      });
+      int64_t o = plane * outPlane;
+      for (int64_t a = 0; a < w.out[0]; ++a) {
+        const auto ta = w.tapsAt(0, a);
+        for (int64_t b = 0; b < w.out[1]; ++b, o += width) {
+          const auto tb = w.tapsAt(1, b);
+          int32_t* places = kept ? kept + o : row.data();
+          std::fill_n(y + o, width, -std::numeric_limits<float>::infinity());
+          std::fill_n(places, width, -1);
+          for (int64_t i = ta.first; i < ta.last; ++i)
+            for (int64_t j = tb.first; j < tb.last; ++j) {
+              const int64_t line = ((ta.start + i * w.dilation[0]) * w.in[1] + tb.start + j * w.dilation[1]) * w.in[2];
+              for (const TapReach& reach : reaches)
+                tapOf(x + plane * inPlane, line + reach.start, reach, w.stride[2], y + o, places);
+            }
+        }
+      }
     }
   });
 }

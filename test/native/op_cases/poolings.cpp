@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "op_cases/families.h"
 
 namespace ascribe::test {
@@ -68,6 +70,14 @@ std::vector<OpCase> poolingCases() {
   cases.push_back(valuesOnly({"averagePoolGrad", "odd", {real({3, 2, 19, 7, 12}), real({2, 19, 13, 23})}, stem}));
   cases.push_back(valuesOnly({"maxPool", "all negative", {real({1, 2, 5, 5}, -9, -1)}, stem}));
   for (const char* op : {"maxPool", "averagePool"}) cases.push_back(valuesOnly({op, "no examples", {real({0, 2, 5, 5})}, stem}));
+  // The first of equals; NaN counts as the largest, and the first of several; nothing but -infinity has a place too.
+  const double nan = std::numeric_limits<double>::quiet_NaN(), least = -std::numeric_limits<double>::infinity();
+  cases.push_back(valuesOnly({"maxPool", "ties, indices", {whole(DType::F32, {1, 3, 9, 21}, 0, 2)}, stem, 2}));
+  std::vector<double> strange(5 * 7, 1);
+  strange[0] = strange[9] = strange[25] = strange[26] = nan;
+  for (const size_t i : {4, 5, 6, 11, 12, 13}) strange[i] = least;
+  for (const int64_t stride : {1, 2, 3})
+    cases.push_back(valuesOnly({"maxPool", "NaN, stride " + std::to_string(stride) + ", indices", {given(DType::F32, {1, 1, 5, 7}, strange)}, window({3, 3}, {stride, stride}, {1, 1, 1, 1}), 2}));
   for (const DType dtype : {DType::I8, DType::U8}) cases.push_back({"maxPool", std::string(nameOf(dtype)), {whole(dtype, {1, 2, 5, 5}, 0, 100)}, stem});
 
   for (const char* op : {"globalAveragePool", "globalMaxPool"}) {
