@@ -46,7 +46,7 @@ export function greatestPositions(keys: Numbers, count: number): Uint32Array {
 }
 
 function centred(values: Numbers): Float64Array {
-  const list = Float64Array.from(values)
+  const list = new Float64Array(values)
   const mean = list.reduce((sum, value) => sum + value, 0) / list.length
   return list.map(value => value - mean)
 }

@@ -1,4 +1,4 @@
-import { sortedPositions } from '../data/sortedPositions.js'
+import { sortedSizes } from '../data/sortedSizes.js'
 import type { MethodIdentity } from '../methods/inputs/gradientMethod.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import { featuresOption } from './faithfulnessMetric.js'
@@ -33,11 +33,11 @@ export class Sparseness extends MapMetric {
     const count = scores.length
     const sizes = new Float64Array(count)
     for (let at = 0; at < count; at++) sizes[at] = Math.abs(scores[at]!)
-    const order = sortedPositions(sizes)
+    const sorted = sortedSizes(sizes)
     let weighted = 0
     let total = 0
     for (let rank = 0; rank < count; rank++) {
-      const size = sizes[order[rank]!]! + floor
+      const size = sorted[rank]! + floor
       weighted += (2 * (rank + 1) - count - 1) * size
       total += size
     }
