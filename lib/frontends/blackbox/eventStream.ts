@@ -1,3 +1,4 @@
+import { Lines } from './lines.js'
 import { Patience } from './patience.js'
 import { type PostOptions, requested } from './post.js'
 import { RequestError } from './requestError.js'
@@ -34,8 +35,8 @@ async function* eventsOf(
   { maximumBytes }: PostOptions,
   patience: Patience,
 ): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let [length, rest] = [0, '']
+  const lines = new Lines()
+  let length = 0
   let data: string[] = []
   try {
     for await (const part of response.body ?? []) {
@@ -44,9 +45,7 @@ async function* eventsOf(
       // Leaving the loop cancels the rest.
       if (length > maximumBytes)
         throw new RequestError(`its answer is longer than ${maximumBytes} bytes`, false)
-      const lines = (rest + decoder.decode(part, { stream: true })).split(/\r\n|\n|\r(?!$)/)
-      rest = lines.pop()!
-      for (const line of lines) {
+      for (const line of lines.take(part)) {
         if (line.startsWith('data:')) data.push(line.slice(line[5] === ' ' ? 6 : 5))
         else if (line === '' && data.length > 0) {
           const event = data.join('\n')
@@ -57,7 +56,7 @@ async function* eventsOf(
           patience.renew()
         }
       }
-      if (rest.length > maximumLine)
+      if (lines.open > maximumLine)
         throw new RequestError(`its answer has a line of more than ${maximumLine} characters`, false)
     }
   } catch (error) {

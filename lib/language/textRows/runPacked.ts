@@ -5,10 +5,15 @@ import { type PackedOutput, packedGraph } from '../../frontends/checkpoints/pack
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
 import { generating, integers, openCaches } from '../decoding.js'
-import { type PackedRow, type PackedRun, planPacked, type TextRows } from './planPacked.js'
+import { type PackedPlan, type PackedRow, type PackedRun, planPacked, type TextRows } from './planPacked.js'
 
-/** Tokens that go through the model at once: enough that its weights are not what is waited for. */
-const chunk = 512
+/**
+ * Tokens that go through the model at once: enough that its weights are not what is waited for, and where there are many
+ * slots so few that a number for each token and slot, which says what it reads, stays within {@link shownTogether}.
+ */
+const [chunk, leastChunk] = [512, 64]
+/** Numbers that say what a run's tokens read: 64 MB of them. */
+const shownTogether = 1 << 24
 /** Texts that are looked at together for what they share. */
 const textsTogether = 256
 /** Added to the score of a slot that a token does not read; a softmax makes exact zeros of it. */
@@ -72,6 +77,15 @@ function groupsAlike(decoder: CausalDecoder, texts: readonly TextRows[]): number
   )
 }
 
+/** Texts in runs, the fewer tokens at once the more slots there are. */
+export function boundedPlan(texts: readonly TextRows[]): { plan: PackedPlan; slots: number } {
+  for (let tokens = chunk; ; tokens /= 2) {
+    const plan = planPacked(texts, tokens, runWidth)
+    const slots = slotCount(plan.slots)
+    if (tokens * slots <= shownTogether || tokens <= leastChunk) return { plan, slots }
+  }
+}
+
 async function runGroup(
   model: Model,
   texts: readonly TextRows[],
@@ -80,8 +94,7 @@ async function runGroup(
   signal?: AbortSignal,
 ): Promise<number> {
   const { decoder, checkpoint } = generating(model)
-  const plan = planPacked(texts, chunk, runWidth)
-  const slots = slotCount(plan.slots)
+  const { plan, slots } = boundedPlan(texts)
   const output: PackedOutput = weights === undefined ? 'states' : 'attention'
   const describe = () => packedGraph(decoder, checkpoint.weights, output)
   const what = `${texts.length} texts together`

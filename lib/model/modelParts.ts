@@ -1,0 +1,75 @@
+import type { GraphDescription, NativeParameters, NativeStorage, NodeProfile } from '#typings/addon.js'
+import type { Preprocessing } from '../data/preprocessing.js'
+import type { Tensor } from '../data/tensor.js'
+import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
+import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
+import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/declarations.js'
+
+/** An input or output of a model. Dimensions are numbers, or symbols that each call fixes. */
+export type ModelValue = OnnxValue
+
+/** Named tensors; a single tensor stands for the only input. */
+export type ModelInputs = Tensor | Readonly<Record<string, Tensor>>
+
+export interface RunModelOptions {
+  /** Values to return, by name: outputs, or any named value inside the model. Default: all outputs. */
+  outputs?: readonly string[]
+  signal?: AbortSignal
+  onProgress?: (done: number, total: number) => void
+  /** Times every node; see {@link RunModelResult.profile}. */
+  profile?: boolean
+  /** Default true: NaN or infinity in a result is NOT_FINITE and names the node. */
+  guard?: boolean
+  /** 'f64' runs the reference kernels in double precision: an oracle, slow. Default: the model's, see `loadModel`. */
+  precision?: 'f32' | 'f64' | 'bf16'
+  /** Passes of the compiler to leave out, by name, to find the one that does harm. */
+  withoutPasses?: readonly string[]
+  /** Kernel backends in order of preference. Default: every one found, fastest first. */
+  backends?: readonly string[]
+}
+
+export interface RunModelResult {
+  readonly outputs: Readonly<Record<string, Tensor>>
+  readonly milliseconds: number
+  readonly peakBytes: number
+  readonly profile?: readonly NodeProfile[]
+}
+
+/** How a model treats its leading axis: any size, one fixed size, or no common batch axis at all. */
+export type BatchAxis =
+  | { readonly kind: 'symbolic'; readonly symbol: string }
+  | { readonly kind: 'fixed'; readonly size: number }
+  | { readonly kind: 'none' }
+
+/**
+ * What a model computes its products in: `bf16` rounds the factors of matrix products, convolutions and attention to bf16
+ * and adds up in f32. Everything else is f32 in both.
+ */
+export type ComputePrecision = 'f32' | 'bf16'
+
+/** Everything that makes a {@link Model}; see `loadModel`. */
+export interface ModelParts {
+  name: string
+  graph: GraphDescription
+  inputs: readonly ModelValue[]
+  outputs: readonly ModelValue[]
+  parameters: NativeParameters
+  storage?: NativeStorage
+  /** The files of a checkpoint, in place of `storage`. */
+  storages?: readonly NativeStorage[]
+  /** What a model made from a checkpoint knows about it. */
+  checkpoint?: Checkpoint
+  /** Path or bytes that the model was loaded from. */
+  source?: string | Uint8Array
+  metadata?: OnnxMetadata
+  preprocessing?: Preprocessing
+  labels?: readonly string[]
+  tokenizer?: Tokenizer
+  device?: string
+  precision?: ComputePrecision
+  memoryLimitBytes?: number
+  /** Passes of the compiler that no plan of the model goes through. */
+  withoutPasses?: readonly string[]
+  /** What was put behind the files' own graph, for the hash. */
+  composition?: string
+}
