@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { exitCodes } from './exitCodes.js'
-import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
+import { addLanguageModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
 import { runCommand, type Session } from './session.js'
 
 interface GenerateFlags extends ModelFlags {
@@ -18,8 +18,10 @@ interface GenerateFlags extends ModelFlags {
 }
 
 export function addGenerate(program: Command): void {
-  addModelFlags(
-    program.command('generate <model>').description('write text with a language model: a checkpoint folder'),
+  addLanguageModelFlags(
+    program
+      .command('generate <model>')
+      .description('write text with a language model: a checkpoint folder, a GGUF or a llama2.c file'),
   )
     .option('--prompt <text>', 'what the text goes on from')
     .option('--chat <text>', "what the user says; goes through the checkpoint's chat template")

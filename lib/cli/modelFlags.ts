@@ -17,12 +17,18 @@ export interface ModelFlags extends CommonFlags {
 const precisionHelp = 'f32, or bf16: factors of products are rounded, where the processor multiplies bf16'
 
 export function addModelFlags(command: Command, precision = precisionHelp): Command {
-  return command
+  command
     .option(
       '--preprocessing <name>',
       'how pictures become input: imagenet, caffe-bgr, clip, inception, none, or a preprocessor_config.json',
     )
     .option('--labels <file>', 'class names, one a line or a JSON array')
+  return addLanguageModelFlags(command, precision)
+}
+
+/** The same for commands whose models read texts and name no classes. */
+export function addLanguageModelFlags(command: Command, precision = precisionHelp): Command {
+  return command
     .option('--tokenizer <file>', 'how texts become tokens: a tokenizer.json')
     .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto')
     .option('--precision <dtype>', `${precision} (default f32)`)

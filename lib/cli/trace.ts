@@ -5,7 +5,7 @@ import type { ContextUnit } from '../context/segmentText.js'
 import type { RemovalCheck } from '../metrics/removalCheck.js'
 import type { TraceFindings } from '../report/tracePage.js'
 import { exitCodes } from './exitCodes.js'
-import { addModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
+import { addLanguageModelFlags, collect, type ModelFlags, openModel, wholeNumber } from './modelFlags.js'
 import { endpointOf, type QuoteFlags, quoted } from './quoteFlags.js'
 import { runCommand, type Session } from './session.js'
 
@@ -28,10 +28,10 @@ interface TraceFlags extends ModelFlags, QuoteFlags {
 }
 
 export function addTrace(program: Command): void {
-  addModelFlags(
+  addLanguageModelFlags(
     program.command('trace').description('where an answer came from: which texts of a context it stands on'),
   )
-    .requiredOption('--model <folder>', 'a checkpoint folder of a language model')
+    .requiredOption('--model <folder>', 'a language model: a checkpoint folder, a GGUF or a llama2.c file')
     .requiredOption('--context <files...>', 'what the model reads: text files')
     .requiredOption('--question <text>', 'what it is asked')
     .option('--answer <text>', "what was answered; default the model's own answer")

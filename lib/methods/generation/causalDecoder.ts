@@ -11,7 +11,9 @@ export function causalDecoder(model: Model): { decoder: CausalDecoder; weights: 
     throw new AscribeError(
       'MODEL_CAPABILITY',
       `Model ${model.name} reads one text and writes another, and this is for models that go on from what they read`,
-      { hint: 'explainGeneration, with methods on gradients or ReAGent, explains its generated tokens.' },
+      {
+        hint: 'explainGeneration, with methods on gradients or attention, ReAGent or ValueZeroing, explains its generated tokens.',
+      },
     )
   return { decoder, weights: checkpoint.weights }
 }
