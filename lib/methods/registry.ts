@@ -15,7 +15,7 @@ import { integratedGradientsOptions } from './inputs/integratedGradients.js'
 import { pathEntries } from './inputs/pathEntries.js'
 import { saliencyOptions } from './inputs/saliency.js'
 import { smoothGradOptions } from './inputs/smoothGrad.js'
-import { camOptions, guidedGradCamOptions } from './layers/camOptions.js'
+import { camOptions, guidedGradCamOptions, scoreCamOptions } from './layers/camOptions.js'
 import { layerEntries } from './layers/layerEntries.js'
 import type { OptionSchema } from './options.js'
 import { limaOptions } from './regions/lima.js'
@@ -109,7 +109,7 @@ const forwardCamEntries = Object.entries(forwardCams).map(
     summary: `${summary} The layer is the last of maps (of a transformer: the tokens that its last attention reads) unless it is named.`,
     source,
     requires: [],
-    options: camOptions,
+    options: name === 'ScoreCam' ? scoreCamOptions : camOptions,
     wraps: false,
     load: async () => {
       const Class = await load()

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import {
   AblationCam,
   type AttributeOptions,
+  type Attribution,
   createTensor,
   Deconvolution,
   DeepLift,
@@ -14,6 +15,7 @@ import {
   GradCamElementwise,
   GradCamPlusPlus,
   type GradientMethod,
+  GradientShap,
   GuidedBackprop,
   GuidedGradCam,
   HiResCam,
@@ -30,10 +32,13 @@ import {
   NeuronConductance,
   NeuronGradient,
   NeuronIntegratedGradients,
+  Occlusion,
   Saliency,
   ScoreCam,
+  ShapleyValues,
   XGradCam,
 } from '#lib/index.js'
+import { uniformDraws } from '#lib/methods/inputs/pathDraws.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
 import { repositoryRoot } from '../oracles/repository.js'
 
@@ -98,7 +103,7 @@ const ofMaps: Record<string, Make> = {
   GradCamElementwise: model => new GradCamElementwise(model),
   LayerCam: model => new LayerCam(model),
   XGradCam: model => new XGradCam(model),
-  ScoreCam: model => new ScoreCam(model),
+  ScoreCam: model => new ScoreCam(model, { masks: 'corners' }),
   AblationCam: model => new AblationCam(model),
 }
 
@@ -192,6 +197,53 @@ for (const [name, recorded] of Object.entries(models)) {
     const conductance = new NeuronConductance(model, unit(name, recorded), { rule: 'riemann_trapezoid' })
     const expected = recorded.NeuronConductance!.map(value => (value * 50) / 49)
     t.true(relativeDistance(await scoresOf(conductance, { target, baseline }), expected) <= 1e-3)
+  })
+}
+
+/** What Captum was given in the place of its own draws. */
+const draws = JSON.parse(readFileSync(join(folder, 'draws.json'), 'utf8')) as Record<string, number[]>
+
+test('the draws that Captum was given are those of the seed', t => {
+  const { baselines, points } = uniformDraws(10, 3, 0)
+  t.deepEqual([...baselines!], draws.baselines)
+  t.deepEqual([...(points ?? [])], draws.places)
+})
+
+for (const [name, recorded] of Object.entries(models)) {
+  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.x!))
+  const all = createTensor('f32', [3, 3, 12, 12], Float32Array.from(recorded.baselines!))
+  const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
+  const near = (t: ExecutionContext, found: Attribution, key: string, share = 1) => {
+    const expected = recorded[key]!.slice(0, recorded[key]!.length / share)
+    const distance = relativeDistance(found.scores().data as Float32Array, expected)
+    t.log(`${key} ${distance.toExponential(1)}`)
+    t.true(distance <= 1e-3, `${key}: ${distance}`)
+  }
+
+  test(`${name}: GradientSHAP by the same draws, Shapley values of quarters, occlusion`, async t => {
+    const model = await loadModel(join(folder, `${name}.onnx`))
+    const shap = new GradientShap(model, { sampling: 'captum', samples: 10, seed: 0 })
+    near(t, await shap.attribute(x, { target, baseline: all }), 'GradientShap')
+    const labels = Array.from({ length: 144 }, (_, at) => Math.floor(at / 72) * 2 + Math.floor((at % 12) / 6))
+    const shapley = new ShapleyValues(model, { regions: { kind: 'labels', labels } })
+    // Captum gives every channel the score of the place.
+    near(t, await shapley.attribute(x, { target, baseline }), 'ShapleyValues', 3)
+    const occlusion = new Occlusion(model, { window: 4, stride: 2 })
+    near(t, await occlusion.attribute(x, { target, baseline }), 'Occlusion', 3)
+  })
+
+  test(`${name}: Score-CAM and Ablation-CAM where pytorch-grad-cam goes its own way`, async t => {
+    const model = await loadModel(join(folder, `${name}.onnx`))
+    const layer = camLayers[name]!
+    const scoresOf = async (method: GradientMethod) =>
+      (await method.attribute(x, { target, layer })).scores().data as Float32Array
+    // Maps as large as the picture are laid over it in one way only.
+    const corners = relativeDistance(await scoresOf(new ScoreCam(model)), recorded.ScoreCam!)
+    t.is(corners <= 1e-5, name === 'residual', `${corners}`)
+    // Where an activation is below 0 its own layer takes 1e7 off in place of the 0 of the paper, and once more for each
+    // channel before it in the batch.
+    const own = relativeDistance(await scoresOf(new AblationCam(model)), recorded['AblationCam ownLayer']!)
+    t.is(own <= 1e-3, name !== 'attention', `${own}`)
   })
 }
 

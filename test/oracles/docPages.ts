@@ -61,6 +61,30 @@ const camSection = [
   '',
 ]
 
+const peersSection = [
+  '## Beside Captum and pytorch-grad-cam',
+  '',
+  'On three small exported networks (convolutions with max pooling, a residual one, one with attention), recorded with their versions',
+  'by `test/fixtures/peers/record.py` and compared by `test/methods/peers.test.ts`. Relative L2, the greatest of the three:',
+  '',
+  '| methods | option | differs by |',
+  '|---|---|---|',
+  '| Saliency, InputXGradient, IntegratedGradients, FeatureAblation, Occlusion, ShapleyValues | | 4e-6 |',
+  "| GradientShap, by the same draws | `sampling: 'captum'` | 1e-7 |",
+  "| DeepLift, DeepLiftShap, GuidedBackprop, Deconvolution, GuidedGradCam (no attention) | `maxPool: 'gradient'` behind a rectifier | 9e-5 |",
+  "| LayerActivation, LayerGradientXActivation, LayerIntegratedGradients, LayerConductance, InternalInfluence | `path: 'layer'`, `points: 'captum'` | 3e-7 |",
+  '| NeuronGradient, NeuronIntegratedGradients, NeuronConductance | | 2e-7 |',
+  '| GradCam, GradCamPlusPlus, HiResCam, GradCamElementwise, LayerCam, XGradCam, EigenCam (but for its sign) | | 3e-7 |',
+  "| ScoreCam | `masks: 'corners'` | 3e-6 |",
+  '| AblationCam | | 2e-6 |',
+  '',
+  "Where they are taken to be wrong defaults differ, and an option gives their figure: the trapezoid whose weights do not add up (`rule: 'captum-trapezoid'`),",
+  "poolings that lose their rule (`maxPool`), a softmax whose mean runs over the batch (`softmax: 'tensorMean'`). AblationCam of",
+  'pytorch-grad-cam takes 1e7 off channels of a layer that holds negative numbers, once more for each before it in the batch: there it is',
+  'compared with zeros, as in the paper. `Tcav`, attention, IDGI, guided and blurred paths have no peer there: their tests are formulas.',
+  '',
+]
+
 const completenessSection = [
   '## Where scores do not add up, and why',
   '',
@@ -304,6 +328,7 @@ export function methodsPage(): string {
     ...searchSection,
     ...perturbationSection,
     ...relevanceSection(),
+    ...peersSection,
     ...completenessSection,
     ...tcavSection,
     ...localisationSection(),

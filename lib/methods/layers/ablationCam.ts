@@ -10,6 +10,9 @@ import { channelPass } from './channelPass.js'
  * Ablation-CAM: channels weighed by the share of the target's value that is lost when they are set to zero. No gradients:
  * a forward pass of what follows the layer for each of its channels. See {@link CamMethod} for layers and options.
  *
+ * pytorch-grad-cam (084273b3) sets channels to 0 only where no activation is negative: else it takes 1e7 off the least one,
+ * and once more for each channel before it in its batch. Given a layer of zeros instead it agrees.
+ *
  * Source: Desai and Ramaswamy, "Ablation-CAM" (WACV 2020), equations 4 and 5.
  *
  * @throws AscribeError TARGET_INVALID where the target is 0, of which nothing can be a share.

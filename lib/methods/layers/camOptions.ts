@@ -61,3 +61,17 @@ export const guidedGradCamOptions = {
 } as const
 
 export type GuidedGradCamOptions = Given<typeof guidedGradCamOptions>
+
+/** Of {@link ScoreCam}. */
+export const scoreCamOptions = {
+  ...camOptions,
+  masks: {
+    kind: 'choice',
+    choices: ['centres', 'corners'],
+    default: 'centres',
+    description:
+      'How maps are laid over the picture to mask it: middles of places on middles of what they cover, or corners on corners, as pytorch-grad-cam has it.',
+  },
+} as const
+
+export type ScoreCamOptions = Given<typeof scoreCamOptions>

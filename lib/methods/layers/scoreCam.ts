@@ -1,12 +1,15 @@
 import { AscribeError } from '../../errors.js'
 import type { GraphBuilder, Value } from '../../graph/builder.js'
 import { runExample } from '../../model/batching.js'
+import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
-import type { AttributeOptions, Recipe } from '../inputs/gradientMethod.js'
+import type { AttributeOptions, MethodIdentity, Recipe } from '../inputs/gradientMethod.js'
 import type { Example, Scored } from '../inputs/gradientResult.js'
 import { onePass } from '../inputs/recipe.js'
+import { resolveOptions } from '../options.js'
 import { camElement } from './camGeometry.js'
 import { CamMethod } from './camMethod.js'
+import { type ScoreCamOptions, scoreCamOptions } from './camOptions.js'
 import { channelPass } from './channelPass.js'
 
 /** What keeps the range of a constant map from zero, as pytorch-grad-cam has it. */
@@ -23,7 +26,13 @@ const inputOf = (prepared: PreparedInput): string => {
 }
 
 /** Maps between their least and greatest value, at the size of the picture. */
-function masks(graph: GraphBuilder, map: Value, height: number, width: number): Value {
+function masks(
+  graph: GraphBuilder,
+  map: Value,
+  height: number,
+  width: number,
+  how: 'centres' | 'corners',
+): Value {
   const shape = graph.apply(
     'concat',
     [graph.apply('shape', [map], { start: 0, end: 1 }), graph.integers([1, height, width])],
@@ -33,7 +42,7 @@ function masks(graph: GraphBuilder, map: Value, height: number, width: number): 
   )
   const large = graph.apply('resize', [map, undefined, shape], {
     mode: 'linear',
-    coordinateMode: 'halfPixel',
+    coordinateMode: how === 'corners' ? 'alignCorners' : 'halfPixel',
   })
   const most = graph.apply('reduceMax', [large], { axes: [1, 2, 3], keepDims: 1 })
   const least = graph.apply('reduceMin', [large], { axes: [1, 2, 3], keepDims: 1 })
@@ -46,14 +55,24 @@ function masks(graph: GraphBuilder, map: Value, height: number, width: number): 
  * channels. No gradients: a forward pass for each channel of the layer, and one for the picture. See {@link CamMethod} for
  * layers and options.
  *
- * Maps are laid over the picture (bilinear) and then brought to 0 … 1, as pytorch-grad-cam has it; the softmax does not see
- * whether the unmasked picture's score is taken off.
+ * Maps are laid over the picture (bilinear; `masks` says how, default `centres`) and then brought to 0 … 1, as
+ * pytorch-grad-cam has it with `masks: 'corners'`; the softmax does not see whether the unmasked picture's score is taken
+ * off.
  *
  * Source: Wang et al., "Score-CAM" (CVPR workshops 2020), equations 3 to 6.
  */
 export class ScoreCam extends CamMethod {
   protected readonly name = 'ScoreCam'
+  readonly masks: 'centres' | 'corners'
 
+  constructor(model: Model, { masks, ...shared }: ScoreCamOptions = {}) {
+    super(model, shared)
+    const own = masks === undefined ? {} : { masks }
+    this.masks = resolveOptions({ masks: scoreCamOptions.masks }, own).masks
+  }
+  override identity(): MethodIdentity {
+    return { name: this.name, options: { ...this.options, masks: this.masks } }
+  }
   protected override get isOneByOne(): boolean {
     return true
   }
@@ -86,7 +105,7 @@ export class ScoreCam extends CamMethod {
     for (let channel = 0; channel < geometry.channels; channel++)
       for (let place = 0; place < places; place++)
         data[channel * places + place] = Number(maps.data[camElement(geometry, channel, place)]!)
-    return channelPass(`ScoreCam ${JSON.stringify(geometry)}`, layer, geometry.channels, {
+    return channelPass(`ScoreCam ${this.masks} ${JSON.stringify(geometry)}`, layer, geometry.channels, {
       extras: {
         maps: { dtype: 'f32', shape: [1, geometry.channels, geometry.height, geometry.width], data },
       },
@@ -104,7 +123,7 @@ export class ScoreCam extends CamMethod {
           builder.apply('sum', [picked], { axes: [1], keepDims: 1 }),
         ])
         const whole = builder.apply('unsqueeze', [none], { axes: [2, 3] })
-        const mask = builder.apply('add', [masks(builder, map, height, width), whole])
+        const mask = builder.apply('add', [masks(builder, map, height, width, this.masks), whole])
         return [builder.apply('mul', [values[0]!, mask])]
       },
     })
