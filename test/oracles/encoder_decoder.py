@@ -36,6 +36,8 @@ def steps(name):
                 "inputXGradient": [
                     value for grad, x in zip(grads, [read, before]) for value in (grad * x).sum(-1)[0].tolist()
                 ],
+                # What the sums are of: they are a hundredth of it, and rounding goes by what is summed.
+                "size": torch.cat([(grad * x).abs().sum(-1)[0] for grad, x in zip(grads, [read, before])]).norm().item(),
             }
         )
     return found
