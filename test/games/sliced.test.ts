@@ -9,7 +9,7 @@ import { HsicPlayer, hsicScores, medianDistance } from '#lib/games/samplers/hsic
 import { KernelShapPlayer } from '#lib/games/samplers/kernelShap.js'
 import { LimePlayer } from '#lib/games/samplers/lime.js'
 import type { SamplerResult } from '#lib/games/samplers/samplerResult.js'
-import { atOnce, inSlices, type Sliced, sliceOperations } from '#lib/games/sliced.js'
+import { inSlices, type Sliced, sliceOperations } from '#lib/games/sliced.js'
 
 const players = 96
 const worth = Float64Array.from({ length: players }, (_, at) => Math.sin(at * 1.7) / 4)

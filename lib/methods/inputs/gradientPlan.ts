@@ -276,14 +276,23 @@ export async function chooseChunk(
   const batching = await batchingOf(model, example, signal)
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
-  const { plan } = await gradientPlan(model, target, explained, example, 1, batching, planned, signal)
-  const { arenaBytes, scratchBytes, weightBytes, device } = plan.describe()
+  const planOf = async (examples: number) =>
+    (
+      await gradientPlan(model, target, explained, example, examples, batching, planned, signal)
+    ).plan.describe()
+  const { arenaBytes, scratchBytes, weightBytes, device } = await planOf(1)
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the
   // path, over samples and the result do not grow with the chunk.
   const each = arenaBytes + 12 * elements
   const fixed = scratchBytes + 44 * elements
-  const fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
+  let fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
+  if (fitting < wanted && planned.pass?.isShared) {
+    // The ends of a shared path and what is computed of them once lie in the arena of one example and do not grow either,
+    // nor is a point an input.
+    const grown = (await planOf(2)).arenaBytes - arenaBytes
+    fitting = 1 + Math.max(0, Math.floor((limit - fixed - arenaBytes) / Math.max(grown, 1)))
+  }
   const allowed = Math.min(wanted, fitting)
   const most =
     requested === undefined && device === 'cpu' ? cachedExamples(each, weightBytes, allowed) : allowed
