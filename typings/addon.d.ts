@@ -162,6 +162,8 @@ export interface RunResult {
   milliseconds: number
   peakBytes: number
   profile?: NodeProfile[]
+  /** Of a profiled run on a GPU: how much of a plan's runs is recorded and replayed, and what is not and why. */
+  recording?: string
 }
 
 /**

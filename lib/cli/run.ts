@@ -39,7 +39,7 @@ async function run(session: Session, path: string, flags: RunFlags): Promise<num
   const files = namedFiles('--output', flags.output ?? [])
   const inputs = await readNamedTensors('--input', flags.input)
   const model = await openModel(path, precision === 'f64' ? { ...flags, precision: undefined } : flags)
-  const { outputs, milliseconds, peakBytes, profile } = await model.run(inputs, {
+  const { outputs, milliseconds, peakBytes, profile, recording } = await model.run(inputs, {
     ...(files.size > 0 ? { outputs: [...files.keys()] } : {}),
     precision,
     guard: flags.guard,
@@ -61,11 +61,20 @@ async function run(session: Session, path: string, flags: RunFlags): Promise<num
     ({ name, dtype, shape, file }) => `${name}  ${dtype} [${shape.join(', ')}]${file ? ` -> ${file}` : ''}`,
   )
   if (profile) {
-    const { profileTable } = await import('../tools/profile.js')
-    lines.push('', profileTable(profile))
+    const [{ profileTable }, { escapeTerminal }] = await Promise.all([
+      import('../tools/profile.js'),
+      import('../report/escape.js'),
+    ])
+    lines.push('', profileTable(profile), ...(recording ? ['', escapeTerminal(recording)] : []))
   }
   session.result(
-    { outputs: described, milliseconds, peakBytes, ...(profile ? { profile } : {}) },
+    {
+      outputs: described,
+      milliseconds,
+      peakBytes,
+      ...(profile ? { profile } : {}),
+      ...(recording ? { recording } : {}),
+    },
     [...lines, `${milliseconds.toFixed(2)} ms`].join('\n'),
   )
   return exitCodes.ok

@@ -294,6 +294,7 @@ export class Model {
       milliseconds: result.milliseconds,
       peakBytes: result.peakBytes,
       ...(result.profile ? { profile: result.profile } : {}),
+      ...(result.recording ? { recording: result.recording } : {}),
     }
   }
 

@@ -33,6 +33,8 @@ export interface RunModelResult {
   readonly milliseconds: number
   readonly peakBytes: number
   readonly profile?: readonly NodeProfile[]
+  /** Of a profiled run on a GPU: how much of other runs is recorded and replayed, and what is not and why. */
+  readonly recording?: string
 }
 
 /** How a model treats its leading axis: any size, one fixed size, or no common batch axis at all. */

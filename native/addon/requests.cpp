@@ -80,6 +80,7 @@ Napi::Object makeRunResult(Napi::Env env, RunJob& job) {
     profile.Set(i, item);
   }
   out.Set("profile", profile);
+  if (!job.recording().empty()) out.Set("recording", job.recording());
   return out;
 }
 

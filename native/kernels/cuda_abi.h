@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_CUDA_ABI 3
+#define ASCRIBE_CUDA_ABI 4
 #define ASCRIBE_CUDA_MAX_RANK 10
 #define ASCRIBE_CUDA_MAX_TENSORS 8
 #define ASCRIBE_CUDA_MAX_INTEGERS 32
@@ -108,6 +108,7 @@ typedef struct AscribeCudaInformation {
 } AscribeCudaInformation;
 
 typedef struct AscribeCudaStream AscribeCudaStream;
+typedef struct AscribeCudaRecording AscribeCudaRecording;
 
 /* On a thread of the driver, once everything before has run or was skipped: it calls nothing of this table. `status` is
  * ASCRIBE_OK, or what failed first since the last fence, with a message that lives during the call. */
@@ -137,6 +138,15 @@ typedef struct AscribeCudaTable {
   int (*run)(AscribeCudaStream* stream, const AscribeCudaCall* call);
   void (*fence)(AscribeCudaStream* stream, AscribeCudaReached reached, void* context);
   int (*synchronize)(AscribeCudaStream* stream, char* message, size_t message_bytes);
+
+  /* Between these two, calls of `run` are written down and not done, and nothing else may be enqueued. Where the second
+   * gives null and a message nothing has been done, and the stream goes on as before. */
+  int (*begin_recording)(AscribeCudaStream* stream, char* message, size_t message_bytes);
+  AscribeCudaRecording* (*end_recording)(AscribeCudaStream* stream, char* message, size_t message_bytes);
+  /* Enqueues what was written down, in a stream of the identity that it was written down in. */
+  int (*replay)(AscribeCudaStream* stream, const AscribeCudaRecording* recording);
+  void (*drop_recording)(AscribeCudaRecording* recording); /* what was enqueued has run */
+  uint64_t (*identity)(const AscribeCudaStream* stream); /* never the same for two streams, nor after one was closed for good */
 
   /* Bytes of scratch that a call wants (its addresses are not read). */
   uint64_t (*scratch_bytes)(const AscribeCudaCall* call);

@@ -53,7 +53,10 @@ void RunJob::finish() {
     if (copy.bytes() != 0) std::memcpy(copy.mutableData(), output.data, copy.bytes());
     outputs_.push_back(std::move(copy));
   }
-  if (request_.profile) profile_ = describe(*request_.plan, execution_->profile());
+  if (request_.profile) {
+    profile_ = describe(*request_.plan, execution_->profile());
+    recording_ = request_.plan->recordingReport();
+  }
   peakBytes_ = request_.budget ? request_.budget->peak() : execution_->bytes();
   milliseconds_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
   // The arena goes now, not when the promise's value is collected.

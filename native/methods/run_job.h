@@ -39,6 +39,8 @@ class RunJob : public Job {
   double milliseconds() const { return milliseconds_; }
   size_t peakBytes() const { return peakBytes_; }
   const std::vector<ProfiledNode>& profile() const { return profile_; }
+  /// Of a profiled run: Plan::recordingReport.
+  const std::string& recording() const { return recording_; }
 
  private:
   void begin();
@@ -50,6 +52,7 @@ class RunJob : public Job {
   bool tracing_ = false;
   std::vector<HostTensor> outputs_;
   std::vector<ProfiledNode> profile_;
+  std::string recording_;
   double milliseconds_ = 0;
   size_t peakBytes_ = 0;
 };

@@ -219,6 +219,7 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
       if (!weightUsed[i]) graph.constants[i] = HostTensor(graph.constants[i].dtype(), graph.constants[i].shape(), nullptr, nullptr);
   for (Parameter& parameter : graph.parameters) parameter.source = HostTensor(parameter.source.dtype(), parameter.source.shape(), nullptr, nullptr);
   plan->graph_ = std::move(graph);
+  plan->findPieces();
   return plan;
 }
 

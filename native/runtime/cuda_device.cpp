@@ -61,6 +61,18 @@ class CudaReserve {
   size_t sum_ = 0;
 };
 
+class CudaRecording final : public DeviceRecording {
+ public:
+  explicit CudaRecording(AscribeCudaRecording* own) : own_(own) {}
+  ~CudaRecording() override { cuda()->drop_recording(own_); }
+  CudaRecording(const CudaRecording&) = delete;
+  CudaRecording& operator=(const CudaRecording&) = delete;
+  const AscribeCudaRecording* own() const { return own_; }
+
+ private:
+  AscribeCudaRecording* own_;
+};
+
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
   explicit CudaDevice(int index) : index_(index) {
@@ -103,6 +115,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
     for (void* each : dropped) cuda()->release(index_, each);
   }
 
+  bool records(const Kernel& kernel) const override { return dynamic_cast<const cuda_bridge::CudaKernel*>(&kernel) != nullptr; }
   std::unique_ptr<DeviceQueue> openQueue() override;
   int index() const { return index_; }
 
@@ -143,6 +156,22 @@ class CudaQueue final : public DeviceQueue {
       error_ = std::current_exception();
     }
   }
+  std::shared_ptr<DeviceRecording> record(const std::function<void()>& enqueue, std::string& why) override {
+    char message[256] = "";
+    if (error_ || cuda()->begin_recording(stream_, message, sizeof message) != ASCRIBE_OK) {
+      why = message;
+      return nullptr;
+    }
+    enqueue();
+    AscribeCudaRecording* own = cuda()->end_recording(stream_, message, sizeof message);
+    if (own) return std::make_shared<CudaRecording>(own);
+    why = message;
+    return nullptr;
+  }
+  void replay(const DeviceRecording& recording) override {
+    if (!error_) cuda()->replay(stream_, static_cast<const CudaRecording&>(recording).own());
+  }
+  uint64_t identity() const override { return cuda()->identity(stream_); }
   void fence(std::function<void(std::exception_ptr)> reached) override {
     struct Waiting {
       std::function<void(std::exception_ptr)> reached;

@@ -20,6 +20,13 @@ class DeviceQueue;
 
 /// Where plans run and their buffers lie. Addresses that `allocate` returns belong to the device: whoever
 /// holds one passes it on, and only the device's own kernels and copies look behind it.
+/// Launches that a queue wrote down, to enqueue them at once as often as it is asked to. It is of one queue's making, and
+/// good for that one alone.
+class DeviceRecording {
+ public:
+  virtual ~DeviceRecording() = default;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -43,6 +50,9 @@ class Device {
   virtual void free(void* address, size_t bytes) noexcept = 0;
   /// What an allocation of that size takes.
   virtual size_t occupied(size_t bytes) const = 0;
+
+  /// Its queues can write down launches of this kernel.
+  virtual bool records(const Kernel&) const { return false; }
 
   /// The queue keeps the device alive.
   virtual std::unique_ptr<DeviceQueue> openQueue() = 0;
@@ -68,6 +78,13 @@ class DeviceQueue {
   virtual void fill(void* to, uint8_t value, size_t bytes) = 0;
   /// All addresses in the arguments are the device's; the tensors are copied, the kernel is not.
   virtual void launch(const Kernel& kernel, const KernelArguments& arguments) = 0;
+  /// Writes down what `enqueue` launches (kernels that the device records, and nothing else) instead of doing it. Null, and
+  /// why, where that fails: then nothing has been done, and the launches are still to be made.
+  virtual std::shared_ptr<DeviceRecording> record(const std::function<void()>& enqueue, std::string& why);
+  /// Enqueues all of it.
+  virtual void replay(const DeviceRecording& recording);
+  /// The number of what recordings are bound to: they outlive a queue whose successor has the same.
+  virtual uint64_t identity() const { return 0; }
   /// Calls `reached` once everything enqueued before has run, or was skipped after a failure; with that failure
   /// or nullptr. On a thread of the device: it neither throws nor waits for the device.
   virtual void fence(std::function<void(std::exception_ptr)> reached) = 0;

@@ -13,6 +13,7 @@
 #include "runtime/error.h"
 #include "runtime/memory.h"
 #include "runtime/memory_plan.h"
+#include "runtime/recordings.h"
 
 namespace ascribe {
 
@@ -23,6 +24,8 @@ constexpr const char* kScratch = "the kernels' working memory";
 /// Steps that may wait in a device's queue, and how often the queue says how far it is: enough that the device does not
 /// run dry while the lane does something else, few enough that jobs share it.
 constexpr size_t kMaximumAhead = 64, kFenceEvery = 16;
+/// The same where steps are replayed, piece by piece.
+constexpr size_t kMostAheadRecorded = 512;
 
 /// What the device's thread writes and the lane reads.
 struct Flight {
@@ -61,6 +64,11 @@ struct Execution::Impl {
     HostTensor owned;
     DeviceBuffer buffer;  // elsewhere than on the host
   };
+  /// Memory goes back in the order that lets the next run of the plan get the same, see Recordings.
+  ~Impl() {
+    queue.reset();
+    while (!inputs.empty()) inputs.pop_back();
+  }
   std::shared_ptr<Device> device;
   bool onHost = true;
   std::shared_ptr<MemoryBudget> budget;
@@ -72,7 +80,9 @@ struct Execution::Impl {
   std::vector<HostTensor> parameters;  // in compute dtype, read at start by mutable plans
   std::vector<DeviceBuffer> parameterBuffers;
   std::vector<uint64_t> parameterVersions;
-  size_t next = 0;
+  size_t next = 0, nextPiece = 0;
+  std::shared_ptr<const RecordedRun> recorded;  // what this run replays
+  std::shared_ptr<RecordedRun> recording;       // what it writes down
   bool landing = false, again = false;
   std::chrono::steady_clock::time_point started;
   std::vector<TensorRef> operandRefs, resultRefs;
@@ -86,6 +96,7 @@ struct Execution::Impl {
   // Last, so first to go: it waits for work that still uses the rest.
   std::unique_ptr<DeviceQueue> queue;
 
+  size_t mostAhead() const { return recorded ? kMostAheadRecorded : kMaximumAhead; }
   const Graph& graph(const Plan& plan) const { return ownGraph ? *ownGraph : plan.graph(); }
   TensorRef resolve(const OperandRef& ref, const Plan& plan) const;
   bool finite(const TensorRef& tensor) const;
@@ -270,7 +281,8 @@ void Execution::start(bool again) {
     s.madeFor = s.lengths;
   }
   readInputs();
-  s.next = 0;
+  askRecordings();
+  s.next = s.nextPiece = 0;
   s.landing = false;
   if (s.flight) {
     s.flight->stepsDone = 0;
@@ -278,6 +290,24 @@ void Execution::start(bool again) {
   }
   profile_.clear();
   s.started = std::chrono::steady_clock::now();
+}
+
+/// Everything that kernels of this run read and write, but for the plan's own weights.
+void Execution::askRecordings() {
+  Impl& s = *impl_;
+  s.recorded = nullptr;
+  s.recording = nullptr;
+  if (plan_->pieces().empty() || profiling_ || tracing_) return;
+  std::vector<uintptr_t> addresses{static_cast<uintptr_t>(s.queue->identity())};
+  const auto add = [&](const void* address) { addresses.push_back(reinterpret_cast<uintptr_t>(address)); };
+  add(s.arena.address());
+  add(s.scratch.address());
+  for (const Impl::Bound& input : s.inputs) add(input.buffer.address());
+  for (const DeviceBuffer& parameter : s.parameterBuffers) add(parameter.address());
+  for (size_t i = 0; s.session && i < s.session->count(); ++i) add(s.session->address(i));
+  if (plan_->recordings().ask(addresses, s.recorded) != Recordings::Answer::Record) return;
+  s.recording = std::make_shared<RecordedRun>();
+  s.recording->addresses = std::move(addresses);
 }
 
 TensorRef Execution::Impl::resolve(const OperandRef& ref, const Plan& plan) const {
@@ -340,6 +370,35 @@ void Execution::runStep() {
   ++s.next;
 }
 
+/// Replays the piece, or writes it down first. Where a device will not, its steps are enqueued one by one.
+void Execution::runPiece(const PlanPiece& piece) {
+  Impl& s = *impl_;
+  std::shared_ptr<DeviceRecording> own;
+  if (s.recorded) own = s.recorded->pieces[s.nextPiece];
+  else {
+    std::string why;
+    own = s.queue->record([&] {
+      while (s.next < piece.end) runStep();
+    }, why);
+    if (!own) {
+      s.recording = nullptr;
+      s.next = piece.begin;
+      plan_->recordings().refuse(why);
+      return;
+    }
+    s.recording->pieces.push_back(own);
+    if (s.recording->pieces.size() == plan_->pieces().size()) {
+      // From here on this run replays what it wrote down: the recording stays until the queue is done with it.
+      s.recorded = std::move(s.recording);
+      s.recording = nullptr;
+      plan_->recordings().keep(s.recorded);
+    }
+  }
+  s.queue->replay(*own);
+  s.next = piece.end;
+  ++s.nextPiece;
+}
+
 void Execution::Impl::enqueueFence(const Slice& slice, bool last) {
   if (!flight->wake) flight->wake = slice.waker();
   queue->fence([flight = flight, steps = next, last](std::exception_ptr error) {
@@ -383,9 +442,15 @@ Job::Step Execution::advance(Slice& slice) {
       continue;
     }
     slice.checkCancelled();
-    if (!s.onHost && s.next - s.flight->stepsDone >= kMaximumAhead) return s.judgeFlight();
-    runStep();
-    if (!s.onHost && s.next % kFenceEvery == 0) s.enqueueFence(slice, false);
+    if (!s.onHost && s.next - s.flight->stepsDone >= s.mostAhead()) return s.judgeFlight();
+    const auto& pieces = plan_->pieces();
+    if ((s.recorded || s.recording) && s.nextPiece < pieces.size() && pieces[s.nextPiece].begin == s.next) {
+      runPiece(pieces[s.nextPiece]);
+      if (s.next < count) s.enqueueFence(slice, false);
+    } else {
+      runStep();
+      if (!s.onHost && s.next % kFenceEvery == 0) s.enqueueFence(slice, false);
+    }
     if (s.next < count && slice.expired()) return Job::Step::More;
   }
   return s.onHost ? Job::Step::Done : land(slice);

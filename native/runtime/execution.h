@@ -24,7 +24,8 @@ struct NodeProfile {
 ///
 /// Where the plan's device is not the host, inputs are uploaded, steps enqueued and outputs downloaded by the device's
 /// queue, at most a bounded number of steps ahead of it; `advance` says Wait while the queue works, and calls the slice's
-/// waker from then on. Destroying an execution drops what the queue has not begun.
+/// waker from then on. A run whose addresses come again is enqueued as the device wrote it down, see Recordings; one that is
+/// profiled or traced goes node by node. Destroying an execution drops what the queue has not begun.
 class Execution {
  public:
   Execution(std::shared_ptr<const Plan> plan, std::shared_ptr<MemoryBudget> budget, std::shared_ptr<Session> session = nullptr);
@@ -65,6 +66,8 @@ class Execution {
   void readParameters();
   void readInputs();
   void runStep();
+  void runPiece(const PlanPiece& piece);
+  void askRecordings();
   Job::Step land(const Slice& slice);
   // The plan before the rest: its kernels and weights outlive what the queue still runs.
   std::shared_ptr<const Plan> plan_;
@@ -78,6 +81,10 @@ class Execution {
 class Session {
  public:
   Session(const Graph& graph, const std::map<std::string, int64_t>& sizes, std::shared_ptr<Device> device = cpuDevice());
+  /// Memory goes back in the order in which the next session gets it again, see Recordings.
+  ~Session() {
+    while (!buffers_.empty()) buffers_.pop_back();
+  }
   void* address(size_t state) const { return buffers_[state].address(); }
   /// Waits for the device; throws OPTION_RANGE while a run uses the session.
   HostTensor read(size_t state) const;

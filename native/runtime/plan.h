@@ -9,6 +9,7 @@
 #include "kernels/kernel.h"
 #include "runtime/device.h"
 #include "runtime/parameters.h"
+#include "runtime/recordings.h"
 
 namespace ascribe {
 
@@ -59,7 +60,14 @@ class Plan {
   bool hasRunLengths() const { return !options_.specialise.runLengths.empty(); }
   const CompileOptions& options() const { return options_; }
 
+  /// Runs of steps that the device writes down and replays; none where it writes down nothing.
+  const std::vector<PlanPiece>& pieces() const { return pieces_; }
+  Recordings& recordings() const { return *recordings_; }
+  /// For people: how much of a run is replayed, and what is not and why. Empty on a device that writes down nothing.
+  std::string recordingReport() const;
+
  private:
+  void findPieces();
   friend std::shared_ptr<const Plan> compile(const Graph&, std::shared_ptr<Parameters>, const CompileOptions&);
   Graph graph_;
   CompileOptions options_;
@@ -73,6 +81,9 @@ class Plan {
   std::shared_ptr<Parameters> parameters_;
   size_t arenaBytes_ = 0, scratchBytes_ = 0, weightBytes_ = 0;
   std::vector<std::string> fallbacks_, unconnected_;
+  std::vector<PlanPiece> pieces_;
+  std::string unrecorded_;  // why nothing is written down, where the device could
+  std::unique_ptr<Recordings> recordings_ = std::make_unique<Recordings>();
 };
 
 /// The one pipeline: specialise, raise, pin, differentiate, lower, plan. `source` must be verified.

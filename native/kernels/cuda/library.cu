@@ -199,6 +199,49 @@ int run(AscribeCudaStream* stream, const AscribeCudaCall* call) {
   return runCall(*stream, *call);
 }
 
+}  // namespace
+
+struct AscribeCudaRecording {
+  cudaGraphExec_t launches = nullptr;
+  int device = 0;
+  uint64_t identity = 0;
+};
+
+namespace {
+
+/// Other threads go on as they please: only what this one asks of the stream is written down.
+int beginRecording(AscribeCudaStream* stream, char* message, size_t bytes) {
+  cudaError_t error = stream->status == ASCRIBE_OK ? cudaSetDevice(stream->device) : cudaErrorNotReady;
+  if (error == cudaSuccess) error = cudaStreamBeginCapture(stream->handle, cudaStreamCaptureModeThreadLocal);
+  return error == cudaSuccess ? ASCRIBE_OK : explain(error, "a recording", message, bytes);
+}
+AscribeCudaRecording* endRecording(AscribeCudaStream* stream, char* message, size_t bytes) {
+  cudaGraph_t graph = nullptr;
+  cudaError_t error = cudaStreamEndCapture(stream->handle, &graph);
+  auto* recording = new (std::nothrow) AscribeCudaRecording{nullptr, stream->device, stream->identity};
+  const bool whole = error == cudaSuccess && stream->status == ASCRIBE_OK && recording != nullptr;
+  if (whole) error = cudaGraphInstantiate(&recording->launches, graph, 0);
+  if (graph) cudaGraphDestroy(graph);
+  if (whole && error == cudaSuccess) return recording;
+  delete recording;
+  if (stream->status != ASCRIBE_OK) std::snprintf(message, bytes, "%s", stream->message);
+  else explain(error == cudaSuccess ? cudaErrorMemoryAllocation : error, "a recording", message, bytes);
+  cudaGetLastError();
+  stream->status = ASCRIBE_OK;
+  return nullptr;
+}
+int replay(AscribeCudaStream* stream, const AscribeCudaRecording* recording) {
+  if (const int status = ready(stream)) return status;
+  // Its kernels write their faults where that stream's were read.
+  if (recording->identity != stream->identity) return fail(*stream, "a recording", "is another stream's");
+  return noteError(*stream, cudaGraphLaunch(recording->launches, stream->handle), "a recording");
+}
+void dropRecording(AscribeCudaRecording* recording) {
+  if (cudaSetDevice(recording->device) == cudaSuccess) cudaGraphExecDestroy(recording->launches);
+  delete recording;
+}
+uint64_t identity(const AscribeCudaStream* stream) { return stream->identity; }
+
 struct Fence {
   AscribeCudaStream* stream;
   AscribeCudaReached reached;
@@ -240,7 +283,7 @@ int synchronize(AscribeCudaStream* stream, char* message, size_t bytes) {
 
 char version[32];
 const AscribeCudaTable table{ASCRIBE_CUDA_ABI, sizeof(AscribeCudaTable), version, deviceCount, information, allocate, release, openStream, closeStream,
-                             upload, download, copy, fill, run, fence, synchronize, scratchBytes};
+                             upload, download, copy, fill, run, fence, synchronize, beginRecording, endRecording, replay, dropRecording, identity, scratchBytes};
 
 }  // namespace
 

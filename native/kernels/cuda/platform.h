@@ -6,6 +6,7 @@
 #include "kernels/cuda/emulation/cuda.h"
 #endif
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <utility>
@@ -24,6 +25,12 @@ inline void explainFault(const AscribeCudaFault& fault, char* message, size_t by
   else std::snprintf(message, bytes, "position %lld leaves no room for %lld in a state of %lld", value, static_cast<long long>(fault.size), bound);
 }
 
+/// Where a stream was is where another may come to lie: recordings know theirs by its number.
+inline uint64_t nextIdentity() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 struct AscribeCudaStream {
 #if defined(__CUDACC__)
   cudaStream_t handle = nullptr;
@@ -35,7 +42,9 @@ struct AscribeCudaStream {
   long long downloads = 0;  // on their way; decremented by the driver's thread
 #else
   AscribeCudaFault* deviceFault = nullptr;
+  AscribeCudaRecording* recording = nullptr;  // what calls go into instead of being done
 #endif
+  uint64_t identity = nextIdentity();
   int device = 0;
   AscribeCudaFault* fault = nullptr;
   int status = ASCRIBE_OK;

@@ -1,10 +1,17 @@
 // The table of the CUDA backend over the emulation: what is enqueued has happened on return.
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
+#include <vector>
 
 #include "kernels/cuda/calls.h"
 #include "kernels/cuda/copy_team.h"
+
+struct AscribeCudaRecording {
+  std::vector<AscribeCudaCall> calls;
+  uint64_t identity;
+};
 
 namespace {
 
@@ -22,17 +29,35 @@ void* allocate(int, size_t size, char* message, size_t bytes) {
   return address;
 }
 void release(int, void* address) { std::free(address); }
+/// Streams come again, as those of a device do.
+struct Idle {
+  std::mutex mutex;
+  std::vector<AscribeCudaStream*> streams;
+};
+Idle& idle() {
+  static auto* all = new Idle;
+  return *all;
+}
 AscribeCudaStream* openStream(int device, char*, size_t) {
+  const std::lock_guard lock(idle().mutex);
+  if (!idle().streams.empty()) {
+    AscribeCudaStream* kept = idle().streams.back();
+    idle().streams.pop_back();
+    return kept;
+  }
   auto* stream = new AscribeCudaStream;
   stream->device = device;
   stream->fault = stream->deviceFault = new AscribeCudaFault{};
   return stream;
 }
 void closeStream(AscribeCudaStream* stream) {
-  delete stream->fault;
-  delete stream;
+  char message[256];
+  takeFailure(*stream, message, sizeof message);
+  const std::lock_guard lock(idle().mutex);
+  idle().streams.push_back(stream);
 }
 int transfer(AscribeCudaStream* stream, void* to, const void* from, size_t bytes) {
+  if (stream->recording) return fail(*stream, "a copy", "is not written down");
   size_t arrived = 0;
   if (stream->status == ASCRIBE_OK && bytes > 0) CopyTeam::shared().copy(to, from, bytes, [&](size_t offset, size_t size) {
     if (offset != arrived) fail(*stream, "a copy", "its pieces came out of order");
@@ -41,10 +66,30 @@ int transfer(AscribeCudaStream* stream, void* to, const void* from, size_t bytes
   return stream->status;
 }
 int fill(AscribeCudaStream* stream, void* to, int value, size_t bytes) {
+  if (stream->recording) return fail(*stream, "a fill", "is not written down");
   if (stream->status == ASCRIBE_OK && bytes > 0) std::memset(to, value, bytes);
   return stream->status;
 }
-int run(AscribeCudaStream* stream, const AscribeCudaCall* call) { return runCall(*stream, *call); }
+int run(AscribeCudaStream* stream, const AscribeCudaCall* call) {
+  if (!stream->recording) return runCall(*stream, *call);
+  stream->recording->calls.push_back(*call);
+  return stream->status;
+}
+int beginRecording(AscribeCudaStream* stream, char* message, size_t bytes) {
+  // A device may refuse, and so does this one where a test asks for it.
+  if (std::getenv("ASCRIBE_TEST_REFUSE_RECORDING")) return std::snprintf(message, bytes, "a recording: refused"), int{ASCRIBE_FAILED};
+  stream->recording = new AscribeCudaRecording{{}, stream->identity};
+  return ASCRIBE_OK;
+}
+AscribeCudaRecording* endRecording(AscribeCudaStream* stream, char*, size_t) { return std::exchange(stream->recording, nullptr); }
+int replay(AscribeCudaStream* stream, const AscribeCudaRecording* recording) {
+  if (recording->identity != stream->identity) return fail(*stream, "a recording", "is another stream's");
+  for (const AscribeCudaCall& call : recording->calls)
+    if (const int status = runCall(*stream, call)) return status;
+  return stream->status;
+}
+void dropRecording(AscribeCudaRecording* recording) { delete recording; }
+uint64_t identity(const AscribeCudaStream* stream) { return stream->identity; }
 void fence(AscribeCudaStream* stream, AscribeCudaReached reached, void* context) {
   char message[256] = "";
   const int status = takeFailure(*stream, message, sizeof message);
@@ -53,7 +98,7 @@ void fence(AscribeCudaStream* stream, AscribeCudaReached reached, void* context)
 int synchronize(AscribeCudaStream* stream, char* message, size_t bytes) { return takeFailure(*stream, message, bytes); }
 
 const AscribeCudaTable table{ASCRIBE_CUDA_ABI, sizeof(AscribeCudaTable), "emulation", deviceCount, information, allocate, release, openStream, closeStream,
-                             transfer, transfer, transfer, fill, run, fence, synchronize, scratchBytes};
+                             transfer, transfer, transfer, fill, run, fence, synchronize, beginRecording, endRecording, replay, dropRecording, identity, scratchBytes};
 
 }  // namespace
 
