@@ -33,9 +33,11 @@ const spans = Array.from({ length: texts }, (_, at) => ({
 const response = Array.from({ length: answer }, (_, at) => token(3 * at + 1))
 const avgK = 5
 
+/** ASCRIBE_BENCH_DEVICE=cuda puts both sides on the same GPU. */
+const device = process.env.ASCRIBE_BENCH_DEVICE ?? 'cpu'
 const peer = spawn(
   process.env.ASCRIBE_PYTHON ?? 'python3',
-  [resolve('bench/context/peer.py'), 'serve', folder, flags.peer ?? 'f32'],
+  [resolve('bench/context/peer.py'), 'serve', folder, flags.peer ?? 'f32', device],
   {
     stdio: ['pipe', 'pipe', 'inherit'],
   },
@@ -50,7 +52,7 @@ await nextLine()
 
 const anonymous = () => Number(/RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1024
 const precision = flags.precision === 'bf16' ? 'bf16' : 'f32'
-const model = await loadModel(folder, { precision })
+const model = await loadModel(folder, { precision, device })
 const prompt = await ContextPrompt.fromTokens(model, { ids, spans, response })
 let peak = 0
 const watch = setInterval(() => {
@@ -111,7 +113,7 @@ peer.stdin.end()
 if (precision === 'bf16') {
   // What rounding does to the ranks: the same subsets in f32.
   model.dispose()
-  const exact = await loadModel(folder)
+  const exact = await loadModel(folder, { device })
   const same = await ContextPrompt.fromTokens(exact, { ids, spans, response })
   for (const { seed, scores } of traced) {
     const [kept] = drawSubsets(texts, { q: 0.4, B: 1, seed, stratified: false, guards: true })

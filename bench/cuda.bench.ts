@@ -1,11 +1,11 @@
 /**
  * What does the GPU bring, forwards and with the input gradient, from host array to host array, against PyTorch on the
- * same GPU? `python bench/cuda/peer.py FOLDER` first; `--folder FOLDER`. `--device cpu` shows the CPU on the same models.
+ * same GPU, and integrated gradients against Captum? `python bench/cuda/peer.py FOLDER` first; `--folder FOLDER`. `--device cpu` shows the CPU on the same models.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadModel } from '#lib/index.js'
+import { IntegratedGradients, loadModel } from '#lib/index.js'
 import { native } from '#lib/native.js'
 import { flags, isChosen, printTable, quick, randomFloats } from './harness.js'
 import { inputGradient } from './inputGradient.js'
@@ -20,7 +20,10 @@ interface Peer {
   torch: string
   device: string
   /** Times by batch, and how far PyTorch's own gradient in single precision is from the exact one. */
-  models: Record<string, Record<string, Times> & { gradientError: number }>
+  models: Record<
+    string,
+    Record<string, Times> & { gradientError: number; integrated?: { milliseconds: number; inner: number } }
+  >
 }
 
 const device = process.env.ASCRIBE_BENCH_DEVICE ?? 'cuda'
@@ -66,6 +69,7 @@ function distances(actual: Float32Array, expected: Float32Array) {
 }
 
 const rows: string[][] = []
+const integrated: string[][] = []
 for (const [name, byBatch] of Object.entries(peer.models)) {
   if (!isChosen(name)) continue
   const model = await loadModel(join(folder, `${name}.onnx`), { device })
@@ -79,7 +83,7 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
   )
   const gradient = distances(both.outputs[0]!.data as Float32Array, await floats(`${name}.gradient.f32`))
   for (const [size, theirs] of Object.entries(byBatch)) {
-    if (typeof theirs === 'number') continue
+    if (typeof theirs === 'number' || !('forward' in theirs)) continue
     const batch = Number(size)
     const x = {
       dtype: 'f32' as const,
@@ -112,6 +116,25 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
       )
     }
   }
+  if (byBatch.integrated) {
+    const x = { ...known, shape: [1, 3, 224, 224], data: known.data.slice(0, 3 * 224 * 224) }
+    const theirs = await floats(`${name}.integrated.f32`)
+    for (const chunk of [undefined, 10, 25, 50]) {
+      const method = new IntegratedGradients(model, { steps: 50 })
+      const explain = () => method.attribute(x, { target: 7, ...(chunk ? { chunk } : {}) })
+      const scores = (await explain()).scores().data as Float32Array
+      const mine = await median(explain)
+      integrated.push([
+        name,
+        chunk === undefined ? 'default' : String(chunk),
+        mine.toFixed(1),
+        byBatch.integrated.milliseconds.toFixed(1),
+        String(byBatch.integrated.inner),
+        (byBatch.integrated.milliseconds / mine).toFixed(2),
+        distances(scores, theirs).relative.toExponential(1),
+      ])
+    }
+  }
   await model.dispose()
 }
 console.log(`${peer.device}, PyTorch ${peer.torch}; milliseconds from host array to host array`)
@@ -130,3 +153,7 @@ printTable(
   ],
   rows,
 )
+if (integrated.length > 0) {
+  console.log('integrated gradients, 50 steps of one picture')
+  printTable(['case', 'chunk', 'ms', 'Captum', 'its best', 'ratio', 'L2 from Captum'], integrated)
+}

@@ -4,7 +4,7 @@ a plain call does), then for each layer the norm and the projections of queries 
 the response against all keys, a softmax in f32 and a running sum.
 
     python bench/context/peer.py make FOLDER [LAYERS]   # a llama of 0.4 B parameters with random weights, f32
-    python bench/context/peer.py serve FOLDER [bf16]    # reads JSON lines {ids, first, spans, avgK}
+    python bench/context/peer.py serve FOLDER [f32|bf16] [cuda]    # reads JSON lines {ids, first, spans, avgK}
 """
 import json
 import math
@@ -24,10 +24,10 @@ def attention_of_rows(model, ids, first):
     """Mean over heads, layers and rows [first, end), one number for each token."""
     count = ids.shape[1]
     states = model(ids, attention_mask=torch.ones_like(ids), output_hidden_states=True).hidden_states
-    positions = torch.arange(count)[None]
-    allowed = torch.arange(count)[None] <= torch.arange(first, count)[:, None]
-    mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)
-    total = torch.zeros(count - first, count)
+    positions = torch.arange(count, device=ids.device)[None]
+    allowed = positions <= positions[0, first:, None]
+    mask = torch.zeros(allowed.shape, device=ids.device).masked_fill(~allowed, torch.finfo(torch.float32).min)
+    total = torch.zeros(count - first, count, device=ids.device)
     for index, layer in enumerate(model.model.layers):
         attention = layer.self_attn
         x = layer.input_layernorm(states[index])
@@ -37,7 +37,7 @@ def attention_of_rows(model, ids, first):
         keys = repeat_kv(keys, attention.num_key_value_groups)
         scores = queries[:, :, first:] @ keys.transpose(2, 3) / math.sqrt(attention.head_dim)
         total += torch.softmax(scores + mask, dim=-1, dtype=torch.float32)[0].mean(0)
-    return (total / len(model.model.layers)).mean(0)
+    return (total / len(model.model.layers)).mean(0).cpu()
 
 
 if command == 'make':
@@ -48,14 +48,15 @@ if command == 'make':
         num_key_value_heads=2, max_position_embeddings=32768, eos_token_id=None,
         initializer_range=0.03)).save_pretrained(folder)
 else:
-    dtype = torch.bfloat16 if rest == ['bf16'] else torch.float32
-    model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+    dtype = torch.bfloat16 if 'bf16' in rest else torch.float32
+    device = 'cuda' if 'cuda' in rest else 'cpu'
+    model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().to(device)
     print('ready', flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         with torch.no_grad():
             start = time.perf_counter()
-            read = attention_of_rows(model, torch.tensor([request['ids']]), request['first'])
+            read = attention_of_rows(model, torch.tensor([request['ids']], device=device), request['first'])
             scores = [read[a:b].topk(min(request['avgK'], b - a)).values.mean().item() for a, b in request['spans']]
             took = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

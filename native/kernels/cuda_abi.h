@@ -46,7 +46,8 @@ enum AscribeCudaKind {
   ASCRIBE_CUDA_BATCH_NORM = 14, /* plain x [i0, i1, i2], scale, bias, mean, variance, y; r0 epsilon */
   ASCRIBE_CUDA_POOL = 15,     /* plain x, y, maxima's places?; window; code: AscribeCudaPooling */
   ASCRIBE_CUDA_POOL_GRADIENT = 16, /* plain g, places?, out; window; i30: cotangents times planes for each set of places */
-  ASCRIBE_CUDA_PRODUCT = 17,  /* a, b, out, of equal batch dims with strides; last two axes m,k / k,n / m,n; r0 scales */
+  ASCRIBE_CUDA_PRODUCT = 17,  /* a, b, out, of equal batch dims with strides; last two axes m,k / k,n / m,n; plain bias [n]?, plain
+                                 residual?, as out; i0, i1: a, b are transposed; code: AscribeCudaActivation, of what comes out */
   ASCRIBE_CUDA_CONVOLUTION = 18, /* plain x, w, bias?, residual?, y; window; code: AscribeCudaActivation of r0, r1 */
   ASCRIBE_CUDA_CONVOLUTION_DATA = 19, /* plain g, w, bias?, dx; window */
   ASCRIBE_CUDA_ATTENTION = 20, /* plain q, k, v, strided mask?, y; i0 heads, i1 queries, i2 keys, i3 depth, i4 width, i5 causal,
@@ -61,7 +62,8 @@ enum AscribeCudaKind {
                                        r0 scale; scratch */
   ASCRIBE_CUDA_APPEND = 25,   /* plain state seen as [i0, i1, i2], plain x [i0, i3, i2], a plain position (i64 or i32), plain out, which
                                  may be the state: the state, with x from the position on */
-  ASCRIBE_CUDA_KIND_COUNT = 26
+  ASCRIBE_CUDA_CONVOLUTION_WEIGHTS = 26, /* plain x, g [i26, batch, …], dw [i26, …] or, with i27, [i26, batch, …]; window; scratch */
+  ASCRIBE_CUDA_KIND_COUNT = 27
 };
 
 /* A window's integers: i0-2 data, i3-5 result, i6-8 kernel, i9-11 strides, i12-14 dilations, i15-17 padding before,
@@ -89,7 +91,10 @@ enum AscribeCudaComparison {
 };
 enum AscribeCudaReduction { ASCRIBE_CUDA_SUM, ASCRIBE_CUDA_MEAN, ASCRIBE_CUDA_MAXIMUM, ASCRIBE_CUDA_MINIMUM };
 enum AscribeCudaPooling { ASCRIBE_CUDA_MAX_POOL, ASCRIBE_CUDA_AVERAGE_POOL };
-enum AscribeCudaActivation { ASCRIBE_CUDA_NO_ACTIVATION, ASCRIBE_CUDA_WITH_RELU, ASCRIBE_CUDA_WITH_CLIP, ASCRIBE_CUDA_WITH_LEAKY_RELU };
+enum AscribeCudaActivation {
+  ASCRIBE_CUDA_NO_ACTIVATION, ASCRIBE_CUDA_WITH_RELU, ASCRIBE_CUDA_WITH_CLIP, ASCRIBE_CUDA_WITH_LEAKY_RELU, ASCRIBE_CUDA_WITH_GELU,
+  ASCRIBE_CUDA_WITH_GELU_TANH, ASCRIBE_CUDA_WITH_SILU
+};
 
 typedef struct AscribeCudaCall {
   int32_t kind, code;

@@ -7,7 +7,7 @@ namespace {
 using namespace rules;
 
 /// [..., m, k] x [..., k, n] with numpy's promotion of vectors; either operand's last two axes may be read transposed.
-void product(InferContext& c) {
+Shape product(InferContext& c) {
   Shape a = c.shape(0), b = c.shape(1);
   c.require(a.rank() >= 1 && b.rank() >= 1, "operands must not be scalars");
   const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
@@ -21,6 +21,7 @@ void product(InferContext& c) {
   if (!vectorA) out.push(m);
   if (!vectorB) out.push(n);
   c.output(c.dtype(0), out);
+  return out;
 }
 void matMul(InferContext& c) {
   c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
@@ -30,6 +31,14 @@ void matMul(InferContext& c) {
 void storedMatMul(InferContext& c) {
   c.require(c.dtype(0) == DType::F32 && isStorageOnly(c.dtype(1)) && c.shape(1).rank() == 2, "needs f32 and a matrix in a storage type");
   product(c);
+}
+
+/// a, b, bias?, residual?: a vector of the result's columns, and what has its shape.
+void fusedMatMul(InferContext& c) {
+  c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
+  const Shape out = product(c);
+  c.require(!c.has(2) || (c.dtype(2) == c.dtype(0) && out.rank() > 0 && c.shape(2) == Shape{out.at(-1)}), "the bias must be one value per column");
+  c.require(!c.has(3) || (c.dtype(3) == c.dtype(0) && c.shape(3) == out), "the residual must have the result's shape");
 }
 
 /// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
@@ -131,6 +140,9 @@ std::vector<AttributeSpec> windowAnd(std::vector<AttributeSpec> more) {
 const bool registered = [] {
   RegisterOp({.name = "matMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
               .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = matMul});
+  // Written by the pass fuse-product alone; activation is none, relu, gelu, geluTanh or silu.
+  RegisterOp({.name = "fusedMatMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4,
+              .attributes = {integer("transposeA", 0), integer("transposeB", 0), text("activation", "none")}, .infer = fusedMatMul});
   // Written when weights are frozen (graph/freeze.h).
   RegisterOp({.name = "storedMatMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
               .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = storedMatMul});

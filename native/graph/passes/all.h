@@ -9,6 +9,8 @@ bool raiseNorm(Graph& graph, const PassContext& context);
 bool raiseActivation(Graph& graph, const PassContext& context);
 bool raiseAttention(Graph& graph, const PassContext& context);
 bool fuseConvolution(Graph& graph, const PassContext& context);
+bool fuseProduct(Graph& graph, const PassContext& context);
+bool resizeAsProducts(Graph& graph, const PassContext& context);
 bool fuseScaleGradient(Graph& graph, const PassContext& context);
 bool shareLinearLayers(Graph& graph, const PassContext& context);
 bool narrowRows(Graph& graph, const PassContext& context);

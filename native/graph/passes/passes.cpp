@@ -20,7 +20,9 @@ std::span<const Pass> loweringPasses() {
   static const Pass passes[] = {
       {"share-linear-layers", passes::shareLinearLayers},
       {"narrow-rows", passes::narrowRows},
+      {"resize-as-products", passes::resizeAsProducts},
       {"fuse-convolution", passes::fuseConvolution},
+      {"fuse-product", passes::fuseProduct},
       {"fuse-scale-gradient", passes::fuseScaleGradient},
       {"read-expansions", passes::readExpansions},
       {"join-slice-gradients", passes::joinSliceGradients},

@@ -3,6 +3,7 @@
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/attention_rows.h"
 #include "kernels/cuda/convolution.h"
+#include "kernels/cuda/convolution_weights.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/pooling.h"
 #include "kernels/cuda/product.h"
@@ -35,6 +36,7 @@ inline int runCall(Stream& stream, const Call& call) {
     case ASCRIBE_CUDA_PRODUCT: return runProductCall(stream, call);
     case ASCRIBE_CUDA_CONVOLUTION: return runConvolution(stream, call);
     case ASCRIBE_CUDA_CONVOLUTION_DATA: return runConvolutionData(stream, call);
+    case ASCRIBE_CUDA_CONVOLUTION_WEIGHTS: return runConvolutionWeights(stream, call);
     case ASCRIBE_CUDA_ATTENTION: return runAttention(stream, call);
     case ASCRIBE_CUDA_ATTENTION_GRADIENT: return runAttentionGradient(stream, call);
     case ASCRIBE_CUDA_ATTENTION_ROWS: return runAttentionRows(stream, call);
@@ -48,6 +50,7 @@ inline uint64_t scratchBytes(const Call* call) {
     case ASCRIBE_CUDA_PRODUCT: return productScratch(*call);
     case ASCRIBE_CUDA_CONVOLUTION: return convolutionScratch(*call);
     case ASCRIBE_CUDA_CONVOLUTION_DATA: return convolutionDataScratch(*call);
+    case ASCRIBE_CUDA_CONVOLUTION_WEIGHTS: return convolutionWeightsScratch(*call);
     case ASCRIBE_CUDA_ATTENTION:
     case ASCRIBE_CUDA_ATTENTION_GRADIENT: return attentionScratch(*call);
     case ASCRIBE_CUDA_ATTENTION_ROWS: return attentionRowsScratch(*call);

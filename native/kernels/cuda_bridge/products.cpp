@@ -11,7 +11,14 @@ struct ProductShape {
   int64_t rows, columns, depth;
 };
 
-/// matMul with numpy's promotion and broadcasting of leading axes.
+int activationCode(std::string_view name) {
+  if (name == "relu") return ASCRIBE_CUDA_WITH_RELU;
+  if (name == "gelu") return ASCRIBE_CUDA_WITH_GELU;
+  if (name == "geluTanh") return ASCRIBE_CUDA_WITH_GELU_TANH;
+  return name == "silu" ? ASCRIBE_CUDA_WITH_SILU : ASCRIBE_CUDA_NO_ACTIVATION;
+}
+
+/// matMul with numpy's promotion and broadcasting of leading axes; fusedMatMul with what goes onto the result.
 std::unique_ptr<Kernel> makeProduct(const NodeSignature& s) {
   if (!isF32(s.inputs[0]) || !isSmall(s)) return nullptr;
   Shape a = s.inputs[0].shape, b = s.inputs[1].shape;
@@ -44,7 +51,13 @@ std::unique_ptr<Kernel> makeProduct(const NodeSignature& s) {
   matrices(batch, p.rows, p.columns, false, dimsOut, stridesOut);
   PreparedCall call(ASCRIBE_CUDA_PRODUCT);
   call.input(0, s.inputs[0], dimsA, &stridesA).input(1, s.inputs[1], dimsB, &stridesB).output(0, s.outputs[0], dimsOut, &stridesOut);
-  call.integers({transposeA, transposeB}).reals(1);
+  call.integers({transposeA, transposeB});
+  if (s.node.op->name == "fusedMatMul") {
+    for (size_t i = 2; i < 4; ++i)
+      if (s.has(i)) call.input(i, s.inputs[i]);
+      else call.absent();
+    call.call.code = activationCode(s.node.attributes.text("activation"));
+  }
   return kernelFrom(s, {call}, 2.0 * static_cast<double>(batch.count()) * static_cast<double>(p.rows * p.columns) * static_cast<double>(p.depth));
 }
 
@@ -111,6 +124,7 @@ std::unique_ptr<Kernel> makeAttentionRows(const NodeSignature& s) {
 
 const RegisterKernel all[] = {
     RegisterKernel({.op = "matMul", .backend = "cuda", .make = makeProduct}),
+    RegisterKernel({.op = "fusedMatMul", .backend = "cuda", .make = makeProduct}),
     RegisterKernel({.op = "attention", .backend = "cuda", .make = makeAttention}),
     RegisterKernel({.op = "attentionGrad", .backend = "cuda", .make = makeAttentionGradient}),
     RegisterKernel({.op = "attentionRows", .backend = "cuda", .make = makeAttentionRows}),

@@ -77,6 +77,18 @@ Calls dataGradient(const NodeSignature& s) {
   else call.absent();
   return {call.output(0, s.outputs[0])};
 }
+/// x, g, like
+Calls weightGradient(const NodeSignature& s) {
+  if (!isF32(s.inputs[0]) || !isSmall(s) || !isFull(s)) return {};
+  const Shape &x = s.inputs[0].shape, &g = s.inputs[1].shape, &dw = s.outputs[0].shape;
+  const bool perExample = s.node.attributes.integer("perExample") != 0;
+  PreparedCall call(ASCRIBE_CUDA_CONVOLUTION_WEIGHTS);
+  setWindow(call, s.node, x, g, dw.dims().subspan(perExample ? 4 : 3));
+  if (!fits(call)) return {};
+  call.call.integers[26] = g[0];
+  call.call.integers[27] = perExample;
+  return {call.input(0, s.inputs[0]).input(1, s.inputs[1]).output(0, s.outputs[0])};
+}
 double convolutionFlops(const NodeSignature& s, const Shape& result) {
   const Shape& w = s.inputs[1].shape;
   return 2.0 * static_cast<double>(result.count()) * static_cast<double>(w.count() / std::max<int64_t>(w[0], 1));
@@ -115,11 +127,18 @@ Calls maxPoolGrad(const NodeSignature& s) {
 }
 
 std::unique_ptr<Kernel> makeForward(const NodeSignature& s) { return kernelFrom(s, convolution(s), convolutionFlops(s, s.outputs[0].shape)); }
+std::unique_ptr<Kernel> makeWeightGradient(const NodeSignature& s) {
+  const Shape& dw = s.outputs[0].shape;
+  const int64_t first = s.node.attributes.integer("perExample") ? 2 : 1;
+  const double each = static_cast<double>(dw.count(static_cast<int>(first), dw.rank())) / static_cast<double>(std::max<int64_t>(dw[static_cast<int>(first)], 1));
+  return kernelFrom(s, weightGradient(s), 2.0 * static_cast<double>(s.inputs[1].shape.count()) * each);
+}
 std::unique_ptr<Kernel> makeDataGradient(const NodeSignature& s) { return kernelFrom(s, dataGradient(s), convolutionFlops(s, s.inputs[0].shape)); }
 
 const bool all = [] {
   for (const char* op : {"conv", "fusedConv"}) RegisterKernel({.op = op, .backend = "cuda", .make = makeForward});
   for (const char* op : {"convDataGradient", "convTranspose"}) RegisterKernel({.op = op, .backend = "cuda", .make = makeDataGradient});
+  RegisterKernel({.op = "convWeightGradient", .backend = "cuda", .make = makeWeightGradient});
   registered<pool<ASCRIBE_CUDA_MAX_POOL>>("maxPool");
   registered<pool<ASCRIBE_CUDA_AVERAGE_POOL>>("averagePool");
   registered<maxPoolGrad>("maxPoolGrad");

@@ -35,6 +35,31 @@ void matMul(const KernelArguments& k, const Node& node) {
   });
 }
 
+template <class W>
+W activated(W x, const std::string& kind, double alpha, double beta) {
+  if (kind == "relu") return x <= W(0) ? W(0) : x;
+  if (kind == "clip") return x < W(alpha) ? W(alpha) : x > W(beta) ? W(beta) : x;
+  if (kind == "leakyRelu") return x > W(0) ? x : x * alpha;
+  if (kind == "silu") return x * sigmoid(x);
+  if (kind == "gelu" || kind == "geluTanh") return Gelu(Attributes{{"approximate", std::string(kind == "gelu" ? "none" : "tanh")}})(x);
+  return x;
+}
+
+void fusedMatMul(const KernelArguments& k, const Node& node) {
+  matMul(k, node);
+  const int64_t count = k.outputs[0].count(), columns = k.has(2) ? k.inputs[2].count() : 1;
+  const std::string& activation = node.attributes.text("activation");
+  onFloating(k.inputs[0].dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < count; ++i) {
+      Wide<T> value(k.outputs[0].as<T>()[i]);
+      if (k.has(2)) value += Wide<T>(k.inputs[2].as<T>()[i % columns]);
+      if (k.has(3)) value += Wide<T>(k.inputs[3].as<T>()[i]);
+      k.outputs[0].as<T>()[i] = narrow<T>(activated(value, activation, 0, 0));
+    }
+  });
+}
+
 void storedMatMul(const KernelArguments& k, const Node& node) {
   std::vector<float> wide(static_cast<size_t>(k.inputs[1].count()));
   convertElements(k.inputs[1].data, k.inputs[1].dtype, wide.data(), DType::F32, k.inputs[1].count());
@@ -87,15 +112,6 @@ void walkTaps(const Geometry& g, Body&& body) {
         for (int64_t c = 0; c < perGroupIn; ++c) body((m / perGroupOut * perGroupIn + c) * inPlane + from, (m * perGroupIn + c) * taps + t, m * outPlane + o);
       }
     }
-}
-
-template <class W>
-W activated(W x, const std::string& kind, double alpha, double beta) {
-  if (kind == "relu") return x <= W(0) ? W(0) : x;
-  if (kind == "clip") return x < W(alpha) ? W(alpha) : x > W(beta) ? W(beta) : x;
-  if (kind == "leakyRelu") return x > W(0) ? x : x * alpha;
-  if (kind == "silu") return x * sigmoid(x);
-  return x;
 }
 
 /// conv and fusedConv: x, w, bias?, residual?
@@ -164,6 +180,7 @@ void convWeightGradient(const KernelArguments& k, const Node& node) {
 
 const Registered kernels[] = {
     {"matMul", matMul, numeric},
+    {"fusedMatMul", fusedMatMul, floating},
     {"storedMatMul", storedMatMul, floating},
     {"conv", conv, floating},
     {"fusedConv", conv, floating},

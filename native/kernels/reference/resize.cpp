@@ -3,18 +3,12 @@
 
 #include "graph/op.h"
 #include "kernels/reference/register.h"
+#include "kernels/reference/resize.h"
 #include "kernels/reference/types.h"
 #include "kernels/reference/walk.h"
 
 namespace ascribe::reference {
 namespace {
-
-/// One output position along one axis as a weighted sum of input positions. Resizing is linear and separable, so
-/// these weights are all there is to it, forwards and backwards.
-struct Contribution {
-  std::vector<int64_t> from;
-  std::vector<double> weight;
-};
 
 double sourceCoordinate(const std::string& mode, double out, double scale, int64_t inSize, int64_t outSize) {
   if (mode == "asymmetric") return out / scale;
@@ -84,13 +78,16 @@ Contribution contribution(const Node& node, int axis, int rank, double scale, in
   return c;
 }
 
-/// All contributions of every axis of `x` resized to `y`.
+}  // namespace
+
 std::vector<std::vector<Contribution>> contributions(const Node& node, const Shape& x, const Shape& y) {
   std::vector<std::vector<Contribution>> out(static_cast<size_t>(x.rank()));
   for (int axis = 0; axis < x.rank(); ++axis)
     for (int64_t i = 0; i < y[axis]; ++i) out[static_cast<size_t>(axis)].push_back(contribution(node, axis, x.rank(), node.attributes.reals("resolvedScales")[static_cast<size_t>(axis)], x[axis], y[axis], i));
   return out;
 }
+
+namespace {
 
 /// body(x index, weight) for the sum that makes element `i` of y.
 template <class Body>

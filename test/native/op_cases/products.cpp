@@ -33,6 +33,28 @@ std::vector<OpCase> productCases() {
       add(ta ? Shape{3, 44, 24} : Shape{3, 24, 44}, tb ? Shape{3, 260, 44} : Shape{3, 44, 260}, ta, tb, false);
       add(prepend(3, oddA), oddB, ta, tb, false);
     }
+  // Few rows, by fours along the depth and across it, in many columns and in few, and what lies unevenly.
+  for (const int64_t rows : {1, 2, 3, 5, 8})
+    for (const int64_t tb : {0, 1})
+      for (const std::pair<int64_t, int64_t>& size : {std::pair<int64_t, int64_t>{388, 260}, {1100, 132}, {70, 1028}, {131, 515}}) {
+        const auto [columns, depth] = size;
+        add({rows, depth}, tb ? Shape{columns, depth} : Shape{depth, columns}, 0, tb, false);
+        if (rows == 3) add({2, depth, rows}, tb ? Shape{2, columns, depth} : Shape{2, depth, columns}, 1, tb, false);
+      }
+  for (const char* activation : {"none", "relu", "gelu", "geluTanh", "silu"})
+    for (const int64_t tb : {0, 1})
+      for (const Shape& a : {Shape{3, 17, 52}, Shape{1, 260}, Shape{70, 31}}) {
+        const int64_t depth = a.at(-1), columns = depth == 31 ? 37 : 136;
+        Shape out = a;
+        out[out.rank() - 1] = columns;
+        const Operand weights = constant(real(tb ? Shape{columns, depth} : Shape{depth, columns}, -.3, .3));
+        for (const int which : {1, 2, 3}) {
+          OpCase test{"fusedMatMul", a.text() + " x " + weights.shape.text() + (which & 1 ? ", bias" : "") + (which & 2 ? ", residual, " : ", ") + activation,
+                      {real(a), weights, which & 1 ? constant(real({columns})) : none(), which & 2 ? real(out) : none()}, {{"transposeB", tb}, {"activation", std::string(activation)}}, 1, Derivatives::Unchecked};
+          test.tolerance = 4e-6;  // of sums whose larger half a gate cuts off
+          cases.push_back(test);
+        }
+      }
   for (const DType dtype : {DType::I64, DType::I32, DType::I8, DType::U8})
     cases.push_back({"matMul", std::string(nameOf(dtype)), {whole(dtype, {2, 3}, 0, 5), whole(dtype, {3, 4}, 0, 5)}});
   const auto timing = [&](const char* note, const Shape& a, Operand b, int64_t tb = 0) {
