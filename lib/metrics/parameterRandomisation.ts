@@ -159,7 +159,7 @@ export class ParameterRandomisation {
     }
     const { layer, signal } = run
     const options = { ...(layer === undefined ? {} : { layer }), ...(signal ? { signal } : {}) }
-    const source = run.maps ? recordedMaps(run.maps) : methodMaps(run.method!, options, spent)
+    const source = run.maps ? recordedMaps(run.maps, spent, signal) : methodMaps(run.method!, options, spent)
     let group: MetricSample[] = []
     let first = 0
     for await (const sample of samples) {

@@ -4,6 +4,7 @@ import { type NamedMethod, namedMethod } from '../methods/namedMethod.js'
 import type { Model } from '../model/model.js'
 import { expectKnownKeys, expectObject, expectString, typeError } from '../validate.js'
 import { mapScores, valueScores } from './mapMetric.js'
+import { throwIfAborted } from './metric.js'
 import { plainMaps } from './plainMaps.js'
 import { type Attributer, checkMap, type MetricSample, mapsOf, type RecordedMap } from './sample.js'
 
@@ -35,15 +36,23 @@ export interface RandomisedMaps {
 
 const unitScores = (map: RecordedMap): Float64Array => mapScores(map, 'unit')
 
-export function recordedMaps(recorded: RecordedMaps): RandomisedMaps {
-  const of = async (samples: readonly MetricSample[], first: number, layer: string | undefined) =>
-    Promise.all(
+export function recordedMaps(
+  recorded: RecordedMaps,
+  spent: (forwardPasses: number, maps: number) => void,
+  signal?: AbortSignal,
+): RandomisedMaps {
+  const of = async (samples: readonly MetricSample[], first: number, layer: string | undefined) => {
+    const maps = await Promise.all(
       samples.map(async (sample, at) => {
+        throwIfAborted(signal)
         const map = await recorded(sample, first + at, layer)
         checkMap(`the map of sample ${first + at}${layer === undefined ? '' : ` after "${layer}"`}`, map)
         return unitScores(map)
       }),
     )
+    spent(0, maps.length)
+    return maps
+  }
   return {
     original: async (_, samples, first) => ({ maps: await of(samples, first, undefined), samples }),
     randomised: (_, samples, first, layer) => of(samples, first, layer),

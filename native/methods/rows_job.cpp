@@ -86,7 +86,11 @@ void RowsJob::begin() {
   strands_.push_back(openStrand());
   // A device has a queue, which fills it by itself.
   const int64_t passes = (request_.count + request_.chunk - 1) / request_.chunk;
-  const int64_t wanted = plan.device()->hostAccessible() ? std::min<int64_t>(parallelWidth(), passes) : 1;
+  // Fewer passes than threads are shared out node by node, so that no core is idle; and arenas side by side hold no more than this.
+  constexpr size_t kBytesTogether = size_t{1} << 30;
+  const auto fitting = static_cast<int64_t>(kBytesTogether / std::max<size_t>(1, plan.arenaBytes() + plan.scratchBytes()));
+  const bool isApart = plan.device()->hostAccessible() && passes >= parallelWidth();
+  const int64_t wanted = isApart ? std::min<int64_t>(parallelWidth(), fitting) : 1;
   // As many as the memory bound holds.
   while (std::cmp_less(strands_.size(), wanted)) {
     try {

@@ -40,7 +40,8 @@ export function checkPrecision(
   hint: string,
 ): void {
   const total = sizeOf(result, at)
-  if (!(total * rounding > size && Math.abs(result.sums[at]! - whole) > size)) return
+  // Of a target that is 0 at both ends nothing is lost by rounding: its scores are INCOMPLETE.
+  if (!(size > 0 && total * rounding > size && Math.abs(result.sums[at]! - whole) > size)) return
   throw new AscribeError(
     'PRECISION_LOST',
     `The scores share out ${whole.toPrecision(3)}, and their sizes add up to ${total.toPrecision(3)}: they cancel so far that single precision keeps nothing of it`,

@@ -95,7 +95,9 @@ class ImageGradient final : public CpuKernel {
   /// Products of one tap, `lanes` apart, into a row, `shift` behind the strides.
   void addTap(const float* products, float* row, int64_t shift) const {
     const int64_t stride = shapes_.stride[1], lanes = kernels_.lanes;
-    const int64_t begin = shift >= 0 ? 0 : (-shift + stride - 1) / stride, end = std::min(shapes_.out[1], (shapes_.in[1] - 1 - shift) / stride + 1);
+    // A quotient below 0 would be rounded up: behind the row's end a tap reaches nothing.
+    const int64_t begin = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+    const int64_t end = shift >= shapes_.in[1] ? 0 : std::min(shapes_.out[1], (shapes_.in[1] - 1 - shift) / stride + 1);
     for (int64_t i = begin; i < end; ++i) row[i * stride + shift] += products[i * lanes];
   }
 
@@ -112,7 +114,7 @@ bool takesImageGradient(const NodeSignature& s) {
   if (kernels == nullptr || s.constants[1] == nullptr || s.constants[1]->data() == nullptr || multipliesBf16(s.node)) return false;
   const ValueType &g = s.inputs[0], &x = s.outputs[0];
   const Shape& w = s.inputs[1].shape;
-  if (g.dtype != DType::F32 || x.dtype != DType::F32 || w.rank() != 4 || x.layout != Layout::Plain || x.shape.count() == 0) return false;
+  if (g.dtype != DType::F32 || x.dtype != DType::F32 || w.rank() != 4 || x.layout != Layout::Plain || x.shape.count() == 0 || g.shape.count() == 0) return false;
   if (blockOf(g.layout) != kernels->lanes || g.channelAxis != g.shape.rank() - 3 || s.node.attributes.integer("group") != 1 || x.shape.at(-3) > kFewChannels) return false;
   const auto &dilations = s.node.attributes.integers("dilations"), &pads = s.node.attributes.integers("pads");
   for (size_t i = 0; i < 2; ++i)

@@ -24,9 +24,10 @@ class SweptAttention final : public AttentionKernel {
   explicit SweptAttention(const NodeSignature& s) : AttentionKernel("cpu-attention", s, 0) {
     const GemmKernels& gemm = *isa().gemm;
     // Few heads, which cannot be dealt out evenly to the threads: more blocks, and these of one size.
+    // Not under a mask: it is told by the block which keys are left out, and so the order of sums would follow from the machine.
     const int64_t threadsAtMost = mostThreads(), tile = gemm.rowTile;
     for (int64_t blocks = (queries_ + block_ - 1) / block_;
-         headCount() * blocks % threadsAtMost != 0 && headCount() * blocks < 8 * threadsAtMost; ++blocks) {
+         !s.has(3) && headCount() * blocks % threadsAtMost != 0 && headCount() * blocks < 8 * threadsAtMost; ++blocks) {
       const int64_t smaller = ((queries_ + blocks) / (blocks + 1) + tile - 1) / tile * tile;
       if (smaller < 2 * tile) break;
       block_ = smaller;
