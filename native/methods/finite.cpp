@@ -37,4 +37,14 @@ bool outputsFinite(const Execution& execution) {
   return true;
 }
 
+bool FiniteGuard::accepts(Execution& execution) {
+  if (tracing_) {
+    execution.enableTrace(tracing_ = false);
+    isOn_ = false;
+  }
+  if (!isOn_ || outputsFinite(execution)) return true;
+  execution.enableTrace(tracing_ = true);
+  return false;
+}
+
 }  // namespace ascribe

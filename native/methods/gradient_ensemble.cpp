@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "graph/convert.h"
-#include "methods/finite.h"
 #include "runtime/parallel.h"
 #include "runtime/random.h"
 
@@ -271,17 +270,6 @@ void GradientEnsemble::padChunk() {
     }
 }
 
-bool GradientEnsemble::judge() {
-  if (tracing_) {
-    // No node is to blame: the NaN came with the inputs or weights, and will again in every chunk.
-    execution_->enableTrace(tracing_ = false);
-    request_.guard = false;
-  }
-  if (!request_.guard || outputsFinite(*execution_)) return true;
-  execution_->enableTrace(tracing_ = true);
-  return false;
-}
-
 double GradientEnsemble::objectiveAt(int64_t position) const {
   const TensorRef objective = execution_->output(summed_.size());
   return objective.dtype == DType::F32 ? static_cast<double>(objective.as<float>()[position]) : objective.as<double>()[position];
@@ -404,7 +392,7 @@ Job::Step GradientEnsemble::advance(Slice& slice) {
       stage_ = Stage::Run;
     } else if (stage_ == Stage::Run) {
       if (const Step step = execution_->advance(slice); step != Step::Done) return step;
-      if (judge())
+      if (finite_.accepts(*execution_))
         stage_ = Stage::Collect;
       else
         execution_->start();

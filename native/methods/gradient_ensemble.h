@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "graph/host_tensor.h"
-#include "runtime/execution.h"
+#include "methods/finite.h"
 #include "runtime/job.h"
 #include "runtime/memory.h"
 
@@ -112,7 +112,6 @@ class GradientEnsemble : public Job {
   const std::vector<double>& fillSample(const Slot& slot);
   void padChunk();
   /// False where the chunk must run once more to find the node that made NaN.
-  bool judge();
   void collect(const Slot& slot, int64_t position);
   void addPoint(const Slot& slot, int64_t position);
   void setStart(const Slot& slot, int64_t position);
@@ -140,6 +139,7 @@ class GradientEnsemble : public Job {
   int64_t inputPoint_ = -1, baselinePoint_ = -1;
 
   std::unique_ptr<Execution> execution_;
+  FiniteGuard finite_{request_.guard};
   std::vector<std::byte*> buffers_;  // by the plan's inputs
   std::shared_ptr<void> charge_;
   std::chrono::steady_clock::time_point started_;
@@ -148,7 +148,6 @@ class GradientEnsemble : public Job {
   std::vector<Slot> slots_;
   size_t position_ = 0;
   int64_t filledRows_ = 0;
-  bool tracing_ = false;
   std::deque<Sample> inFlight_;
   int64_t loadedBaseline_ = -1;
   std::vector<double> baseline_;

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "graph/convert.h"
-#include "methods/finite.h"
 
 namespace ascribe {
 
@@ -127,17 +126,6 @@ void PathWalk::setAttribution(int64_t item, const std::vector<double>& values) {
   result_.sums[static_cast<size_t>(item)] = sum;
 }
 
-/// False where the rows must run once more to find the node that made NaN.
-bool PathWalk::judge() {
-  if (tracing_) {
-    execution_->enableTrace(tracing_ = false);
-    request_.base.guard = false;
-  }
-  if (!request_.base.guard || outputsFinite(*execution_)) return true;
-  execution_->enableTrace(tracing_ = true);
-  return false;
-}
-
 void PathWalk::finish() {
   result_.forwardPasses = result_.backwardPasses = evaluations_;
   result_.peakBytes = request_.base.budget ? request_.base.budget->peak() : execution_->bytes();
@@ -170,7 +158,7 @@ Job::Step PathWalk::advance(Slice& slice) {
       continue;
     }
     if (const Step step = execution_->advance(slice); step != Step::Done) return step;
-    if (!judge()) {
+    if (!finite_.accepts(*execution_)) {
       execution_->start();
       continue;
     }

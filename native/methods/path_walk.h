@@ -59,15 +59,15 @@ class PathWalk : public Job {
     int64_t elements, offset;
   };
   void begin();
-  bool judge();
   void finish();
 
   std::vector<Explained> explained_;
   std::unique_ptr<Execution> execution_;
+  FiniteGuard finite_{request_.base.guard};
   std::vector<std::byte*> buffers_;
   std::shared_ptr<void> charge_;
   std::chrono::steady_clock::time_point started_;
-  bool running_ = false, tracing_ = false;
+  bool running_ = false;
   int64_t filledRows_ = 0, rowsOnce_ = 0;
 };
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "graph/convert.h"
-#include "methods/finite.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
 
@@ -66,8 +65,7 @@ void RowsRequest::check() const {
 }
 
 RowsJob::Strand RowsJob::openStrand() {
-  Strand strand;
-  strand.execution = std::make_unique<Execution>(request_.plan, request_.budget);
+  Strand strand{.execution = std::make_unique<Execution>(request_.plan, request_.budget), .finite = FiniteGuard(request_.guard)};
   strand.set.resize(request_.marks.size());
   for (size_t i = 0; i < request_.tables.size(); ++i)
     if (const auto& table = request_.tables[i]) strand.execution->bindInput(i, table->data(), table->dtype(), table->shape());
@@ -76,7 +74,6 @@ RowsJob::Strand RowsJob::openStrand() {
 
 void RowsJob::begin() {
   started_ = std::chrono::steady_clock::now();
-  guard_ = request_.guard;
   const Plan& plan = *request_.plan;
   for (const ValueId id : plan.graph().outputs) {
     Shape shape = plan.graph().shape(id);
@@ -144,18 +141,6 @@ bool RowsJob::fill(Strand& strand) {
   return strand.running = true;
 }
 
-/// False where the pass must run once more to find the node that made NaN.
-bool RowsJob::judge(Strand& strand) {
-  if (strand.tracing) {
-    // No node is to blame: the NaN came in with the rows or weights, and will again.
-    strand.execution->enableTrace(strand.tracing = false);
-    guard_ = false;
-  }
-  if (!guard_ || outputsFinite(*strand.execution)) return true;
-  strand.execution->enableTrace(strand.tracing = true);
-  return false;
-}
-
 void RowsJob::collect(Strand& strand) {
   const int64_t filled = std::min(request_.chunk, request_.count - strand.first);
   for (size_t o = 0; o < outputs_.size(); ++o) {
@@ -186,7 +171,7 @@ Job::Step RowsJob::work(Strand& strand, Slice& slice) {
     if (failed_) return Step::More;
     if (!strand.running && !fill(strand)) return Step::Done;
     if (const Step step = strand.execution->advance(slice); step != Step::Done) return step;
-    if (!judge(strand)) {
+    if (!strand.finite.accepts(*strand.execution)) {
       strand.execution->start();
       continue;
     }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graph/host_tensor.h"
-#include "runtime/execution.h"
+#include "methods/finite.h"
 #include "runtime/job.h"
 #include "runtime/memory.h"
 
@@ -55,10 +55,11 @@ class RowsJob : public Job {
   /// One pass after the other, by one thread at a time.
   struct Strand {
     std::unique_ptr<Execution> execution;
+    FiniteGuard finite;
     /// What the last pass set, by input: taken back before the next.
     std::vector<std::vector<int64_t>> set;
     int64_t first = 0;
-    bool running = false, tracing = false;
+    bool running = false;
     Step last = Step::More;
     std::exception_ptr failure;
   };
@@ -68,7 +69,6 @@ class RowsJob : public Job {
   bool fill(Strand& strand);
   void fillRows(Strand& strand, size_t input, const HostTensor& rows, int64_t filled);
   void fillMarks(Strand& strand, size_t input, const RowsRequest::Marks& marks, int64_t filled);
-  bool judge(Strand& strand);
   void collect(Strand& strand);
   Step work(Strand& strand, Slice& slice);
   void finish();
@@ -78,7 +78,7 @@ class RowsJob : public Job {
   std::chrono::steady_clock::time_point started_;
   std::vector<HostTensor> outputs_;
   std::atomic<int64_t> next_{0}, done_{0};
-  std::atomic<bool> guard_{true}, failed_{false};
+  std::atomic<bool> failed_{false};
   double milliseconds_ = 0;
   size_t peakBytes_ = 0;
 };

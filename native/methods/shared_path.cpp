@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "graph/convert.h"
-#include "methods/finite.h"
 
 namespace ascribe {
 
@@ -135,17 +134,6 @@ void SharedPath::finishItem() {
   result_.sums[static_cast<size_t>(item_)] = total;
 }
 
-/// False where the pass must run once more to find the node that made NaN.
-bool SharedPath::judge() {
-  if (tracing_) {
-    execution_->enableTrace(tracing_ = false);
-    request_.guard = false;
-  }
-  if (!request_.guard || outputsFinite(*execution_)) return true;
-  execution_->enableTrace(tracing_ = true);
-  return false;
-}
-
 Job::Step SharedPath::advance(Slice& slice) {
   slice.checkCancelled();
   if (!execution_) begin();
@@ -159,7 +147,7 @@ Job::Step SharedPath::advance(Slice& slice) {
       continue;
     }
     if (const Step step = execution_->advance(slice); step != Step::Done) return step;
-    if (!judge()) {
+    if (!finite_.accepts(*execution_)) {
       execution_->start();
       continue;
     }

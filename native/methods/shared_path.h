@@ -30,7 +30,6 @@ class SharedPath : public Job {
   void fillRows();
   void collect();
   void finishItem();
-  bool judge();
   const double* numbersOf(int64_t slot) const;
   void writeRow(size_t input, const HostTensor& from, int64_t item, int64_t row);
   std::vector<double> load(const HostTensor& from, int64_t item, int64_t elements) const;
@@ -41,10 +40,11 @@ class SharedPath : public Job {
   int64_t items_ = 0, elements_ = 0, item_ = 0;
   size_t next_ = 0, filled_ = 0;  // of slots_
   std::unique_ptr<Execution> execution_;
+  FiniteGuard finite_{request_.guard};
   std::vector<std::byte*> buffers_;
   std::shared_ptr<void> charge_;
   std::chrono::steady_clock::time_point started_;
-  bool running_ = false, again_ = false, tracing_ = false;
+  bool running_ = false, again_ = false;
   std::vector<double> sums_;
   EnsembleResult result_;
 };

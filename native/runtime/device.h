@@ -18,8 +18,6 @@ class Kernel;
 struct KernelArguments;
 class DeviceQueue;
 
-/// Where plans run and their buffers lie. Addresses that `allocate` returns belong to the device: whoever
-/// holds one passes it on, and only the device's own kernels and copies look behind it.
 /// Launches that a queue wrote down, to enqueue them at once as often as it is asked to. It is of one queue's making, and
 /// good for that one alone.
 class DeviceRecording {
@@ -27,6 +25,8 @@ class DeviceRecording {
   virtual ~DeviceRecording() = default;
 };
 
+/// Where plans run and their buffers lie. Addresses that `allocate` returns belong to the device: whoever
+/// holds one passes it on, and only the device's own kernels and copies look behind it.
 class Device {
  public:
   virtual ~Device() = default;

@@ -236,3 +236,26 @@ TEST(an_ensembles_memory_is_bounded_and_does_not_grow_with_steps_or_samples) {
     EXPECT_THROWS_CODE(peakOf(8, 1, peak - 1), "OUT_OF_MEMORY_BUDGET");
   }
 }
+
+TEST(nan_that_came_in_is_no_nodes_fault_and_what_a_node_made_names_it) {
+  Graph graph;
+  const ValueId x = graph.addInput("x", DType::F32, prepend(1, kItem));
+  Builder b(graph);
+  const ValueId objective = b.node("mean", {b.node("mul", {x, x})}, {{"axes", std::vector<int64_t>{1, 2, 3}}, {"keepDims", int64_t{0}}});
+  HostTensor one(DType::F32, Shape{1, 1});
+  *static_cast<float*>(one.mutableData()) = 1;
+  graph.outputs = {b.node("vjp", {objective, b.constant(one), x}, {{"outputs", int64_t{1}}}), objective};
+  EnsembleRequest wanted = request("cpu", 3, 1);
+  wanted.plan = compile(graph, std::make_shared<Parameters>(), {});
+  const std::vector<double> sound = result(wanted).objective;
+  const auto withFirst = [&](float value) {
+    HostTensor changed = uniform(prepend(3, kItem), 7);
+    *static_cast<float*>(changed.mutableData()) = value;
+    wanted.inputs = {changed};
+    return result(wanted).objective;
+  };
+  const std::vector<double> found = withFirst(std::nanf(""));
+  EXPECT_TRUE(std::isnan(found[0]));
+  EXPECT_TRUE(found[1] == sound[1] && found[2] == sound[2]);
+  EXPECT_THROWS_CODE(withFirst(3e38f), "NOT_FINITE");
+}
