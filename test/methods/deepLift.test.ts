@@ -327,3 +327,33 @@ test('scores that miss much of what they should add up to carry a warning', asyn
   t.deepEqual(await codes(2), ['INCOMPLETE'])
   t.deepEqual(await codes(2000), [])
 })
+
+test('a target that is 0 at both ends has lost nothing to rounding', async t => {
+  // x² - x³ from 0 to 1: of its gradient 2x - 3x² the two ends of the path make (0 - 1) / 2.
+  const model = await loadModel(
+    writeModel({
+      opset: 20,
+      nodes: [
+        { op: 'Mul', inputs: ['x', 'x'], outputs: ['s'] },
+        { op: 'Mul', inputs: ['s', 'x'], outputs: ['c'] },
+        { op: 'Sub', inputs: ['s', 'c'], outputs: ['y'] },
+      ],
+      tensors: [],
+      inputs: [valueInfo('x', ['N', 1])],
+      outputs: [valueInfo('y', ['N', 1])],
+    }),
+  )
+  const one = createTensor('f32', [1, 1], Float32Array.of(1))
+  const result = await new IntegratedGradients(model, { steps: 2, rule: 'riemann_trapezoid' }).attribute(
+    one,
+    {
+      target: 0,
+      baseline: 0,
+    },
+  )
+  t.deepEqual(
+    result.warnings.map(({ code }) => code),
+    ['INCOMPLETE'],
+  )
+  t.true(Math.abs((result.inputs[0]!.scores.data as Float32Array)[0]! + 0.5) < 1e-6)
+})
