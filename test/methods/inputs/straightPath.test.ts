@@ -179,3 +179,37 @@ test('a net of branches, and a layer inside it as what is explained', async t =>
 test('a pass that does not exist cannot be left out', async t => {
   await t.throwsAsync(smallConvolutionNet({ withoutPasses: ['share-everything'] }), { code: 'OPTION_RANGE' })
 })
+
+test('a long part that no point changes is done once, elsewhere than on the host too', async t => {
+  const depth = 70
+  const long = Array.from({ length: depth }, (_, at) => ({
+    op: 'Tanh',
+    inputs: [at === 0 ? 'context' : `c${at - 1}`],
+    outputs: [`c${at}`],
+  }))
+  const scores: Float32Array[] = []
+  for (const device of ['cpu', 'fake']) {
+    const model = await loadModel(
+      writeModel({
+        opset: 20,
+        nodes: [
+          ...long,
+          { op: 'MatMul', inputs: ['x', 'w'], outputs: ['z'] },
+          { op: 'Mul', inputs: ['z', `c${depth - 1}`], outputs: ['m'] },
+          { op: 'Tanh', inputs: ['m'], outputs: ['y'] },
+        ],
+        tensors: [tensor('w', [4, 4], numbers(16, 3))],
+        inputs: [valueInfo('context', ['N', 4]), valueInfo('x', ['N', 4])],
+        outputs: [valueInfo('y', ['N', 4])],
+      }),
+      { device },
+    )
+    const found = await new IntegratedGradients(model, { steps: 12 }).attribute(
+      { context: ofShape([1, 4], 1), x: ofShape([1, 4], 2) },
+      { target: 1, inputs: ['x'], chunk: 4 },
+    )
+    scores.push(scoresOf(found))
+  }
+  t.true(relativeDistance(scores[1]!, scores[0]!) < 1e-6)
+  t.true(Math.hypot(...scores[0]!) > 1e-3)
+})
