@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline'
 import { AttnTrace, ContextPrompt, loadModel } from '#lib/index.js'
 import { drawSubsets } from '#lib/methods/context/subsets.js'
 import { native } from '#lib/native.js'
+import { longPrompt } from './context/longPrompt.js'
 import { flags, printTable, quick, threads } from './harness.js'
 
 const folder = flags.folder
@@ -24,13 +25,7 @@ if (folder === undefined) {
 native().configure({ lanes: 1, threadsPerLane: threads })
 const [texts, length, answer] = quick ? [10, 40, 8] : [Number(flags.texts ?? 80), 100, 32]
 const passes = Number(flags.batch ?? (quick ? 2 : 3))
-const token = (at: number) => 5 + ((at * 7919) % 31_000)
-const ids = Array.from({ length: 16 + texts * length + 16 }, (_, at) => token(at))
-const spans = Array.from({ length: texts }, (_, at) => ({
-  start: 16 + at * length,
-  end: 16 + (at + 1) * length,
-}))
-const response = Array.from({ length: answer }, (_, at) => token(3 * at + 1))
+const { ids, spans, response } = longPrompt(texts, length, answer)
 const avgK = 5
 
 /** ASCRIBE_BENCH_DEVICE=cuda puts both sides on the same GPU. */

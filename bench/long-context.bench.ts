@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { AttnTrace, ContextPrompt, loadModel } from '#lib/index.js'
 import { native } from '#lib/native.js'
+import { longPrompt } from './context/longPrompt.js'
 import { flags, printTable, quick, threads } from './harness.js'
 
 const { folder } = flags
@@ -17,13 +18,7 @@ if (folder === undefined) {
 }
 native().configure({ lanes: 1, threadsPerLane: threads })
 const [texts, length, answer] = [Number(flags.texts ?? (quick ? 4 : 80)), 100, 32]
-const token = (at: number) => 5 + ((at * 7919) % 31_000)
-const ids = Array.from({ length: 16 + texts * length + 16 }, (_, at) => token(at))
-const spans = Array.from({ length: texts }, (_, at) => ({
-  start: 16 + at * length,
-  end: 16 + (at + 1) * length,
-}))
-const response = Array.from({ length: answer }, (_, at) => token(3 * at + 1))
+const { ids, spans, response } = longPrompt(texts, length, answer)
 
 /** Mebibytes of this process that /proc tells. */
 const memory = (name: string) =>
