@@ -181,7 +181,7 @@ const attentionEntries: readonly MethodEntry[] = [
     name: 'LeGrad',
     role: 'attribute',
     summary:
-      "The positive part of the target's gradient in every layer's attention, mean over heads, queries and layers.",
+      "The positive part of the target's gradient in every layer's attention where a query may look, mean over heads, queries and layers.",
     source: 'Bousselham et al. 2024, in the form of torch-cam',
     requires: ['attention', 'gradients'],
     options: leGradOptions,

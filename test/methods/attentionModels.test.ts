@@ -89,4 +89,9 @@ test('a text encoder that takes the mean of its tokens: padding is not read, and
   }
   const wanted = (await new LeGrad(model).attribute(alone, { tokens })).scores().data
   t.true(wanted.every(score => score >= 0) && wanted.some(score => score > 0))
+  const filled = (await new LeGrad(model).attribute(padded, { tokens: texts })).scores().data
+  t.true(filled.slice(ids.length).every(score => score === 0))
+  // A mean over all queries, of which those of padding lead nowhere.
+  const scaled = Array.from(filled.slice(0, ids.length), score => (Number(score) * length) / ids.length)
+  t.true(relativeDistance(scaled, wanted) < 1e-5)
 })

@@ -9,21 +9,28 @@ import sys
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 fixtures = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "checkpoints"
 ids = [1, 7, 12, 5, 9, 14]
 token = 20
+# Of models that read one text and write another: what is read, and what was written before the token.
+source = [7, 12, 5, 9, 2]
+written = [0, 14]
 passes = 40_000
 
 
 def noisy(name):
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(fixtures / name, attn_implementation="eager").train()
+    is_pair = name.startswith("t5")
+    kind = AutoModelForSeq2SeqLM if is_pair else AutoModelForCausalLM
+    model = kind.from_pretrained(fixtures / name, attn_implementation="eager").train()
+    many = lambda row: torch.tensor([row] * 2000)
+    given = {"input_ids": many(source), "decoder_input_ids": many(written)} if is_pair else {"input_ids": many(ids)}
     values = []
     with torch.no_grad():
         for _ in range(passes // 2000):
-            logits = model(torch.tensor([ids] * 2000)).logits[:, -1]
+            logits = model(**given).logits[:, -1]
             values.append(logits.softmax(-1)[:, token])
     values = torch.cat(values).double()
     return {"mean": values.mean().item(), "deviation": values.std().item()}
@@ -34,8 +41,10 @@ json.dump(
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "ids": ids,
         "token": token,
+        "source": source,
+        "written": written,
         "passes": passes,
-        "probabilities": {name: noisy(name) for name in ["gpt2", "opt"]},
+        "probabilities": {name: noisy(name) for name in ["gpt2", "opt", "t5", "t5-gated"]},
     },
     sys.stdout,
 )

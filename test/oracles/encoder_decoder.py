@@ -51,7 +51,9 @@ def normalised(relevance):
 
 
 def looks(name):
-    """Of each step's row: attention of the last layer, rollout over all tokens of both sides, and gradient x attention."""
+    """Of each step's row: attention of the last layer, rollout over all tokens of both sides, gradient x attention, and LeGrad:
+    the positive part of gradients where a query may look, mean over heads and queries, and over the layers that look at a
+    token's side."""
     model = AutoModelForSeq2SeqLM.from_pretrained(
         fixtures / name, dtype=torch.float64, attn_implementation="eager"
     ).eval()
@@ -80,6 +82,16 @@ def looks(name):
     for at, token in enumerate(answer):
         logit = out.logits[0, at, token]
         grads = torch.autograd.grad(logit, [*read, *own, *cross], retain_graph=True, allow_unused=True)
+        raised = iter(
+            [
+                torch.zeros_like(layer[0, 0, 0])
+                if grad is None
+                else torch.where(layer > 0, grad.clamp(min=0), 0)[0].mean((0, 1)).detach()
+                for grad, layer in zip(grads, [*read, *own, *cross])
+            ]
+        )
+        maps = [[next(raised) for _ in part] for part in (read, own, cross)]
+        le_grad = [torch.stack([*maps[0], *maps[2]]).mean(0), torch.stack(maps[1]).mean(0)]
         positive = iter(
             [
                 torch.zeros_like(layer[0, 0]) if grad is None else (grad * layer)[0].clamp(min=0).mean(0).detach()
@@ -99,6 +111,7 @@ def looks(name):
                 "raw": [*mean(cross[-1])[at].tolist(), *mean(own[-1])[at].tolist()],
                 "rollout": whole[size + at].tolist(),
                 "coAttention": [*r_sq[at].tolist(), *r_ss[at].tolist()],
+                "leGrad": torch.cat(le_grad).tolist(),
             }
         )
     across = torch.stack([layer[0] for layer in cross]).mean((0, 1)).detach()

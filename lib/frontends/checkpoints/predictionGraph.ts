@@ -98,12 +98,12 @@ export function tokenGraph(decoder: CausalDecoder, weights: CheckpointWeights): 
   ])
 }
 
-/** `logits` [B, vocabulary] behind the place `row` [] of `input_ids` [B, T]. */
+/** `logits` [B, vocabulary] behind the place `row` [] of what is read: see {@link readText}. */
 export function lastLogitsGraph(decoder: CausalDecoder, weights: CheckpointWeights): GraphDescription {
   const net = new Network(weights)
-  const ids = net.graph.input('input_ids', 'i64', ['B', 'T'])
+  const { ids, source } = readText(net, decoder, 'B', 'T')
   const row = net.graph.input('row', 'i64', [])
-  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true))
+  const hidden = decoder.hidden(net, ids, new WholeSequence(net, ids, true), source)
   const logits = decoder.logits(net, net.apply('gather', [hidden, row], { axis: 1 }))
   return net.graph.build([net.graph.named(logits, 'logits')])
 }

@@ -152,7 +152,7 @@ class T5 implements CausalDecoder {
     const up = (name: string) => net.linear(normed, name, this.features, this.#middle, false)
     const active = net.activation(up(this.#isGated ? 'wi_0' : 'wi'), this.#activation)
     const product = this.#isGated ? net.apply('mul', [active, up('wi_1')]) : active
-    const fed = net.linear(product, 'wo', this.#middle, this.features, false)
+    const fed = net.linear(net.named(product, 'dropout'), 'wo', this.#middle, this.features, false)
     return layer.add(x, layer.named(fed, 'DenseReluDense'))
   }
 }

@@ -1,10 +1,12 @@
+import type { Value } from '../../graph/builder.js'
 import type { Model } from '../../model/model.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { AttentionMethod } from './attentionMethod.js'
 import { placeOptions } from './attentionOptions.js'
-import type { AttentionReading } from './attentionReading.js'
+import { type AttentionReading, asScores } from './attentionReading.js'
 import { selfAttention } from './selfAttention.js'
+import { bothSides, hasTwoSides, twoSides } from './twoSides.js'
 
 export const leGradOptions = { ...placeOptions } as const
 
@@ -13,7 +15,11 @@ export type LeGradOptions = Given<typeof leGradOptions>
 /**
  * LeGrad: the positive part of the target's gradient in every layer's attention, mean over heads, queries and layers:
  * which tokens the target wants to be looked at more. Scores are at least 0, in units of the target. One forward and
- * one backward pass.
+ * one backward pass. Where a query may not look (at padding, or at tokens that follow it) nothing counts, though the
+ * gradient there is not zero.
+ *
+ * Of a model that reads one text and writes another, a token has the mean over the layers that look at its text (of what was
+ * read, the encoder's and those in which written tokens look at it): our own extension, of which the paper says nothing.
  *
  * Source: Bousselham et al., "LeGrad" (2024), in the form of the library torch-cam: the gradient of the target itself in
  * every layer, not of each layer's own output behind the head.
@@ -39,13 +45,24 @@ export class LeGrad extends AttentionMethod {
       needsGradients: true,
       row: 'mean',
       position: undefined,
-      select: layers => selfAttention('LeGrad', layers),
-      combine: ({ builder, gradients }) => {
-        const maps = gradients.map(gradient =>
-          builder.apply('mean', [builder.apply('relu', [gradient])], { axes: [1, 2], keepDims: 0 }),
-        )
-        const sum = maps.reduce((total, map) => builder.apply('add', [total, map]))
-        return builder.apply('mul', [sum, builder.scalar(1 / maps.length)])
+      select: layers => (hasTwoSides(layers) ? twoSides('LeGrad', layers) : selfAttention('LeGrad', layers)),
+      combine: ({ builder, layers, attention, gradients }) => {
+        const zero = builder.scalar(0)
+        const maps = gradients.map((gradient, at) => {
+          const isRead = builder.apply('greater', [attention[at]!, zero])
+          const positive = builder.apply('where', [isRead, builder.apply('relu', [gradient]), zero])
+          const heads = builder.apply('mean', [positive], { axes: [1], keepDims: 0 })
+          return builder.apply('mean', [heads], { axes: [1], keepDims: 1 })
+        })
+        /** [N, 1, keys], the mean over some layers. */
+        const mean = (of: readonly Value[]) =>
+          builder.apply('mul', [
+            of.reduce((total, map) => builder.apply('add', [total, map])),
+            builder.scalar(1 / of.length),
+          ])
+        if (!hasTwoSides(layers)) return asScores(builder, mean(maps))
+        const written = maps.filter((_, at) => layers[at]!.side === 'self')
+        return bothSides(builder, mean(maps.filter(map => !written.includes(map))), mean(written))
       },
     }
   }

@@ -12,7 +12,7 @@ export function selfAttention(name: string, layers: readonly AttentionLayer[]): 
     throw new AscribeError(
       'MODEL_CAPABILITY',
       `${name} is for models whose tokens all look at each other, and this one reads one text and writes another`,
-      { hint: 'AttentionRollout, GradientXAttention and RawAttention read both sides.' },
+      { hint: 'AttentionRollout, GradientXAttention, LeGrad and RawAttention read both sides.' },
     )
   const own = layers.filter(({ queries, keys }) => queries === keys)
   const sizes = [...new Set(own.map(({ keys }) => keys))]

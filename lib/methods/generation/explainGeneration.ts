@@ -84,17 +84,17 @@ export async function explainGeneration(
 async function noisyOf(
   model: Model,
   of: PredictionName,
-  { ids }: ExplainedSequence,
+  { ids, sourceTokens }: ExplainedSequence,
   positions: readonly number[],
   { stepScores = [], dropout = {}, signal }: ExplainGenerationOptions,
 ): Promise<NoisyProbability[]> {
   const found: NoisyProbability[] = []
   if (of !== 'mcDropoutProbability' && !stepScores.includes('mcDropoutProbability')) return found
   const { samples = usualNoisyPasses, rate, seed = 0 } = dropout
-  for (const place of positions)
-    found.push(
-      await noisyProbability(model, ids.slice(0, place), ids[place]!, { samples, rate, seed }, signal),
-    )
+  for (const place of positions) {
+    const read = { ids: ids.slice(0, place), sourceTokens }
+    found.push(await noisyProbability(model, read, ids[place]!, { samples, rate, seed }, signal))
+  }
   return found
 }
 

@@ -4,12 +4,12 @@ import { AscribeError } from '../../errors.js'
 import { lastLogitsGraph } from '../../frontends/checkpoints/predictionGraph.js'
 import { RandomStream } from '../../games/randomStream.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
+import { generating, integers, padded } from '../../language/decoding.js'
 import { namedAttention } from '../../model/attention.js'
 import { embeddingLookups } from '../../model/embeddings.js'
 import type { Model } from '../../model/model.js'
 import { call, native, settle } from '../../native.js'
-import { causalDecoder } from './causalDecoder.js'
-import { logProbabilities } from './predictionScores.js'
+import { logProbabilities, type ReadTokens } from './predictionScores.js'
 
 /** How noisy passes are made. */
 export interface DropoutSettings {
@@ -41,13 +41,15 @@ function ratesOf(model: Model, rate: number | undefined): Rates {
     return name === undefined ? 0 : config.real(name, 0, 0, 1)
   }
   return {
-    embedding: first('embd_pdrop', 'embd_dropout'),
-    attention: first('attn_pdrop', 'attention_dropout'),
-    residual: first('resid_pdrop', 'hidden_dropout', 'dropout', 'resid_dropout'),
+    embedding: first('embd_pdrop', 'embd_dropout', 'dropout_rate'),
+    attention: first('attn_pdrop', 'attention_dropout', 'dropout_rate'),
+    residual: first('resid_pdrop', 'hidden_dropout', 'dropout', 'resid_dropout', 'dropout_rate'),
   }
 }
 
-const moduleName = /\.(self_attn|attn|attention|mlp|fc2)$/
+/** Those of T5 drop inside their feed-forward layers too, and what their encoder and decoder end with. */
+const moduleName =
+  /\.(self_attn|attn|attention|mlp|fc2|SelfAttention|EncDecAttention|DenseReluDense(\.dropout)?|coder\.final_layer_norm)$/
 
 /** One place in which elements are dropped. */
 interface Tap {
@@ -64,24 +66,27 @@ interface Noisy {
 
 const known = new WeakMap<Model, Map<string, Promise<Noisy>>>()
 
+/** Tokens that a run reads: T by the decoder, where there is an encoder S by that. */
+type Sizes = { readonly T: number; readonly S?: number }
+
 /** The model with masks in the places where it was trained with dropout. */
-async function noisyGraph(model: Model, rates: Rates, length: number): Promise<Noisy> {
-  const key = JSON.stringify([rates, length])
+async function noisyGraph(model: Model, rates: Rates, sizes: Sizes): Promise<Noisy> {
+  const key = JSON.stringify([rates, sizes])
   const made = known.get(model) ?? new Map<string, Promise<Noisy>>()
   known.set(model, made)
-  const before = made.get(key) ?? buildNoisy(model, rates, length)
+  const before = made.get(key) ?? buildNoisy(model, rates, sizes)
   made.set(key, before)
   return before
 }
 
-async function buildNoisy(model: Model, rates: Rates, length: number): Promise<Noisy> {
-  const { decoder, weights } = causalDecoder(model)
-  const { graph: plain, names: attention } = namedAttention(lastLogitsGraph(decoder, weights))
+async function buildNoisy(model: Model, rates: Rates, sizes: Sizes): Promise<Noisy> {
+  const { decoder, checkpoint } = generating(model)
+  const { graph: plain, names: attention } = namedAttention(lastLogitsGraph(decoder, checkpoint.weights))
   const handle = call(() => native().createGraph(plain))
   const shapes = new Map(
-    (await settle(() => handle.layers({ B: 1, T: length }))).map(({ name, shape }) => [name, shape]),
+    (await settle(() => handle.layers({ B: 1, ...sizes }))).map(({ name, shape }) => [name, shape]),
   )
-  const words = embeddingLookups({ graph: plain }).find(({ input }) => input === 'input_ids')!.layer
+  const words = embeddingLookups({ graph: plain })
   // Places are looked up apart from words; one mask for both drops their sum.
   const places = [...shapes.keys()].filter(name => /(^|\.)(wpe|embed_positions)$/.test(name))
   const modules = [...shapes.keys()].filter(name => moduleName.test(name) && shapes.get(name)!.length === 3)
@@ -94,7 +99,8 @@ async function buildNoisy(model: Model, rates: Rates, length: number): Promise<N
     taps.push({ input, shape, rate })
     for (const name of names) replace[name] = value => builder.apply('mul', [value, mask])
   }
-  tap('dropped.embedding', [words, ...places], shapes.get(words)!.slice(1), rates.embedding)
+  for (const { input, layer } of words)
+    tap(`dropped.${input}`, [layer, ...places], shapes.get(layer)!.slice(1), rates.embedding)
   for (const [at, name] of attention.entries())
     tap(`dropped.attention.${at}`, [name], shapes.get(name)!.slice(1), rates.attention)
   for (const name of modules) tap(`dropped.${name}`, [name], shapes.get(name)!.slice(1), rates.residual)
@@ -106,14 +112,15 @@ async function buildNoisy(model: Model, rates: Rates, length: number): Promise<N
 const together = 8
 
 /**
- * A token's probability behind some ids, over passes in which elements are dropped at random where the model was trained so:
- * embeddings, attention probabilities, and what attention and feed-forward layers add. Draws are keyed by seed, place and pass.
+ * A token's probability behind what is read, over passes in which elements are dropped at random where the model was trained so:
+ * embeddings, attention probabilities, what attention and feed-forward layers add, and in T5 what is inside the latter and behind
+ * the last norms. Draws are keyed by seed, place and pass.
  *
  * @throws AscribeError MODEL_CAPABILITY where the model has no dropout and no rate is given, or dropout changes nothing.
  */
 export async function noisyProbability(
   model: Model,
-  ids: readonly number[],
+  { ids, sourceTokens = 0 }: ReadTokens,
   token: number,
   { samples, rate, seed }: DropoutSettings,
   signal?: AbortSignal,
@@ -124,17 +131,22 @@ export async function noisyProbability(
       hint: 'Give a rate: `dropout: { rate: 0.1 }`.',
     })
   const length = ids.length
-  const { graph, taps } = await noisyGraph(model, rates, length)
+  const [source, written] = [ids.slice(0, sourceTokens), ids.slice(sourceTokens)]
+  const lengths: Sizes = { T: written.length, ...(sourceTokens > 0 ? { S: sourceTokens } : {}) }
+  const { graph, taps } = await noisyGraph(model, rates, lengths)
   const values: number[] = []
   for (let from = 0; from < samples; from += together) {
     const count = Math.min(together, samples - from)
+    const copies = (row: readonly number[]) => padded(new Array<typeof row>(count).fill(row), 0, true)
     const inputs: Record<string, Tensor> = {
-      input_ids: createTensor(
-        'i64',
-        [count, length],
-        BigInt64Array.from(Array.from({ length: count }, () => ids).flat(), BigInt),
-      ),
-      row: createTensor('i64', [], BigInt64Array.of(BigInt(length - 1))),
+      ...(sourceTokens === 0
+        ? { input_ids: copies(written) }
+        : {
+            input_ids: copies(source),
+            attention_mask: copies(source.map(() => 1)),
+            decoder_input_ids: copies(written),
+          }),
+      row: integers([], [written.length - 1]),
     }
     const streams = Array.from({ length: count }, (_, at) => new RandomStream(seed, length, from + at))
     for (const { input, shape, rate: own } of taps) {
@@ -145,7 +157,7 @@ export async function noisyProbability(
         for (let at = 0; at < each; at++) mask[copy * each + at] = stream.uniform() < own ? 0 : 1 / (1 - own)
       inputs[input] = createTensor('f32', [count, ...shape], mask)
     }
-    const sizes = { B: count, T: length }
+    const sizes = { B: count, ...lengths }
     const [logits] = await model.runPlan(
       `dropout ${JSON.stringify([rates, sizes])}`,
       () => graph,

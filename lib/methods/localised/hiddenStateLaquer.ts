@@ -2,11 +2,10 @@ import { sentenceEnds } from '../../context/sentences.js'
 import { createTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { statesGraph } from '../../frontends/checkpoints/predictionGraph.js'
-import { roundedLength } from '../../language/decoding.js'
+import { generating, roundedLength } from '../../language/decoding.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
 import { expectKnownKeys, expectObject, expectString, typeError } from '../../validate.js'
-import { causalDecoder } from '../generation/causalDecoder.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { anchorOf, bestWindow, queryVectors, type Vectors } from './hiddenStateWindows.js'
 import { type LocalisedAttribution, rankedSpans, unattributed } from './result.js'
@@ -108,12 +107,18 @@ export class HiddenStateLaquer {
   readonly options: Resolved<typeof hiddenStateLaquerOptions>
   readonly #layers: readonly string[]
 
-  /** @throws AscribeError MODEL_CAPABILITY for models that are no causal ones; OPTION_RANGE for a layer that it does not have. */
+  /** @throws AscribeError MODEL_CAPABILITY for models that write no text, or whose encoder reads another; OPTION_RANGE for a layer that it does not have. */
   constructor(
     readonly model: Model,
     options: HiddenStateLaquerOptions = {},
   ) {
-    causalDecoder(model)
+    // Copied words have nearly the same states in one stack; cosines between two stacks tell nothing.
+    if (generating(model).decoder.encode !== undefined)
+      throw new AscribeError(
+        'MODEL_CAPABILITY',
+        `Model ${model.name} reads sources with an encoder and writes with a decoder, whose states are apart: they cannot be compared`,
+        { hint: 'PromptLaquer asks a model; AttnTrace traces the tokens of a part of the answer.' },
+      )
     this.options = resolveOptions(hiddenStateLaquerOptions, options)
     this.#layers = model
       .layers()
@@ -164,7 +169,7 @@ export class HiddenStateLaquer {
     const outputStart = text.length
     text += output
     const { ids, offsets } = await tokenizer.encode(text, { signal: options.signal })
-    const { decoder, weights } = causalDecoder(model)
+    const { decoder, checkpoint } = generating(model)
     if (ids.length > decoder.contextLength)
       throw new AscribeError(
         'INPUT_SHAPE',
@@ -181,7 +186,7 @@ export class HiddenStateLaquer {
     const name = this.#layers[this.layer - 1]!
     const [states] = await model.runPlan(
       `states ${name} ${width}`,
-      () => statesGraph(decoder, weights, name),
+      () => statesGraph(decoder, checkpoint.weights, name),
       { input_ids: createTensor('i64', [1, width], BigInt64Array.from(filled, BigInt)) },
       { sizes: { B: 1, T: width } },
       options.signal,

@@ -11,6 +11,7 @@ import {
   GradientXAttention,
   InputXGradient,
   IntegratedGradients,
+  LeGrad,
   loadModel,
   predictionNames,
   Saliency,
@@ -93,6 +94,23 @@ for (const [name, make] of Object.entries(methods))
       t.true(distance(map.scores(step).slice(0, expected.length), expected) < 1e-5, `${step}`)
     }
   })
+
+test('LeGrad counts nothing where a query may not look: tokens that follow have 0, and the rest is a mean over all queries', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const map = await explainGeneration(model, prompt, { answer, method: 'LeGrad' })
+  for (const [step, id] of answer.entries()) {
+    const before = [...prompt, ...answer.slice(0, step)]
+    const alone = await new LeGrad(model).attribute(
+      { input_ids: idsTensor([before]) },
+      { target: Target.token(-1, id) },
+    )
+    const share = before.length / (prompt.length + answer.length)
+    const expected = Array.from(alone.scores().data, score => Number(score) * share)
+    const scores = map.scores(step)
+    t.true(distance(scores.slice(0, expected.length), expected) < 1e-5, `${step}`)
+    t.true(scores.slice(expected.length).every(score => score === 0))
+  }
+})
 
 test('every function: its value is that of the distributions, and its scores those of the same target of the model', async t => {
   const model = await loadModel(checkpointFolder('llama'))

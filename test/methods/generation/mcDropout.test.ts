@@ -9,19 +9,23 @@ import { repositoryRoot } from '../../oracles/repository.js'
 interface Recorded {
   ids: number[]
   token: number
+  source: number[]
+  written: number[]
   passes: number
   probabilities: Record<string, { mean: number; deviation: number }>
 }
 const recorded = JSON.parse(
   readFileSync(join(repositoryRoot, 'test', 'oracles', 'dropout.json'), 'utf8'),
 ) as Recorded
-const { ids, token } = recorded
+const { ids, token, source, written } = recorded
+const pair = { ids: [...source, ...written], sourceTokens: source.length }
 
 for (const [name, peer] of Object.entries(recorded.probabilities))
   test(`${name}: mean and deviation over passes with dropout are PyTorch's, within six standard errors`, async t => {
     const model = await loadModel(checkpointFolder(name))
     const samples = 2000
-    const found = await noisyProbability(model, ids, token, { samples, rate: undefined, seed: 1 })
+    const read = name.startsWith('t5') ? pair : { ids }
+    const found = await noisyProbability(model, read, token, { samples, rate: undefined, seed: 1 })
     const error = peer.deviation * Math.sqrt(1 / samples + 1 / recorded.passes)
     t.true(Math.abs(found.mean - peer.mean) < 6 * error, `${found.mean} ${peer.mean}`)
     // Heavier tails than the normal distribution's make the deviation's own error larger than 1 / sqrt(2 n) of it.
@@ -31,32 +35,34 @@ for (const [name, peer] of Object.entries(recorded.probabilities))
 test('passes are keyed by seed and number: a few of them are the first of many', async t => {
   const model = await loadModel(checkpointFolder('gpt2'))
   const run = (samples: number, seed: number) =>
-    noisyProbability(model, ids, token, { samples, rate: 0.2, seed })
+    noisyProbability(model, { ids }, token, { samples, rate: 0.2, seed })
   t.deepEqual(await run(3, 4), await run(3, 4))
   t.notDeepEqual(await run(3, 4), await run(3, 5))
   const whole = await run(9, 4)
   t.true(whole.deviation > 0)
 })
 
-test('the function explains the probability, in units of the noise', async t => {
-  const model = await loadModel(checkpointFolder('gpt2'))
-  const options = { answer: [token], method: 'InputXGradient' } as const
-  const dropout = { samples: 12, seed: 3 }
-  const noisy = await noisyProbability(model, ids, token, { samples: 12, rate: undefined, seed: 3 })
-  const plain = await explainGeneration(model, ids, { ...options, function: 'probability' })
-  const map = await explainGeneration(model, ids, {
-    ...options,
-    function: 'mcDropoutProbability',
-    dropout,
-    stepScores: ['mcDropoutProbability'],
+for (const name of ['gpt2', 't5'])
+  test(`${name}: the function explains the probability, in units of the noise`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    const options = { answer: [token], method: 'InputXGradient' } as const
+    const dropout = { samples: 12, seed: 3 }
+    const [prompt, read] = name === 't5' ? [source, { ...pair, ids: [...source, 0] }] : [ids, { ids }]
+    const noisy = await noisyProbability(model, read, token, { samples: 12, rate: undefined, seed: 3 })
+    const plain = await explainGeneration(model, prompt, { ...options, function: 'probability' })
+    const map = await explainGeneration(model, prompt, {
+      ...options,
+      function: 'mcDropoutProbability',
+      dropout,
+      stepScores: ['mcDropoutProbability'],
+    })
+    const value = (plain.steps[0]!.value! - noisy.mean) / noisy.deviation
+    t.true(Math.abs(map.steps[0]!.value! - value) < 1e-3 * Math.abs(value))
+    t.true(Math.abs(map.stepScores.mcDropoutProbability![0]! - value) < 1e-3 * Math.abs(value))
+    const expected = plain.scores(0).map(score => score / noisy.deviation)
+    const size = Math.max(...expected.map(Math.abs))
+    for (const [at, score] of map.scores(0).entries()) t.true(Math.abs(score - expected[at]!) < 1e-5 * size)
   })
-  const value = (plain.steps[0]!.value! - noisy.mean) / noisy.deviation
-  t.true(Math.abs(map.steps[0]!.value! - value) < 1e-3 * Math.abs(value))
-  t.true(Math.abs(map.stepScores.mcDropoutProbability![0]! - value) < 1e-3 * Math.abs(value))
-  const expected = plain.scores(0).map(score => score / noisy.deviation)
-  const size = Math.max(...expected.map(Math.abs))
-  for (const [at, score] of map.scores(0).entries()) t.true(Math.abs(score - expected[at]!) < 1e-5 * size)
-})
 
 test('models without dropout, and functions without its numbers, are refused', async t => {
   const model = await loadModel(checkpointFolder('llama'))
