@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "graph/convert.h"
+#include "kernels/cpu/noise.h"
 #include "runtime/parallel.h"
 #include "runtime/random.h"
 
@@ -30,6 +31,8 @@ void addNoise(const RandomStream& stream, int64_t offset, double deviation, bool
     }
   });
 }
+
+bool isSingle(const ValueType& type) { return type.dtype == DType::F32; }
 
 /// row = from + t (to - from); from may be null (then t is 1).
 template <class T>
@@ -90,6 +93,9 @@ GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move
   starts_ = static_cast<int64_t>(startShares_.size());
   sharedBaseline_ = paired_ && (oneBaseline || !request_.sampleBaselines.empty()) && !extras;
   keepsSamples_ = request_.points.size() > 1 || request_.quantity == Quantity::InputTimesGradient || request_.quantity == Quantity::Integrated;
+  onlyNoise_ = noise_ && !paired_ && !keepsSamples_ && request_.positionInput < 0 && request_.samplePoints.empty();
+  for (const Explained& e : explained_)
+    onlyNoise_ = onlyNoise_ && isSingle(plan.graph().type(plan.graph().inputs[e.input])) && request_.inputs[e.input]->dtype() == DType::F32;
   const bool isPlain = !noise_ && request_.positionInput < 0 && request_.samplePoints.empty() && request_.sampleBaselines.empty();
   for (size_t k = 0; k < request_.points.size() && isPlain; ++k) {
     if (request_.points[k] == 1) inputPoint_ = static_cast<int64_t>(k);
@@ -183,6 +189,29 @@ int64_t GradientEnsemble::baselineRowOf(const Slot& slot) const {
   return slot.kind == Slot::Kind::Point ? request_.sampleBaselines[static_cast<size_t>(slot.sample)] : slot.baseline;
 }
 
+RandomStream GradientEnsemble::streamOf(const Slot& slot) const {
+  const int64_t key = request_.itemKeys.empty() ? slot.item : request_.itemKeys[static_cast<size_t>(slot.item)];
+  return RandomStream(request_.seed, static_cast<uint64_t>(key), static_cast<uint32_t>(slot.sample));
+}
+
+double GradientEnsemble::deviationOf(const Explained& e, const Slot& slot) const {
+  const std::vector<double>& sigma = request_.sigma[e.input];
+  return sigma.empty() ? 0 : sigma[static_cast<size_t>(slot.item)];
+}
+
+/// x~ straight into the plan's input, to the same bits as by way of doubles.
+void GradientEnsemble::fillNoise(const Slot& slot, int64_t position) {
+  const RandomStream stream = streamOf(slot);
+  for (const Explained& e : explained_) {
+    const float* x = request_.inputs[e.input]->as<float>() + slot.item * e.elements;
+    float* to = reinterpret_cast<float*>(buffers_[e.input]) + position * e.elements;
+    if (const double deviation = deviationOf(e, slot); deviation > 0)
+      cpu::addNormalNoise(stream, static_cast<uint64_t>(e.offset), deviation, x, to, e.elements);
+    else
+      std::memcpy(to, x, static_cast<size_t>(e.elements) * sizeof(float));
+  }
+}
+
 /// x~ of the slot's sample, made at its first point.
 const std::vector<double>& GradientEnsemble::fillSample(const Slot& slot) {
   if (!inFlight_.empty() && inFlight_.back().item == slot.item && inFlight_.back().index == slot.sample) return inFlight_.back().noisy;
@@ -191,13 +220,11 @@ const std::vector<double>& GradientEnsemble::fillSample(const Slot& slot) {
   sample.item = slot.item;
   sample.index = slot.sample;
   load(request_.inputs, slot.item, sample.noisy);
-  const int64_t key = request_.itemKeys.empty() ? slot.item : request_.itemKeys[static_cast<size_t>(slot.item)];
-  const RandomStream stream(request_.seed, static_cast<uint64_t>(key), static_cast<uint32_t>(slot.sample));
+  const RandomStream stream = streamOf(slot);
   for (const Explained& e : explained_) {
-    const std::vector<double>& sigma = request_.sigma[e.input];
-    const double deviation = sigma.empty() ? 0 : sigma[static_cast<size_t>(slot.item)];
+    const double deviation = deviationOf(e, slot);
     const Graph& graph = request_.plan->graph();
-    const bool rounded = graph.type(graph.inputs[e.input]).dtype == DType::F32;
+    const bool rounded = isSingle(graph.type(graph.inputs[e.input]));
     if (deviation > 0) addNoise(stream, e.offset, deviation, rounded, sample.noisy.data() + e.offset, e.elements);
   }
   return sample.noisy;
@@ -217,6 +244,7 @@ void GradientEnsemble::fill(const Slot& slot, int64_t position) {
     else
       convertElements(row, extra.dtype(), to, dtype, count);
   }
+  if (onlyNoise_ && slot.kind == Slot::Kind::Point) return fillNoise(slot, position);
   const bool movesInPlan = request_.positionInput >= 0;
   if (movesInPlan) fillPosition(slot, position);
   const std::vector<double>* from = paired_ ? &baselineRow(baselineRowOf(slot)) : nullptr;

@@ -12,6 +12,7 @@
 #include "methods/finite.h"
 #include "runtime/job.h"
 #include "runtime/memory.h"
+#include "runtime/random.h"
 
 namespace ascribe {
 
@@ -110,6 +111,9 @@ class GradientEnsemble : public Job {
   std::optional<Slot> nextSlot();
   void fill(const Slot& slot, int64_t position);
   const std::vector<double>& fillSample(const Slot& slot);
+  void fillNoise(const Slot& slot, int64_t position);
+  RandomStream streamOf(const Slot& slot) const;
+  double deviationOf(const Explained& e, const Slot& slot) const;
   void padChunk();
   /// False where the chunk must run once more to find the node that made NaN.
   void collect(const Slot& slot, int64_t position);
@@ -135,6 +139,8 @@ class GradientEnsemble : public Job {
   bool sharedBaseline_ = false;
   /// x~ is read again when the gradients have come.
   bool keepsSamples_ = false;
+  /// A sample is its noisy copy and nothing else, in single precision: it needs no doubles.
+  bool onlyNoise_ = false;
   /// Points of the path that are the input or the baseline itself, so that their objective need not be evaluated apart.
   int64_t inputPoint_ = -1, baselinePoint_ = -1;
 

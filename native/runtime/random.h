@@ -38,6 +38,12 @@ class RandomStream {
     }
   }
 
+  /// What tells streams apart, for kernels that make many blocks at a time: words 2 and 3 of the counters, and the key.
+  struct Name {
+    uint32_t key0, key1, sample, item;
+  };
+  Name name() const { return {key_[0], key_[1], sample_, item_}; }
+
   /// Elements 4*block to 4*block + 3 as raw bits.
   std::array<uint32_t, 4> block(uint64_t block) const {
     return philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), sample_, item_},
