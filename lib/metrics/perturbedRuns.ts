@@ -29,9 +29,9 @@ export interface RunsOptions {
 
 /** What one pass may hold unless the model says otherwise. */
 const defaultBytes = 256 << 20
-/** More rows than this fill no kernel better, and fewer keep their threads waiting for each other. */
+/** More rows than this fill no kernel better; and weights, which are read once a pass, should serve more than one. */
 const greatestRows = 32
-const fewestRows = 4
+const fewestRows = 2
 /** What of a pass stays in the cache of the core that runs it. */
 const cacheBytes = 2 << 20
 

@@ -77,6 +77,14 @@ double largest(const HostTensor& t) {
   return out;
 }
 
+/// What rounding errors are relative to: the sums, not what a clip leaves of them.
+double scaleOf(const BlockedCase& test, const Graph& graph, const HostTensor& expected) {
+  Node node = graph.nodes.back();
+  if (test.op != "fusedConv" || node.attributes.text("activation") != "clip") return std::max(1.0, largest(expected));
+  node.attributes.set("activation", std::string("none"));
+  return std::max(1.0, largest(evaluateReference(graph, node, test.inputs)[0]));
+}
+
 /// Counts the kernels made, since the library may decline some shapes: 1, or 0.
 int check(const BlockedCase& test, Layout layout) {
   Graph graph;
@@ -86,6 +94,7 @@ int check(const BlockedCase& test, Layout layout) {
   Builder(graph).nodes(test.op, ids, 1, test.attributes);
   const Node& node = graph.nodes.back();
   const HostTensor expected = evaluateReference(graph, node, test.inputs)[0];
+  const double scale = scaleOf(test, graph, expected);
   if (test.bf16) graph.nodes.back().attributes.set("products", std::string("bf16"));
 
   std::vector<ValueType> inputs;
@@ -128,7 +137,6 @@ int check(const BlockedCase& test, Layout layout) {
       else if (kernel->name().starts_with("cpu-") && std::memcmp(results[0].get(), onOneThread.get(), storedBytes(output)) != 0)
         fail(__FILE__, __LINE__, what + ": other numbers than on one thread");
       const AlignedBytes got = reordered(results[0].get(), output, plain);
-      const double scale = std::max(1.0, largest(expected));
       double worst = 0;
       for (int64_t i = 0; i < expected.shape().count(); ++i)
         worst = std::max(worst, std::fabs(reinterpret_cast<const float*>(got.get())[i] - expected.real(i)) / scale);
@@ -285,6 +293,33 @@ TEST(winograd_agrees_with_the_reference) {
     made += check({.op = "convDataGradient", .inputs = {floats(prepend(3, resultOf(g)), 1), floats(g.w, 2), floats(g.x, 3)}, .attributes = attributesOf(g), .inputAxes = {2, 0, 0}, .outputAxis = 2, .tolerance = 8e-6}, widest());
   }
   EXPECT_TRUE(made >= atLeast(30));
+}
+
+/// Squares of four and of two results, channels that end in the first half of a block and in the second.
+TEST(winograd_loses_no_more_than_a_direct_sum_in_f32) {
+  requireLibrary();
+  if (widest() != Layout::Blocked16) SKIP("needs AVX-512");
+  for (const auto& [channels, results, side] : {std::array{24, 24, 32}, std::array{48, 40, 16}, std::array{28, 20, 18}, std::array{200, 200, 12}}) {
+    const HostTensor x = floats({1, channels, side, side}, 1), w = floats({results, channels, 3, 3}, 2), bias = floats({results}, 3);
+    const auto [name, got] = runOnImages("conv", x, w, bias, 0, 1, 1);
+    EXPECT_TRUE(name == "cpu-winograd");
+    const auto at = [&](const HostTensor& t, int64_t i) { return static_cast<double>(t.as<float>()[i]); };
+    double error = 0, size = 0;
+    for (int64_t m = 0; m < results; ++m)
+      for (int64_t row = 0; row < side; ++row)
+        for (int64_t column = 0; column < side; ++column) {
+          double sum = at(bias, m);
+          for (int64_t c = 0; c < channels; ++c)
+            for (int64_t tap = 0; tap < 9; ++tap) {
+              const int64_t r = row + tap / 3 - 1, k = column + tap % 3 - 1;
+              if (r >= 0 && r < side && k >= 0 && k < side) sum += at(x, (c * side + r) * side + k) * at(w, (m * channels + c) * 9 + tap);
+            }
+          const auto stored = static_cast<size_t>(((m / 16 * side + row) * side + column) * 16 + m % 16);
+          error += std::pow(static_cast<double>(got[stored]) - sum, 2);
+          size += sum * sum;
+        }
+    EXPECT_TRUE(std::sqrt(error / size) < 8e-7);
+  }
 }
 
 TEST(an_image_has_the_same_bits_in_every_batch_and_on_any_threads) {

@@ -29,7 +29,7 @@ constexpr double kFewFlops = 3e5;
 constexpr int64_t kPanelBytes = 384 << 10;
 /// Tiles that Winograd's algorithm takes at a time: so many bytes, transformed, stay in the second-level cache beside the products
 /// of one group; but weights are read once for all of them.
-constexpr int64_t kTileBytes = 384 << 10, kMostTiles = 64, kFewestTiles = 48;
+constexpr int64_t kTileBytes = 384 << 10, kMostTiles = 64, kFewestTiles = 48, kLargeTileShare = 2;
 /// Below this many channels on either side the transformations cost what the products save.
 constexpr int64_t kFewChannels = 12;
 
@@ -194,15 +194,26 @@ class Depthwise final : public BlockedConv {
 class Winograd final : public GroupedConv {
  public:
   Winograd(const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
-      : GroupedConv(isGradient ? "cpu-winograd-gradient" : "cpu-winograd", kernels, s, window, isGradient), rows_((window.out[0] + 1) / 2), columns_((window.out[1] + 1) / 2) {
-    const int64_t tileBytes = 16 * inBlocks() * kernels.lanes * static_cast<int64_t>(sizeof(float)), groupBytes = tileBytes / inBlocks() * kernels.groupOf(groups_.back());
-    const int64_t most = std::max<int64_t>(1, std::clamp(kTileBytes / tileBytes, kFewestTiles, kMostTiles) / columns_);
+      : GroupedConv(isGradient ? "cpu-winograd-gradient" : "cpu-winograd", kernels, s, window, isGradient), transforms_(kernels.winograd(window.edge)), places_(placesOf(window.edge)),
+        rows_(over(window.out[0], window.edge)), columns_(over(window.out[1], window.edge)) {
+    const int64_t tileBytes = places_ * inBlocks() * kernels.lanes * static_cast<int64_t>(sizeof(float)), groupBytes = tileBytes / inBlocks() * kernels.groupOf(groups_.back());
+    // As many places of patches at a time, be they of few large tiles or of many small ones.
+    const int64_t smaller = window.edge == 4 ? kLargeTileShare : 1, fewest = kFewestTiles / smaller, mostTiles = kMostTiles / smaller;
+    const int64_t most = std::max<int64_t>(1, std::clamp(kTileBytes / tileBytes, fewest, mostTiles) / columns_);
     bands_ = (rows_ + most - 1) / most;
     const int64_t tiles = (rows_ + bands_ - 1) / bands_ * columns_;
     transformedBytes_ = alignedBytes(static_cast<size_t>(tiles * tileBytes));
     slotBytes_ = transformedBytes_ + alignedBytes(static_cast<size_t>(tiles * groupBytes));
   }
   size_t scratchBytes() const override { return slotBytes_ * static_cast<size_t>(mostThreads()); }
+
+  /// The larger squares where they take clearly fewer products, and their weights leave room in the second-level cache.
+  static int edgeFor(const BlockedConvKernels& kernels, const ConvWindow& window) {
+    const auto products = [&](int64_t edge) { return placesOf(edge) * over(window.out[0], edge) * over(window.out[1], edge); };
+    const int64_t blocks = (window.results + kernels.lanes - 1) / kernels.lanes;
+    const int64_t weightBytes = placesOf(4) * window.channels * blocks * kernels.lanes * static_cast<int64_t>(sizeof(float));
+    return 5 * products(4) <= 4 * products(2) && weightBytes <= kPanelBytes ? 4 : 2;
+  }
 
   void run(const KernelArguments& k) const override {
     const int64_t items = window_.images * bands_;
@@ -217,9 +228,9 @@ class Winograd final : public GroupedConv {
  private:
   void runBand(const KernelArguments& k, int64_t image, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup, std::byte* scratch) const {
     const int64_t lanes = kernels_.lanes, outPlane = window_.pixels() * lanes, inPlane = window_.in[0] * window_.in[1] * lanes;
-    WinogradTiles tiles{begin, end - begin, columns_, window_.in[0], window_.in[1], inPlane, inBlocks()};
+    WinogradTiles tiles{begin, end - begin, columns_, window_.in[0], window_.in[1], inPlane, window_.channels, inBlocks()};
     auto *transformed = reinterpret_cast<float*>(scratch), *products = reinterpret_cast<float*>(scratch + transformedBytes_);
-    kernels_.winogradInput(tiles, k.inputs[0].as<float>() + image * inBlocks() * inPlane, window_.pad[0], window_.pad[1], transformed);
+    transforms_.input(tiles, k.inputs[0].as<float>() + image * inBlocks() * inPlane, window_.pad[0], window_.pad[1], transformed);
     const int64_t run = tiles.count() * lanes, weights = groups_.back() * lanes * window_.channels;
     tiles.height = window_.out[0];
     tiles.width = window_.out[1];
@@ -227,7 +238,8 @@ class Winograd final : public GroupedConv {
     for (int64_t group = firstGroup; group < lastGroup; ++group) {
       const int64_t block = groups_[at(group)];
       tiles.blocks = groups_[at(group + 1)] - block;
-      for (int64_t position = 0; position < 16; ++position)
+      tiles.channels = window_.results - block * lanes;
+      for (int64_t position = 0; position < places_; ++position)
         kernels_.pointwise({.x = transformed + position * inBlocks() * run,
                             .xBlock = run,
                             .channels = window_.channels,
@@ -236,15 +248,20 @@ class Winograd final : public GroupedConv {
                             .residual = nullptr,
                             .y = products + position * tiles.blocks * run,
                             .yBlock = run,
-                            .results = tiles.blocks * lanes,
+                            .results = std::min(tiles.channels, tiles.blocks * lanes),
                             .pixels = tiles.count(),
                             .finish = {}});
       const int64_t offset = (image * groups_.back() + block) * outPlane;
-      kernels_.winogradOutput(tiles, products, bias(k) == nullptr ? nullptr : bias(k) + block * lanes, window_.results - block * lanes,
-                              k.has(3) ? k.inputs[3].as<float>() + offset : nullptr, k.outputs[0].as<float>() + offset, finish_);
+      transforms_.output(tiles, products, bias(k) == nullptr ? nullptr : bias(k) + block * lanes, k.has(3) ? k.inputs[3].as<float>() + offset : nullptr,
+                         k.outputs[0].as<float>() + offset, finish_);
     }
   }
 
+  static constexpr int64_t placesOf(int64_t edge) { return (edge + 2) * (edge + 2); }
+  static constexpr int64_t over(int64_t count, int64_t edge) { return (count + edge - 1) / edge; }
+
+  WinogradTransforms transforms_;
+  int64_t places_;                      // of a patch
   int64_t rows_, columns_, bands_ = 1;  // of tiles
   size_t transformedBytes_ = 0, slotBytes_ = 0;
 };
@@ -254,11 +271,12 @@ std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
   if (kernels == nullptr || s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return nullptr;
   if (blockOf(s.inputs[0].layout) != kernels->lanes || blockOf(s.outputs[0].layout) != kernels->lanes) return nullptr;
   if (s.inputs[0].channelAxis != s.inputs[0].shape.rank() - 3 || s.outputs[0].channelAxis != s.outputs[0].shape.rank() - 3) return nullptr;
-  const std::optional<ConvWindow> window = windowOf(s, isGradient);
+  std::optional<ConvWindow> window = windowOf(s, isGradient);
   if (!window) return nullptr;
   if (window->isPointwise()) return std::make_unique<Pointwise>(*kernels, s, *window, isGradient);
   if (window->isSquare()) {
     if (std::min(window->channels, window->results) < kFewChannels) return nullptr;
+    window->edge = Winograd::edgeFor(*kernels, *window);
     return std::make_unique<Winograd>(*kernels, s, *window, isGradient);
   }
   const bool fits = window->isDepthwise() && window->out[1] >= (window->spreads ? 2 * kernels->depthwiseTile + 2 : kernels->depthwiseTile) && Depthwise::kernelFor(*kernels, *window) != nullptr;

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "kernels/cpu/blocked_conv_kernels.h"
+#include "kernels/cpu/half_vectors.h"
 #include "kernels/cpu/simd_math.h"
+#include "kernels/cpu/winograd_body.h"
 
 namespace ascribe::cpu {
 namespace {
@@ -15,8 +17,6 @@ constexpr int rowsOf(int group) { return group == 3 ? 9 : 14; }
 int tileRows(int group) { return rowsOf(group); }
 /// No single block is left over where there is another way.
 int groupOf(int64_t blocksLeft) { return blocksLeft == 1 ? 1 : blocksLeft == 2 || blocksLeft == 4 ? 2 : kMostGroup; }
-
-ASCRIBE_INLINE Vf clipped(const Finish& finish, Vf x) { return minOf(splat(finish.high), maxOf(splat(finish.low), x)); }
 
 /// `count` floats, whole vectors, that were just stored.
 ASCRIBE_INLINE void finishRun(const Finish& finish, float* y, int64_t count) {
@@ -31,31 +31,38 @@ ASCRIBE_INLINE void finishRun(const Finish& finish, float* y, int64_t count) {
   }
 }
 
-/// R pixels of G blocks of results: `x` and `y` at the first pixel, weights and bias of the group.
-template <int R, int G>
+/// R pixels of G blocks of results, of the last one its first half alone if `EndsHalf`: `x` and `y` at the first pixel, weights and
+/// bias of the group.
+template <int R, int G, bool EndsHalf>
 void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const float* bias, int64_t biasCount, const float* residual, float* y) {
-  Vf sum[R][G];
+  constexpr int kWhole = EndsHalf ? G - 1 : G;
+  Vf sum[R][kWhole + 1];
+  VfHalf last[R];
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g) {
     const int64_t left = biasCount - g * kLanes;
     const Vf start = bias == nullptr || left <= 0 ? Vf{} : left >= kLanes ? load(bias + g * kLanes) : loadPart(bias + g * kLanes, left);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      sum[r][g] = start;
+      if (g < kWhole) sum[r][g] = start;
+      else last[r] = lowerHalf(start);
       __builtin_prefetch(y + g * t.yBlock + r * kLanes, 1);
     }
   }
   for (int64_t c = 0; c < t.channels; c += kLanes, x += t.xBlock) {
     const int64_t depth = std::min<int64_t>(kLanes, t.channels - c);
     for (int64_t k = 0; k < depth; ++k, w += G * kLanes) {
-      Vf line[G];
+      Vf line[kWhole + 1];
+      VfHalf lastLine;
 #pragma GCC unroll 4
-      for (int g = 0; g < G; ++g) line[g] = load(w + g * kLanes);
+      for (int g = 0; g < kWhole; ++g) line[g] = load(w + g * kLanes);
+      if constexpr (EndsHalf) lastLine = loadHalf(w + kWhole * kLanes);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
         const Vf value = splat(x[r * kLanes + k]);
 #pragma GCC unroll 4
-        for (int g = 0; g < G; ++g) sum[r][g] = fma(value, line[g], sum[r][g]);
+        for (int g = 0; g < kWhole; ++g) sum[r][g] = fma(value, line[g], sum[r][g]);
+        if constexpr (EndsHalf) last[r] = fma(lowerHalf(value), lastLine, last[r]);
       }
     }
   }
@@ -63,17 +70,17 @@ void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const
   for (int g = 0; g < G; ++g)
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      if (residual != nullptr) sum[r][g] += load(residual + g * t.yBlock + r * kLanes);
-      store(y + g * t.yBlock + r * kLanes, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, sum[r][g]) : sum[r][g]);
+      Vf all = g < kWhole ? sum[r][g] : widened(last[r]);
+      if (residual != nullptr) all += load(residual + g * t.yBlock + r * kLanes);
+      store(y + g * t.yBlock + r * kLanes, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, all) : all);
     }
 }
 
-template <int G>
 using PointwiseTile = void (*)(const PointwiseTask&, const float*, const float*, const float*, int64_t, const float*, float*);
 
-template <int G, int... R>
-PointwiseTile<G> tileFor(int64_t rows, std::integer_sequence<int, R...>) {
-  static constexpr PointwiseTile<G> tiles[] = {pointwiseTile<R + 1, G>...};
+template <int G, bool EndsHalf, int... R>
+PointwiseTile tileFor(int64_t rows, std::integer_sequence<int, R...>) {
+  static constexpr PointwiseTile tiles[] = {pointwiseTile<R + 1, G, EndsHalf>...};
   return tiles[rows - 1];
 }
 
@@ -81,11 +88,13 @@ PointwiseTile<G> tileFor(int64_t rows, std::integer_sequence<int, R...>) {
 template <int G>
 void pointwiseGroup(const PointwiseTask& t, int64_t pixel, int64_t pixels, int64_t block, const float* w) {
   const int64_t tiles = (pixels + rowsOf(G) - 1) / rowsOf(G), channel = block * kLanes;
+  const bool endsHalf = t.results - channel <= (G - 1) * kLanes + kLanes / 2;
   for (int64_t i = 0; i < tiles; ++i) {
     const int64_t begin = pixels * i / tiles, rows = pixels * (i + 1) / tiles - begin, at = (pixel + begin) * kLanes;
     float* y = t.y + block * t.yBlock + at;
-    tileFor<G>(rows, std::make_integer_sequence<int, rowsOf(G)>())(t, t.x + at, w, t.bias == nullptr ? nullptr : t.bias + channel, t.results - channel,
-                                                                    t.residual == nullptr ? nullptr : t.residual + block * t.yBlock + at, y);
+    constexpr auto kRows = std::make_integer_sequence<int, rowsOf(G)>();
+    const PointwiseTile tile = endsHalf ? tileFor<G, true>(rows, kRows) : tileFor<G, false>(rows, kRows);
+    tile(t, t.x + at, w, t.bias == nullptr ? nullptr : t.bias + channel, t.results - channel, t.residual == nullptr ? nullptr : t.residual + block * t.yBlock + at, y);
     if (t.finish.kind != Finish::Kind::Clip)
       for (int g = 0; g < G; ++g) finishRun(t.finish, y + g * t.yBlock, rows * kLanes);
   }
@@ -215,88 +224,7 @@ BlockedConvKernels::Depthwise depthwiseFor(int64_t kernel, int64_t stride) {
   return nullptr;
 }
 
-/// (d0 - d2, d1 + d2, d2 - d1, d1 - d3)
-ASCRIBE_INLINE void forwardFour(Vf d0, Vf d1, Vf d2, Vf d3, Vf (&out)[4]) {
-  out[0] = d0 - d2;
-  out[1] = d1 + d2;
-  out[2] = d2 - d1;
-  out[3] = d1 - d3;
-}
-
-template <bool IsWhole>
-ASCRIBE_INLINE void inputTile(const WinogradTiles& t, const float* x, int64_t top, int64_t left, float* to, int64_t position) {
-  Vf half[4][4];
-#pragma GCC unroll 4
-  for (int c = 0; c < 4; ++c) {
-    Vf d[4];
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) {
-      const int64_t row = top + r, column = left + c;
-      const bool isInside = IsWhole || (row >= 0 && row < t.height && column >= 0 && column < t.width);
-      d[r] = isInside ? load(x + (row * t.width + column) * kLanes) : Vf{};
-    }
-    forwardFour(d[0], d[1], d[2], d[3], half[c]);
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < 4; ++r) {
-    Vf line[4];
-    forwardFour(half[0][r], half[1][r], half[2][r], half[3][r], line);
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) store(to + (r * 4 + c) * position, line[c]);
-  }
-}
-
-void winogradInput(const WinogradTiles& t, const float* x, int64_t padTop, int64_t padLeft, float* to) {
-  const int64_t position = t.blocks * t.count() * kLanes;
-  for (int64_t block = 0; block < t.blocks; ++block, x += t.plane)
-    for (int64_t row = t.rowBegin; row < t.rowBegin + t.rows; ++row)
-      for (int64_t column = 0; column < t.columns; ++column, to += kLanes) {
-        const int64_t top = 2 * row - padTop, left = 2 * column - padLeft;
-        if (top >= 0 && left >= 0 && top + 4 <= t.height && left + 4 <= t.width) inputTile<true>(t, x, top, left, to, position);
-        else inputTile<false>(t, x, top, left, to, position);
-      }
-}
-
-ASCRIBE_INLINE Vf finished(const Finish& finish, Vf x) {
-  if (finish.kind == Finish::Kind::Silu) return siluOf(x);
-  if (finish.kind == Finish::Kind::LeakyRelu) return x < Vf{} ? splat(finish.low) * x : x;
-  return clipped(finish, x);
-}
-
-void winogradOutput(const WinogradTiles& t, const float* products, const float* bias, int64_t channels, const float* residual, float* y, const Finish& finish) {
-  const int64_t position = t.blocks * t.count() * kLanes;
-  for (int64_t block = 0; block < t.blocks; ++block, y += t.plane) {
-    const int64_t left = channels - block * kLanes;
-    const Vf start = bias == nullptr ? Vf{} : left >= kLanes ? load(bias + block * kLanes) : loadPart(bias + block * kLanes, left);
-    for (int64_t row = 2 * t.rowBegin; row < 2 * (t.rowBegin + t.rows); row += 2)
-      for (int64_t column = 0; column < 2 * t.columns; column += 2, products += kLanes) {
-        Vf half[2][4], result[2][2];
-#pragma GCC unroll 4
-        for (int c = 0; c < 4; ++c) {
-          const Vf p0 = load(products + c * position), p1 = load(products + (4 + c) * position), p2 = load(products + (8 + c) * position),
-                   p3 = load(products + (12 + c) * position);
-          half[0][c] = p0 + p1 + p2;
-          half[1][c] = p1 - p2 - p3;
-        }
-#pragma GCC unroll 2
-        for (int r = 0; r < 2; ++r) {
-          result[r][0] = start + (half[r][0] + half[r][1] + half[r][2]);
-          result[r][1] = start + (half[r][1] - half[r][2] - half[r][3]);
-        }
-#pragma GCC unroll 2
-        for (int r = 0; r < 2; ++r)
-#pragma GCC unroll 2
-          for (int c = 0; c < 2; ++c) {
-            if (row + r >= t.height || column + c >= t.width) continue;
-            const int64_t at = block * t.plane + ((row + r) * t.width + column + c) * kLanes;
-            const Vf sum = residual == nullptr ? result[r][c] : result[r][c] + load(residual + at);
-            store(y + at - block * t.plane, finished(finish, sum));
-          }
-      }
-  }
-}
-
-constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, depthwiseGradientFor, winogradInput, winogradOutput, kDepthwiseTile}; }
+constexpr BlockedConvKernels makeBlockedConvKernels() { return {kLanes, groupOf, tileRows, pointwise, depthwiseFor, depthwiseGradientFor, winogradFor, kDepthwiseTile}; }
 
 }  // namespace
 }  // namespace ascribe::cpu

@@ -14,6 +14,7 @@ struct ConvWindow {
   int64_t images, channels, results, groups;
   int64_t in[2], out[2], kernel[2], stride[2], pad[2];
   bool spreads = false;
+  int edge = 2;  // of the squares of results, where it goes by Winograd's algorithm
   int64_t pixels() const { return out[0] * out[1]; }
   double flops() const { return 2.0 * static_cast<double>(images * results * (spreads ? in[0] * in[1] : pixels())) * static_cast<double>(channels / groups * kernel[0] * kernel[1]); }
   bool isPointwise() const {
