@@ -228,8 +228,10 @@ export interface EnsembleRequest {
    * weighs nothing. Default false.
    */
   shared?: boolean
-  /** Names for the plan's outputs but the last, [1, chunk, ...] each of any shape. Default: the explained inputs' gradients. */
+  /** Names for the plan's outputs before the objective, [1, chunk, ...] each of any shape. Default: the explained inputs' gradients. */
   outputs?: string[]
+  /** Behind the objective the plan has one more output [chunk, ...]: its rows at the inputs are kept. Default false. */
+  keepsOutput?: boolean
   /**
    * `importantDirection`: of each step between two points the change of the objective, shared out by the squared gradient
    * at its beginning; weights are not read.
@@ -251,6 +253,8 @@ export interface EnsembleResult {
   /** Objective at the inputs and (with baselines) at the baselines, of several their mean by samples; [items] each. */
   objective: Float64Array
   baselineObjective?: Float64Array
+  /** With `keepsOutput`: [items, ...]. */
+  output?: NativeTensor
   /** Per item: sum over all inputs of the (mean) attribution, in double, before rounding to f32. */
   sums: Float64Array
   /** Examples run through the plan (padding not counted): points, and inputs and baselines that are no point. */

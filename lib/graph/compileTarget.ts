@@ -28,6 +28,9 @@ export interface CompiledTarget {
 const views = new Set(['identity', 'reshape', 'flatten', 'squeeze', 'unsqueeze', 'dropout'])
 const squashing = new Set(['softmax', 'logSoftmax', 'sigmoid'])
 
+/** Whether an operation only makes scores look otherwise, so that what it is computed from is there where they are. */
+export const isOfForm = (op: string): boolean => views.has(op) || squashing.has(op)
+
 function producerOf(graph: GraphBuilder, index: number): NodeDescription | undefined {
   return graph.nodes.find(candidate => candidate.outputs.includes(index))
 }
@@ -92,6 +95,7 @@ export function compileScores(graph: GraphBuilder, output: Value, score: Score |
  *
  * @param outputs The model's outputs by name, in their order.
  * @param inner All values of the model by name, for targets inside it.
+ * @param picksTop The class of each example is the greatest of its outputs here, and no input says which.
  * @throws AscribeError TARGET_INVALID, TARGET_REQUIRED
  */
 export function compileTarget(
@@ -100,6 +104,7 @@ export function compileTarget(
   target: Target,
   labels: readonly string[] | undefined,
   inner: ReadonlyMap<string, Value> = outputs,
+  picksTop = false,
 ): CompiledTarget {
   const { description, options } = target
   if (description.kind === 'neuron')
@@ -183,7 +188,9 @@ export function compileTarget(
       readsClass: false,
     }
   }
-  const index = graph.input(classInput, 'i64', ['ascribe.examples', 1])
+  const index = picksTop
+    ? graph.apply('argMax', [graph.apply('flatten', [output], { axis: 1 })], { axis: 1, keepDims: 1 })
+    : graph.input(classInput, 'i64', ['ascribe.examples', 1])
   const picked = graph.apply('gatherElements', [rows, index], { axis: 1 })
-  return { ...shared, objective: flat(picked), readsClass: true }
+  return { ...shared, objective: flat(picked), readsClass: !picksTop }
 }

@@ -1,4 +1,4 @@
-import type { GraphDescription } from '#typings/addon.js'
+import type { GraphDescription, NodeDescription } from '#typings/addon.js'
 
 /** Operations that do something beside what they return. */
 const effects = new Set(['assignState', 'appendState'])
@@ -18,4 +18,10 @@ export function onlyNeeded(graph: GraphDescription): GraphDescription {
     })
     .toReversed()
   return { ...graph, nodes }
+}
+
+/** The nodes that another output takes beside those that the graph's outputs need. */
+export function nodesFor(graph: GraphDescription, output: number): NodeDescription[] {
+  const needed = new Set(onlyNeeded(graph).nodes)
+  return onlyNeeded({ ...graph, outputs: [output] }).nodes.filter(node => !needed.has(node))
 }

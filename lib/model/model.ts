@@ -432,16 +432,17 @@ export class Model {
     return value?.name === undefined ? undefined : values.get(value.name)
   }
 
-  /** A plan from the cache, or compiled now. The key must tell apart what `describe` may give. */
+  /** A plan from the cache, or compiled now. The key must tell apart what `describe` and `compileOptions` may give. */
   async plan(
     key: string,
     describe: () => GraphDescription,
-    options: CompileOptions,
+    compileOptions: CompileOptions | (() => CompileOptions),
     signal?: AbortSignal,
   ): Promise<NativePlan> {
     this.#check()
     const compile = async () => {
       const graph: NativeGraph = call(() => native().createGraph(describe()))
+      const options = typeof compileOptions === 'function' ? compileOptions() : compileOptions
       const { device, precision } = this
       const { withoutPasses: always = [] } = this.#parts
       const withoutPasses = [...always, ...(options.withoutPasses ?? [])]

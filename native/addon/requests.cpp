@@ -169,6 +169,7 @@ EnsembleRequest readEnsemble(std::shared_ptr<const Plan> plan, Napi::Value value
   }
   out.shared = request.boolean("shared", false);
   if (request.has("outputs")) out.outputs = request.texts("outputs");
+  out.keepsOutput = request.boolean("keepsOutput", false);
   out.quantity = static_cast<EnsembleRequest::Quantity>(
       request.choice("quantity", {"gradient", "absolute", "inputTimesGradient", "integrated", "importantDirection"}));
   out.samples = request.integer("samples", 1, int64_t{1} << 31);
@@ -226,6 +227,7 @@ Napi::Object makeEnsembleResult(Napi::Env env, EnsembleResult result) {
   out.Set("objective", toArray(env, result.objective));
   if (!result.baselineObjective.empty()) out.Set("baselineObjective", toArray(env, result.baselineObjective));
   out.Set("sums", toArray(env, result.sums));
+  if (result.output) out.Set("output", makeTensor(env, std::move(*result.output)));
   out.Set("forwardPasses", static_cast<double>(result.forwardPasses));
   out.Set("backwardPasses", static_cast<double>(result.backwardPasses));
   out.Set("milliseconds", result.milliseconds);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "methods/gradient_ensemble.h"
 
@@ -63,8 +64,16 @@ void checkOutputs(const EnsembleRequest& request) {
   const auto type = [&](size_t i) -> const ValueType& { return plan.graph().type(plan.graph().outputs[i]); };
   const auto explained = static_cast<size_t>(std::count_if(request.inputs.begin(), request.inputs.end(), [](const auto& i) { return i.has_value(); }));
   const size_t summed = request.outputs.empty() ? explained : request.outputs.size();
-  if (plan.outputs().size() != summed + 1)
-    throw Error("OPTION_RANGE", "the plan has " + std::to_string(plan.outputs().size()) + " outputs, an ensemble needs those it sums (a gradient for each explained input) and the objective");
+  if (plan.outputs().size() != summed + 1 + request.keepsOutput)
+    throw Error("OPTION_RANGE", "the plan has " + std::to_string(plan.outputs().size()) +
+                                    " outputs, an ensemble needs those it sums (a gradient for each explained input), the objective" +
+                                    (request.keepsOutput ? " and what is kept" : ""));
+  if (request.keepsOutput) {
+    const ValueType& kept = type(summed + 1);
+    if (kept.shape.rank() == 0 || kept.shape[0] != request.chunk)
+      throw Error("INPUT_SHAPE", "the output that is kept has shape " + kept.shape.text() + ", expected [chunk, ...]");
+    if (kept.dtype != DType::F32 && kept.dtype != DType::F64) throw Error("INPUT_DTYPE", "the output that is kept must be f32 or f64");
+  }
   const bool isOfInputs = request.outputs.empty() || request.quantity == Quantity::InputTimesGradient || request.quantity == Quantity::Integrated;
   if (isOfInputs && summed != explained)
     throw Error("OPTION_RANGE", "the quantity is a product with the inputs, and there is not one output for each");
@@ -148,6 +157,21 @@ int64_t EnsembleRequest::items() const {
   for (const auto& input : inputs)
     if (input) return input->shape().rank() == 0 ? 0 : input->shape()[0];
   return 0;
+}
+
+size_t EnsembleRequest::objectiveOutput() const { return plan->outputs().size() - 1 - keepsOutput; }
+
+void EnsembleResult::reserveOutput(const EnsembleRequest& request, int64_t items) {
+  if (!request.keepsOutput) return;
+  const ValueType& type = request.plan->graph().type(request.plan->graph().outputs.back());
+  output = HostTensor(type.dtype, withLeading(items, type.shape), request.budget);
+}
+
+void EnsembleResult::keepOutput(const EnsembleRequest& request, const Execution& execution, int64_t item, int64_t row) {
+  if (!request.keepsOutput) return;
+  const TensorRef rows = execution.output(request.objectiveOutput() + 1);
+  const size_t bytes = static_cast<size_t>(output->shape().count(1, output->shape().rank())) * sizeOf(output->dtype());
+  std::memcpy(static_cast<std::byte*>(output->mutableData()) + static_cast<size_t>(item) * bytes, static_cast<const std::byte*>(rows.data) + static_cast<size_t>(row) * bytes, bytes);
 }
 
 bool EnsembleRequest::hasBaselines() const {

@@ -141,6 +141,7 @@ void GradientEnsemble::begin() {
   result_.objective.resize(static_cast<size_t>(items_));
   if (starts_ > 0) result_.baselineObjective.resize(static_cast<size_t>(items_));
   result_.sums.resize(static_cast<size_t>(items_));
+  result_.reserveOutput(request_, items_);
 }
 
 std::optional<GradientEnsemble::Slot> GradientEnsemble::nextSlot() {
@@ -299,8 +300,13 @@ void GradientEnsemble::padChunk() {
 }
 
 double GradientEnsemble::objectiveAt(int64_t position) const {
-  const TensorRef objective = execution_->output(summed_.size());
+  const TensorRef objective = execution_->output(request_.objectiveOutput());
   return objective.dtype == DType::F32 ? static_cast<double>(objective.as<float>()[position]) : objective.as<double>()[position];
+}
+
+void GradientEnsemble::setInput(const Slot& slot, int64_t position) {
+  result_.objective[static_cast<size_t>(slot.item)] = objectiveAt(position);
+  result_.keepOutput(request_, *execution_, slot.item, position);
 }
 
 void GradientEnsemble::setStart(const Slot& slot, int64_t position) {
@@ -311,12 +317,11 @@ void GradientEnsemble::setStart(const Slot& slot, int64_t position) {
 }
 
 void GradientEnsemble::collect(const Slot& slot, int64_t position) {
-  const auto item = static_cast<size_t>(slot.item);
-  if (slot.kind == Slot::Kind::Input) result_.objective[item] = objectiveAt(position);
+  if (slot.kind == Slot::Kind::Input) setInput(slot, position);
   if (slot.kind == Slot::Kind::Baseline) setStart(slot, position);
   if (slot.kind != Slot::Kind::Point) return;
   const auto point = static_cast<int64_t>(slot.point);
-  if (slot.sample == 0 && point == inputPoint_) result_.objective[item] = objectiveAt(position);
+  if (slot.sample == 0 && point == inputPoint_) setInput(slot, position);
   if (slot.sample == 0 && point == baselinePoint_ && paired_) setStart(slot, position);
   addPoint(slot, position);
   if (slot.point + 1 < request_.points.size()) return;

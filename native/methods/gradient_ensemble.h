@@ -40,8 +40,10 @@ struct EnsembleRequest {
   /// What is explained and its baseline are one row of the plan, which makes the points of one item and gives the weighted
   /// sum of a pass; see SharedPath.
   bool shared = false;
-  /// Names of the plan's outputs but the last; empty: those of the explained inputs.
+  /// Names of the plan's outputs before the objective; empty: those of the explained inputs.
   std::vector<std::string> outputs;
+  /// Behind the objective the plan has one more output, [chunk, ...]: its rows at the inputs are kept.
+  bool keepsOutput = false;
   Quantity quantity = Quantity::Gradient;
   int64_t samples = 1;
   std::vector<std::vector<double>> sigma;  // per input: [items], or empty
@@ -57,6 +59,8 @@ struct EnsembleRequest {
   bool hasNoise() const;
   /// The objective is also wanted at the start of the path.
   bool hasStart() const { return positionInput < 0 ? hasBaselines() : !baselinePosition.empty(); }
+  /// Where the objective stands among the plan's outputs.
+  size_t objectiveOutput() const;
   /// Throws for sizes, dtypes and counts that do not fit each other or the plan.
   void check() const;
 };
@@ -64,9 +68,14 @@ struct EnsembleRequest {
 struct EnsembleResult {
   std::vector<std::pair<std::string, HostTensor>> attributions;
   std::vector<double> objective, baselineObjective, sums;
+  std::optional<HostTensor> output;  // [items, ...], of `keepsOutput`
   int64_t forwardPasses = 0, backwardPasses = 0;
   double milliseconds = 0;
   size_t peakBytes = 0;
+
+  /// Makes room for what the model gives out at `items` inputs, and takes a row of it.
+  void reserveOutput(const EnsembleRequest& request, int64_t items);
+  void keepOutput(const EnsembleRequest& request, const Execution& execution, int64_t item, int64_t row);
 };
 
 /// Path, noise and accumulation of the gradient family. All (item, sample, point) triples form one sequence, item by
@@ -118,6 +127,7 @@ class GradientEnsemble : public Job {
   /// False where the chunk must run once more to find the node that made NaN.
   void collect(const Slot& slot, int64_t position);
   void addPoint(const Slot& slot, int64_t position);
+  void setInput(const Slot& slot, int64_t position);
   void setStart(const Slot& slot, int64_t position);
   void finishSample(const Slot& slot);
   void finishItem(int64_t item);

@@ -32,7 +32,7 @@ class GuidedWalk : public PathWalk {
       if (request_.trapezoid && step_ > 0)
         for (size_t i = 0; i < state.moved.size(); ++i) state.scores[i] += state.moved[i] * gradient_[i] / 2;
       if (step_ == request_.steps) {
-        result_.objective[static_cast<size_t>(state.item)] = value;
+        setInput(state.item, static_cast<int64_t>(row));
         setAttribution(state.item, state.scores);
         continue;
       }

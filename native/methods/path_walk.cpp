@@ -12,7 +12,7 @@ void WalkRequest::check() const {
   if (!base.hasBaselines()) throw Error("INPUT_MISSING", "a path needs baselines");
   size_t explained = 0;
   for (const auto& input : base.inputs) explained += input.has_value();
-  const size_t wanted = explained + (kind == Kind::Pieces ? 2 : 1);
+  const size_t wanted = explained + (kind == Kind::Pieces ? 2 : 1) + base.keepsOutput;
   if (base.plan->outputs().size() != wanted)
     throw Error("OPTION_RANGE", "the plan has " + std::to_string(base.plan->outputs().size()) + " outputs, this path needs " + std::to_string(wanted));
   const Graph& graph = base.plan->graph();
@@ -57,6 +57,7 @@ void PathWalk::begin() {
   result_.objective.resize(static_cast<size_t>(items_));
   result_.baselineObjective.resize(static_cast<size_t>(items_));
   result_.sums.resize(static_cast<size_t>(items_));
+  result_.reserveOutput(base, items_);
   prepare();
 }
 
@@ -106,6 +107,11 @@ void PathWalk::gradient(int64_t row, std::vector<double>& out) const {
     const auto* from = static_cast<const std::byte*>(value.data) + static_cast<size_t>(row * e.elements) * sizeOf(value.dtype);
     convertElements(from, value.dtype, out.data() + e.offset, DType::F64, e.elements);
   }
+}
+
+void PathWalk::setInput(int64_t item, int64_t row) {
+  result_.objective[static_cast<size_t>(item)] = objective(row);
+  result_.keepOutput(request_.base, *execution_, item, row);
 }
 
 double PathWalk::number(size_t output, int64_t row) const {

@@ -46,7 +46,9 @@ class PathWalk : public Job {
   /// What an output holds for a row, appended over the explained inputs.
   void gradient(int64_t row, std::vector<double>& out) const;
   double number(size_t output, int64_t row) const;
-  double objective(int64_t row) const { return number(request_.base.plan->outputs().size() - 1, row); }
+  double objective(int64_t row) const { return number(request_.base.objectiveOutput(), row); }
+  /// A row stands at an item's input.
+  void setInput(int64_t item, int64_t row);
   void setAttribution(int64_t item, const std::vector<double>& values);
 
   WalkRequest request_;

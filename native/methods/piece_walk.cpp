@@ -45,11 +45,13 @@ class PieceWalk : public PathWalk {
   }
   void collect() override {
     if (ends_ < 2) {
-      (ends_ == 0 ? result_.baselineObjective : result_.objective)[0] = objective(0);
-      ++ends_;
+      if (ends_++ == 0)
+        result_.baselineObjective[0] = objective(0);
+      else
+        setInput(0, 0);
       return;
     }
-    const size_t reach = request_.base.plan->outputs().size() - 2;
+    const size_t reach = request_.base.objectiveOutput() - 1;
     for (const size_t r : placed_) {
       Row& row = rows_[r];
       const double ahead = number(reach, static_cast<int64_t>(r));

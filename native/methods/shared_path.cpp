@@ -50,6 +50,7 @@ void SharedPath::begin() {
   result_.objective.resize(static_cast<size_t>(items_));
   if (!request_.baselinePosition.empty()) result_.baselineObjective.resize(static_cast<size_t>(items_));
   result_.sums.resize(static_cast<size_t>(items_));
+  result_.reserveOutput(request_, items_);
   beginItem();
 }
 
@@ -98,12 +99,15 @@ void SharedPath::collect() {
     for (int64_t i = 0; i < e.elements; ++i)
       sums_[static_cast<size_t>(e.offset + i)] += sum.dtype == DType::F32 ? static_cast<double>(sum.as<float>()[i]) : sum.as<double>()[i];
   }
-  const TensorRef objective = execution_->output(explained_.size());
+  const TensorRef objective = execution_->output(request_.objectiveOutput());
   for (size_t row = 0; row < filled_; ++row) {
     const int64_t slot = slots_[next_ + row];
     const double value = objective.dtype == DType::F32 ? static_cast<double>(objective.as<float>()[row]) : objective.as<double>()[row];
     const double point = slot < 0 ? 0.5 : request_.points[static_cast<size_t>(slot)];
-    if (slot == kInput || point == 1) result_.objective[item] = value;
+    if (slot == kInput || point == 1) {
+      result_.objective[item] = value;
+      result_.keepOutput(request_, *execution_, item_, static_cast<int64_t>(row));
+    }
     if (!result_.baselineObjective.empty() && (slot == kBaseline || point == 0)) result_.baselineObjective[item] = value;
   }
   next_ += filled_;

@@ -10,7 +10,7 @@ import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { rowsOf, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
 import type { AttributionMethod } from '../attributionMethod.js'
-import { choose } from '../inputs/explainTogether.js'
+import { choose } from '../inputs/choice.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
 import {
   type Choice,

@@ -2,13 +2,20 @@ import type { EnsembleRequest, EnsembleResult, NativePlan, NativeTensor } from '
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { classInput } from '../../graph/compileTarget.js'
-import { classIndex, type Target } from '../../graph/target.js'
-import { type Batching, runExample } from '../../model/batching.js'
-import { topClasses } from '../../model/classify.js'
-import type { Explainable } from '../../model/explainable.js'
+import type { Target } from '../../graph/target.js'
+import type { Batching } from '../../model/batching.js'
 import type { Model } from '../../model/model.js'
 import { concatenate, rowsOf, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
+import {
+  choose,
+  chooseTogether,
+  chosenFrom,
+  declaresScores,
+  givenClass,
+  isOfClass,
+  outputName,
+} from './choice.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { AttributeOptions } from './gradientMethod.js'
 import {
@@ -22,8 +29,8 @@ import {
 } from './gradientPlan.js'
 import type { Choice, Example, TargetRun } from './gradientResult.js'
 import { reachName } from './piecewiseLinear.js'
-import type { Ensemble, Recipe } from './recipe.js'
-import { straightPath, takesStraightPath } from './straightPath.js'
+import { type Ensemble, looksOnce, type Recipe } from './recipe.js'
+import { isOnProcessor, straightPath, takesStraightPath } from './straightPath.js'
 
 /** A baseline as a tensor like the value that it belongs to; `several`: its leading axis may hold more than one. */
 export const filled = (
@@ -74,72 +81,10 @@ function rangeOf(tensor: Tensor): number {
   return high > low ? high - low : 0
 }
 
-/** The class that the target picks, and the model's output as results show it. */
-export async function choose(
-  model: Explainable,
-  example: Pick<Example, 'prepared'>,
-  target: Target,
-  signal: AbortSignal | undefined,
-): Promise<Choice> {
-  const name = target.options.output ?? model.outputs[0]?.name
-  if (name === undefined) throw new AscribeError('TARGET_REQUIRED', 'The model has no output')
-  const output = (await runExample(model, example.prepared.tensors, [name], signal))[name]!
-  return chosenFrom(output, name, model, target)
-}
-
-/** The same for examples that are alike, as many in one run as are told to be. */
-async function chooseTogether(
-  model: Explainable,
-  examples: readonly Example[],
-  target: Target,
-  together: number,
-  signal: AbortSignal | undefined,
-): Promise<Choice[]> {
-  const name = target.options.output ?? model.outputs[0]?.name
-  const choices: Choice[] = []
-  while (choices.length < examples.length) {
-    const part = examples.slice(choices.length, choices.length + together)
-    if (part.length > 1 && name !== undefined) {
-      const inputs = stack(part.map(({ prepared }) => prepared.tensors))
-      const { outputs } = await model.run(inputs, { outputs: [name], ...(signal ? { signal } : {}) })
-      const output = outputs[name]!
-      // An output without the batch in front has no rows.
-      if (output.shape[0] === part.length) {
-        for (const at of part.keys()) choices.push(chosenFrom(rowsOf(output, at, 1), name, model, target))
-        continue
-      }
-    }
-    for (const example of part) choices.push(await choose(model, example, target, signal))
-  }
-  return choices
-}
-
-function chosenFrom(output: Tensor, name: string, model: Explainable, target: Target): Choice {
-  const { description } = target
-  const isFloating = output.data instanceof Float32Array || output.data instanceof Float64Array
-  const isScores = isFloating && output.shape.slice(2).every(size => size === 1)
-  const classes = isScores ? topClasses(output.data as Float32Array, model.labels) : []
-  if (description.kind !== 'top' && description.kind !== 'class') return { output: classes }
-  const count = output.data.length
-  if (output.shape.slice(2).some(size => size !== 1) || output.shape.length < 2)
-    throw new AscribeError(
-      'TARGET_REQUIRED',
-      `Output "${name}" has shape [${output.shape.join(', ')}], which is not one score per class`,
-      {
-        hint: 'Give a Target: regression, token, box, mask or an expression.',
-      },
-    )
-  const index = description.kind === 'top' ? classes[0]?.index : classIndex(description.of, model.labels)
-  if (index === undefined || index >= count)
-    throw new AscribeError('TARGET_INVALID', `Class ${index} is outside the ${count} outputs of "${name}"`)
-  return { class: index, output: classes }
-}
-
 /** What the native loop reads, but for the numbers of the recipe. */
 function ensembleInputs(
   examples: readonly Example[],
-  choices: readonly Choice[],
-  readsClass: boolean,
+  classes: readonly number[] | undefined,
   recipe: Recipe,
 ): Pick<EnsembleRequest, 'inputs' | 'extras' | 'paired'> {
   const [{ explained }] = examples as [Example]
@@ -151,11 +96,11 @@ function ensembleInputs(
       extras[name] = concatenate(examples.map(({ prepared }) => prepared.tensors[name]!)) as NativeTensor
   const own = passExtras(recipe, explained)
   for (const [name, tensor] of Object.entries(own)) extras[name] = tensor as NativeTensor
-  if (readsClass)
+  if (classes)
     extras[classInput] = {
       dtype: 'i64',
-      shape: [choices.length, 1],
-      data: BigInt64Array.from(choices, choice => BigInt(choice.class ?? 0)),
+      shape: [classes.length, 1],
+      data: BigInt64Array.from(classes, BigInt),
     }
   return {
     inputs: Object.fromEntries(explained.names.map(name => [nameOf(name), contents[name] as NativeTensor])),
@@ -241,35 +186,48 @@ interface Course {
   model: Model
   target: Target
   examples: readonly Example[]
-  choices: readonly Choice[]
+  /** Undefined where the pass that explains them tells. */
+  choices: readonly Choice[] | undefined
+  /** Examples whose outputs are computed at once where the pass does not tell them. */
+  together: number
   options: AttributeOptions
   ensemble: Ensemble
   recipe: Recipe
   /** A recipe as the plan runs it. */
   planned: (recipe: Recipe) => Recipe
+  picksTop: boolean
 }
 
 async function explainInChunks(course: Course, chunk: number, batching: Batching): Promise<TargetRun> {
-  const { model, target, examples, choices, options } = course
+  const { model, target, examples, options, picksTop } = course
   const planned = course.planned(course.recipe)
   const { signal, onProgress } = options
   const [first] = examples as [Example]
-  const { plan, target: compiled } = await gradientPlan(
+  const {
+    plan,
+    description,
+    target: compiled,
+    givesOutput,
+  } = await gradientPlan(
     model,
     target,
     first.explained,
     first.prepared.tensors,
     chunk,
     batching,
-    planned,
+    { ...planned, picksTop },
     signal,
   )
-  // Now: the model may be disposed of while the job runs.
-  const described = plan.describe()
-  const tensors = ensembleInputs(examples, choices, compiled.readsClass, planned)
+  const before =
+    course.choices ??
+    (givesOutput ? undefined : await chooseTogether(model, examples, target, course.together, signal))
+  const shape = givesOutput ? description.outputs.at(-1)!.shape : undefined
+  const classOf = (at: number) => before?.[at]?.class ?? givenClass(model, target, shape) ?? 0
+  const classes = compiled.readsClass ? examples.map((_, at) => classOf(at)) : undefined
+  const tensors = ensembleInputs(examples, classes, planned)
   const { result, details } = await course.ensemble(given => {
     const recipe = course.planned(given)
-    const request = ensembleRequest(recipe, examples, tensors, chunk)
+    const request = { ...ensembleRequest(recipe, examples, tensors, chunk), keepsOutput: givesOutput }
     return runNative(plan, recipe, request, model, signal, onProgress)
   })
   if (![...result.objective, ...(result.baselineObjective ?? [])].every(Number.isFinite))
@@ -286,13 +244,15 @@ async function explainInChunks(course: Course, chunk: number, batching: Batching
       'The scores hold NaN or infinity: numbers on the way were too large for the precision of the model',
       { hint: 'Noise or baselines may be far from what the model was made for.' },
     )
+  const told = (at: number) =>
+    chosenFrom(rowsOf(result.output as Tensor, at, 1), compiled.valueName, model, target)
   return {
     target,
     compiled,
-    choices,
+    choices: before ?? examples.map((_, at) => told(at)),
     result,
     details,
-    plan: described,
+    plan: description,
     chunk,
     batching,
     rules: planned.rules,
@@ -365,8 +325,16 @@ export async function explainTogether(
 ): Promise<TargetRun> {
   const { signal } = options
   const [first] = examples as [Example]
+  const isTop = target.description.kind === 'top'
+  const areScores = declaresScores(model, outputName(model, target))
+  const picksTop = isTop && areScores === true && looksOnce(recipe) && isOnProcessor(model)
+  const isTold = areScores === true && (picksTop || !isTop)
+  let choices = known
+  // Of an output that is no scores results show nothing.
+  if (areScores === false && !isOfClass(target)) choices ??= examples.map(() => ({ output: [] }))
   // Targets that do not fit are said before anything is compiled.
-  const alone = known ?? (examples.length === 1 ? [await choose(model, first, target, signal)] : undefined)
+  if (isTold) givenClass(model, target)
+  else if (examples.length === 1) choices ??= [await choose(model, first, target, signal)]
   const isStraight = takesStraightPath(model, first) && straightPath(recipe) !== undefined
   const planned = (given: Recipe) => (isStraight ? (straightPath(given) ?? given) : given)
   // A pass of a shared path holds one example's points.
@@ -378,12 +346,13 @@ export async function explainTogether(
     first.prepared.tensors,
     evaluations,
     options.chunk,
-    planned(recipe),
+    { ...planned(recipe), picksTop },
     signal,
   )
   const isTogether = isLight && batching.size === 'any' && batching.graph === model.graph
-  const choices = alone ?? (await chooseTogether(model, examples, target, isTogether ? chunk : 1, signal))
-  const course = { model, target, examples, choices, options, ensemble, recipe, planned }
+  const together = isTogether ? chunk : 1
+  if (!isTold) choices ??= await chooseTogether(model, examples, target, together, signal)
+  const course = { model, target, examples, choices, together, options, ensemble, recipe, planned, picksTop }
   for (;;) {
     try {
       return await explainInChunks(course, chunk, batching)

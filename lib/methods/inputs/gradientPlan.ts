@@ -1,15 +1,16 @@
-import type { NativePlan } from '#typings/addon.js'
+import type { GraphDescription, NativePlan, PlanDescription } from '#typings/addon.js'
 import type { Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
-import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
-import { onlyNeeded } from '../../graph/onlyNeeded.js'
+import { type CompiledTarget, compileTarget, isOfForm } from '../../graph/compileTarget.js'
+import { nodesFor, onlyNeeded } from '../../graph/onlyNeeded.js'
 import type { Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
 import { cachedExamples } from '../../model/passRows.js'
+import { declaresScores, outputName } from './choice.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { ExplainedParts, PassParts } from './pass.js'
 import { endName, piecewiseOutputs } from './piecewiseLinear.js'
@@ -33,8 +34,10 @@ const extraName = (name: string): string => `ascribe.extra.${name}`
 /** Name of the plan's input [chunk, width] with the numbers of each point. */
 export const positionName = 'ascribe.position'
 
-/** What of a recipe goes into the plan. */
-export type Planned = Pick<Recipe, 'rules' | 'pass' | 'walk' | 'precision'>
+/** What goes into the plan: of a recipe, and whether the class at the top of each example is picked there. */
+export interface Planned extends Pick<Recipe, 'rules' | 'pass' | 'walk' | 'precision'> {
+  readonly picksTop?: boolean
+}
 
 /** Whether the plan has the baselines of what is explained among its inputs. */
 export const readsBaselines = ({ rules, pass, walk }: Planned): boolean =>
@@ -52,10 +55,16 @@ export const passExtras = (planned: Planned, explained: ExplainedValues): Record
     Object.entries(ownExtras(planned, explained)).map(([name, tensor]) => [extraName(name), tensor]),
   )
 
+/** What results say of a target. */
+export type NamedTarget = Omit<CompiledTarget, 'objective' | 'scores'>
+
 /** A compiled forward and backward pass of `chunk` examples. */
 export interface GradientPlan {
   plan: NativePlan
-  target: CompiledTarget
+  description: PlanDescription
+  target: NamedTarget
+  /** Behind the objective the plan gives the output that the target is about: one score per class. */
+  givesOutput: boolean
   /** Examples of one pass. */
   chunk: number
 }
@@ -70,6 +79,8 @@ class PassGraph {
   readonly builder = new GraphBuilder()
   readonly compiled: CompiledTarget
   readonly outputs: Value[]
+  /** The model's output, where it is one score per class and no pass of its own. */
+  readonly output: Value | undefined
   readonly #values: ReadonlyMap<string, Value>
   readonly #seen: readonly Value[]
   readonly #given: ReadonlyMap<string, Value>
@@ -113,7 +124,8 @@ class PassGraph {
         return value ? [[name, value] as const] : []
       }),
     )
-    this.compiled = compileTarget(builder, outputs, target, model.labels, this.#values)
+    const { picksTop } = planned
+    this.compiled = compileTarget(builder, outputs, target, model.labels, this.#values, picksTop)
     const whole: ExplainedParts = {
       ...parts,
       seen: this.#seen,
@@ -132,6 +144,21 @@ class PassGraph {
       : walk?.kind === 'pieces'
         ? piecewiseOutputs(whole).map(withCotangentAxis)
         : this.#vjp(this.#seen, baselines)
+    const name = outputName(model, target)
+    const output = declaresScores(model, name) ? outputs.get(name!) : undefined
+    const own = output
+      ? nodesFor(builder.build([...this.outputs, this.compiled.objective]), output.index)
+      : []
+    this.output = own.every(({ op }) => isOfForm(op)) ? output : undefined
+  }
+
+  get description(): NamedTarget {
+    const { objective: _, scores: __, ...rest } = this.compiled
+    return rest
+  }
+  build(givesOutput: boolean): GraphDescription {
+    const given = givesOutput && this.output ? [this.output] : []
+    return onlyNeeded(this.builder.build([...this.outputs, this.compiled.objective, ...given]))
   }
 
   #input(name: string, { dtype, shape }: Tensor, rows: number | string = 'ascribe.examples'): Value {
@@ -209,6 +236,10 @@ class PassGraph {
 const steadyInputs = (builder: GraphBuilder): string[] =>
   builder.inputs.flatMap(({ name }) => (name === undefined || name === positionName ? [] : [name]))
 
+/** What a plan that the model keeps does. */
+type Known = Omit<GradientPlan, 'plan' | 'chunk'>
+const known = new WeakMap<NativePlan, Known>()
+
 /** Compiles the pass for a chunk size; the model keeps plans by size. */
 export async function gradientPlan(
   model: Model,
@@ -226,30 +257,49 @@ export async function gradientPlan(
   ])
   const sizes = bindSizes(batching.inputs, Object.fromEntries(chunked))
   sizes['ascribe.examples'] = chunk
-  const { builder, compiled, outputs } = new PassGraph(model, target, explained, batching, planned)
-  const { rules, pass, walk, precision } = planned
   const shapes = explained.names.map(name => explained.tensors[name]!.shape.slice(1))
-  const extras = Object.entries(pass?.extras ?? {}).map(([name, { shape }]) => [name, shape])
-  const variant = [
-    rules ?? '',
-    pass?.name ?? '',
-    pass?.positions?.atInput.length ?? 0,
-    extras,
-    walk?.kind ?? '',
-    precision ?? 'f32',
-  ]
-  const key = `gradient ${JSON.stringify(variant)} ${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
-  const plan = await model.plan(
-    key,
-    () => onlyNeeded(builder.build([...outputs, compiled.objective])),
-    {
-      sizes,
-      ...(precision ? { precision } : {}),
-      ...(pass?.isShared ? { steady: steadyInputs(builder) } : {}),
-    },
-    signal,
-  )
-  return { plan, target: compiled, chunk }
+  const where = `${batching.graph === model.graph ? '' : 'free '}${JSON.stringify([explained.names, explained.areLayers, shapes, sizes])} ${targetKey(target)}`
+  const compiled = async (planned: Planned, givesOutput: boolean): Promise<GradientPlan> => {
+    const { rules, pass, walk, precision, picksTop } = planned
+    const extras = Object.entries(pass?.extras ?? {}).map(([name, { shape }]) => [name, shape])
+    const variant = [
+      rules ?? '',
+      pass?.name ?? '',
+      pass?.positions?.atInput.length ?? 0,
+      extras,
+      walk?.kind ?? '',
+      precision ?? 'f32',
+      picksTop ?? false,
+      givesOutput,
+    ]
+    let made: PassGraph | undefined
+    const make = () => (made ??= new PassGraph(model, target, explained, batching, planned))
+    const plan = await model.plan(
+      `gradient ${JSON.stringify(variant)} ${where}`,
+      () => make().build(givesOutput),
+      () => ({
+        sizes,
+        ...(precision ? { precision } : {}),
+        ...(pass?.isShared ? { steady: steadyInputs(make().builder) } : {}),
+      }),
+      signal,
+    )
+    let details = known.get(plan)
+    if (details === undefined) {
+      const { description: target, output } = make()
+      details = {
+        description: plan.describe(),
+        target,
+        givesOutput: givesOutput && output !== undefined,
+      }
+      known.set(plan, details)
+    }
+    return { plan, chunk, ...details }
+  }
+  const found = await compiled(planned, true)
+  // Declared shapes are the file's word.
+  const isAsDeclared = !found.givesOutput || found.description.outputs.at(-1)!.shape[0] === chunk
+  return isAsDeclared ? found : compiled({ ...planned, picksTop: false }, false)
 }
 
 /** Models with more packed weights than this are not packed once more for outputs in batches. */
@@ -277,9 +327,7 @@ export async function chooseChunk(
   if (batching.size !== 'any') return { chunk: batching.size, batching }
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
   const planOf = async (examples: number) =>
-    (
-      await gradientPlan(model, target, explained, example, examples, batching, planned, signal)
-    ).plan.describe()
+    (await gradientPlan(model, target, explained, example, examples, batching, planned, signal)).description
   const { arenaBytes, scratchBytes, weightBytes, device } = await planOf(1)
   const elements = Object.values(explained.tensors).reduce((sum, tensor) => sum + tensor.data.length, 0)
   // One more example is its activations, itself as the plan's input and at worst a noisy copy in double; sums over the

@@ -3,7 +3,6 @@ import { Attribution } from '../../attribution/attribution.js'
 import type { AttributionWarning, OutputEntry } from '../../attribution/types.js'
 import { type Units, unitShape } from '../../attribution/units.js'
 import type { Tensor } from '../../data/tensor.js'
-import type { CompiledTarget } from '../../graph/compileTarget.js'
 import type { RuleSet } from '../../graph/ruleSet.js'
 import type { Target } from '../../graph/target.js'
 import type { Batching } from '../../model/batching.js'
@@ -13,7 +12,7 @@ import { rowsOf } from '../../model/stack.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { checkPrecision, completenessOf, completenessWarning } from './completeness.js'
 import { type ExplainedValues, layerUnits } from './explainedValues.js'
-import { plannedName } from './gradientPlan.js'
+import { type NamedTarget, plannedName } from './gradientPlan.js'
 import type { Pass } from './pass.js'
 
 /** How a method's identity stands in results. */
@@ -40,7 +39,7 @@ export interface Choice {
 /** One target's share of a call; lists run parallel to the examples. */
 export interface TargetRun {
   target: Target
-  compiled: CompiledTarget
+  compiled: NamedTarget
   choices: readonly Choice[]
   result: EnsembleResult
   details: Record<string, number> | undefined

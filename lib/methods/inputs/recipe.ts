@@ -46,6 +46,14 @@ export type Ensemble = (
   run: (recipe: Recipe) => Promise<EnsembleResult>,
 ) => Promise<{ result: EnsembleResult; details?: Record<string, number> }>
 
+/** Whether the plan is run at the input itself and nowhere else. */
+export function looksOnce({ quantity, points, samples, noise, rules, pass, draws, walk }: Recipe): boolean {
+  const isPlain = noise === undefined && draws === undefined && walk === undefined
+  const isAtInput = points.length === 1 && points[0] === 1 && samples === 1 && pass?.positions === undefined
+  const hasBaseline = ['integrated', 'importantDirection'].includes(quantity) || pass?.readsBaselines
+  return isPlain && isAtInput && !hasBaseline && !rules?.compares
+}
+
 /** The recipe of a method that looks at the input itself, once: no path, no noise. */
 export const onePass = (quantity: Recipe['quantity'], more: Pick<Recipe, 'rules' | 'pass'> = {}): Recipe => ({
   quantity,

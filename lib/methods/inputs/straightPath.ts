@@ -59,9 +59,13 @@ export function takesStraightPath(model: Model, { explained }: Example): boolean
       tensors[name]!.dtype === 'f32' &&
       (areLayers || model.inputs.find(input => input.name === name)?.dtype === 'f32'),
   )
-  const { device } = model
+  return isSingle && isOnProcessor(model)
+}
+
+/** Whether plans of the model run on the processor, and not on a GPU. */
+export function isOnProcessor({ device }: Model): boolean {
   const hasGpu = native()
     .engine()
     .backends.some(({ name, available }) => name === 'cuda' && available)
-  return isSingle && !device.startsWith('cuda') && !(device === 'auto' && hasGpu)
+  return !device.startsWith('cuda') && !(device === 'auto' && hasGpu)
 }

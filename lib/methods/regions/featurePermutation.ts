@@ -7,7 +7,7 @@ import { relativeError, type SamplerResult } from '../../games/samplers/samplerR
 import { Target } from '../../graph/target.js'
 import type { Explainable } from '../../model/explainable.js'
 import { expectList, expectObject } from '../../validate.js'
-import { choose } from '../inputs/explainTogether.js'
+import { choose } from '../inputs/choice.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
 import type { Choice, MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
