@@ -154,7 +154,9 @@ Napi::Value engineReport(const Napi::CallbackInfo& info) {
     const EngineConfiguration configuration = Engine::instance().configuration();
     std::vector<std::string> passes;
     for (const auto list : {raisingPasses(), loweringPasses()})
-      for (const Pass& pass : list) passes.emplace_back(pass.name);
+      for (const Pass& pass : list)
+        // One name leaves out both turns of a pass that runs before and after differentiation.
+        if (std::find(passes.begin(), passes.end(), pass.name) == passes.end()) passes.emplace_back(pass.name);
     Napi::Array backends = Napi::Array::New(env);
     backends.Set(backends.Length(), describeBackend(env, cudaReport()));
     backends.Set(backends.Length(), describeBackend(env, onednnReport()));

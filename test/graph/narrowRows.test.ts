@@ -7,8 +7,11 @@ const [tokens, width, heads] = [5, 8, 2]
 const wave = (count: number, seed: number) =>
   Float32Array.from({ length: count }, (_, at) => Math.sin(at * 0.7 + seed) + 0.4 * Math.cos(at * 2.3 - seed))
 
-/** The last layer of a transformer, of which `read` makes the outputs. */
-function layer(read: (builder: GraphBuilder, last: Value) => Value[]): GraphDescription {
+/** The last layer of a transformer, of which `read` makes the outputs; `mask` makes what is added to its scores. */
+function layer(
+  read: (builder: GraphBuilder, last: Value, x: Value) => Value[],
+  { causal = 0, mask }: { causal?: number; mask?: number[] } = {},
+): GraphDescription {
   const builder = new GraphBuilder()
   let seed = 0
   const weight = (...shape: number[]) =>
@@ -35,13 +38,16 @@ function layer(read: (builder: GraphBuilder, last: Value) => Value[]): GraphDesc
   const x = builder.input('x', 'f32', ['N', tokens, width])
   const first = norm(x)
   const [q, k, v] = [0, 1, 2].map(() => split(linear(first, width, width))) as [Value, Value, Value]
-  const attended = builder.apply('transpose', [builder.apply('attention', [q, k, v], { scale: 0.5 })], {
-    permutation: [0, 2, 1, 3],
-  })
+  const operands = mask ? [q, k, v, weight(...mask)] : [q, k, v]
+  const attended = builder.apply(
+    'transpose',
+    [builder.apply('attention', operands, { scale: 0.5, causal })],
+    { permutation: [0, 2, 1, 3] },
+  )
   const joined = builder.apply('reshape', [attended, builder.integers([0, 0, width])])
   const middle = builder.apply('add', [x, linear(joined, width, width)])
   const hidden = builder.named(builder.apply('gelu', [linear(norm(middle), width, 12)]), 'hidden')
-  return builder.build(read(builder, norm(builder.apply('add', [middle, linear(hidden, 12, width)]))))
+  return builder.build(read(builder, norm(builder.apply('add', [middle, linear(hidden, 12, width)])), x))
 }
 
 const row = (builder: GraphBuilder, x: Value, at: number) =>
@@ -75,6 +81,55 @@ for (const at of [0, 3, -1])
     t.is(narrow.shapes.filter(each => each === `matMul 3,${tokens},8`).length, 2)
     t.deepEqual(narrow.outputs, whole.outputs)
   })
+
+const sees = `attention 3,${heads},1,4`
+
+test('a mask gives its row, and of causal queries the last one stands for itself', async t => {
+  const last = (builder: GraphBuilder, value: Value) => [row(builder, value, -1)]
+  for (const options of [
+    { mask: [tokens, tokens] },
+    { mask: [1, 1, tokens] },
+    { mask: [heads, tokens, tokens] },
+    { causal: 1 },
+    { causal: 1, mask: [tokens, tokens] },
+  ]) {
+    const graph = layer(last, options)
+    const narrow = await run(graph)
+    t.true(narrow.shapes.includes(sees), JSON.stringify(options))
+    t.deepEqual(narrow.outputs, (await run(graph, { withoutPasses: ['narrow-rows'] })).outputs)
+  }
+  const first = await run(layer((builder, value) => [row(builder, value, 0)], { causal: 1 }))
+  t.false(first.shapes.includes(sees))
+})
+
+/** The row's gradient in the layer's input, and in `wanted` others. */
+const gradientOf =
+  (at: number, options: Parameters<GraphBuilder['vjp']>[3] = {}) =>
+  (builder: GraphBuilder, last: Value, x: Value) => {
+    const y = row(builder, last, at)
+    return builder.vjp([y], [builder.apply('unsqueeze', [y, builder.integers([0])])], [x], options)
+  }
+
+test('the gradient of a row is made by that row too', async t => {
+  for (const options of [{}, { mask: [1, 1, tokens] }, { causal: 1 }]) {
+    const graph = layer(gradientOf(-1), options)
+    const whole = await run(graph, { withoutPasses: ['narrow-rows'] })
+    const narrow = await run(graph)
+    t.true(whole.shapes.includes(`geluGrad 1,3,${tokens},12`))
+    t.true(narrow.shapes.includes('geluGrad 1,3,1,12'), narrow.shapes.join('; '))
+    t.true(narrow.shapes.includes(sees))
+    const [expected, found] = [whole.outputs[0]!, narrow.outputs[0]!]
+    t.is(found.length, 3 * tokens * width)
+    const most = Math.max(...expected.map(Math.abs))
+    t.true(most > 0.1)
+    t.true(Math.max(...expected.map((each, i) => Math.abs(each - found[i]!))) < 1e-13 * most)
+  }
+})
+
+test('where a rule set decides what layers pass back, they stay as the model has them', async t => {
+  const graph = layer(gradientOf(0, { rules: 'attnLrp' }))
+  t.true((await run(graph)).shapes.includes(`gelu 3,${tokens},12`))
+})
 
 test('a value that is read elsewhere, or that must stay observable, stays whole', async t => {
   const both = layer((builder, last) => [row(builder, last, 0), builder.apply('sum', [last], { axes: [1] })])

@@ -14,6 +14,7 @@ bool resizeAsProducts(Graph& graph, const PassContext& context);
 bool fuseScaleGradient(Graph& graph, const PassContext& context);
 bool shareLinearLayers(Graph& graph, const PassContext& context);
 bool narrowRows(Graph& graph, const PassContext& context);
+bool narrowRowsOfDerivatives(Graph& graph, const PassContext& context);
 bool readExpansions(Graph& graph, const PassContext& context);
 bool joinSliceGradients(Graph& graph, const PassContext& context);
 bool bf16Products(Graph& graph, const PassContext& context);

@@ -108,9 +108,11 @@ class Narrowing {
       return reads;
     }
     if (name == "attention") {
-      const bool isPlain = node.attributes.integer("causal") == 0 && (node.inputs.size() < 4 || node.inputs[3] == kNone);
-      if (!isPlain || row.axis != result.rank() - 2) return std::nullopt;
+      // Of causal queries the last sees all keys, as a query by itself does.
+      const bool isAlone = node.attributes.integer("causal") == 0 || row.at == result.at(-2) - 1;
+      if (!isAlone || row.axis != result.rank() - 2) return std::nullopt;
       reads[0] = row;
+      if (node.inputs.size() > 3 && node.inputs[3] != kNone) reads[3] = broadcastRow(node.inputs[3], result, row);
       return reads;
     }
     if (name == "transpose") {
@@ -182,5 +184,18 @@ class Narrowing {
 /// Where of a value one row alone is read (the class token behind the last layer), what makes it by rows makes that one:
 /// norms, products, what goes element by element, and the queries of attention.
 bool narrowRows(Graph& graph, const PassContext&) { return Narrowing(graph).run(); }
+
+/// The same before differentiation, so that the gradient of a row is that row's as well; behind it all rows would be read,
+/// by derivatives that are 0 in all but one. Not where a rule set is asked for, which says in what order it reads the
+/// graph, nor factors of parameters, whose rows are those of the model.
+bool narrowRowsOfDerivatives(Graph& graph, const PassContext&) {
+  bool differentiates = false;
+  for (const Node& node : graph.nodes) {
+    if (node.op->name != "vjp") continue;
+    if (node.attributes.text("rules") != "derivative" || node.attributes.text("parameters") != "summed") return false;
+    differentiates = true;
+  }
+  return differentiates && Narrowing(graph).run();
+}
 
 }  // namespace ascribe::passes

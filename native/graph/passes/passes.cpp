@@ -12,6 +12,7 @@ std::span<const Pass> raisingPasses() {
       {"raise-norm", passes::raiseNorm},
       {"raise-activation", passes::raiseActivation},
       {"raise-attention", passes::raiseAttention},
+      {"narrow-rows", passes::narrowRowsOfDerivatives},
   };
   return passes;
 }
