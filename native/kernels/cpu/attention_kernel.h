@@ -79,6 +79,11 @@ class AttentionKernel : public CpuKernel {
   /// Keys that queries up to `end` see, all in front. A causal row sees the keys up to its own, the sequences
   /// aligned at their ends; where the first rows see none, nothing is left out.
   int64_t seen(int64_t end) const { return causal_ && queries_ <= keys_ ? end - queries_ + keys_ : keys_; }
+  /// Scores of a head that are read at all, but for the mask.
+  double seenPairs() const {
+    const auto queries = static_cast<double>(queries_), keys = static_cast<double>(keys_);
+    return causal_ && queries_ <= keys_ ? queries * (keys - 0.5 * (queries - 1)) : queries * keys;
+  }
   /// What queries [row, row + count) of a head read, in runs of keys: whole tiles that the mask hides from
   /// all of them are left out (what lies behind a cache's end, before a window, or between texts that are
   /// packed together).

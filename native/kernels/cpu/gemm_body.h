@@ -191,8 +191,11 @@ struct MultiplyAdd {
   static ASCRIBE_INLINE Vf run(Vf x, Vf line, Vf sum) { return fma(x, line, sum); }
 };
 
-/// R rows of A from a panel, or from where they lie (`lda` apart).
-template <class Multiply, int R, int V, bool IsPanel>
+/// Where the rows of A lie: in a panel, in a matrix whose lines they are, or in one whose columns they are.
+enum class Rows { Panel, Lines, Columns };
+
+/// R rows of A; `lda` words between rows, or between the words of a row where those are columns.
+template <class Multiply, int R, int V, Rows Lie>
 void tileRows(int64_t columns, int64_t words, const float* a, int64_t lda, const float* b, float* c, int64_t ldc,
               const TileStore& s) {
   Vf sum[R][V];
@@ -211,34 +214,34 @@ void tileRows(int64_t columns, int64_t words, const float* a, int64_t lda, const
     for (int v = 0; v < V; ++v) line[v] = load(b + v * kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-      const Vf x = splat(IsPanel ? a[i] : a[i * lda]);
+      const Vf x = splat(Lie == Rows::Lines ? a[i * lda] : a[i]);
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[i][v] = Multiply::run(x, line[v], sum[i][v]);
     }
-    a += IsPanel ? kRows : 1;
+    a += Lie == Rows::Panel ? kRows : Lie == Rows::Lines ? 1 : lda;
     b += kColumns;
   }
   storeRows<R, V>(sum, columns, c, ldc, s);
 }
 
-template <class Multiply, int V, bool IsPanel>
+template <class Multiply, int V, Rows Lie>
 void tileOf(int64_t rows, int64_t columns, int64_t words, const float* a, int64_t lda, const float* b, float* c,
             int64_t ldc, const TileStore& s) {
   switch (rows) {
-    case 1: return tileRows<Multiply, 1, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 2: return tileRows<Multiply, 2, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 3: return tileRows<Multiply, 3, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 4: return tileRows<Multiply, 4, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 5: return tileRows<Multiply, (kRows < 5 ? kRows : 5), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 6: return tileRows<Multiply, (kRows < 6 ? kRows : 6), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 7: return tileRows<Multiply, (kRows < 7 ? kRows : 7), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 8: return tileRows<Multiply, (kRows < 8 ? kRows : 8), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 9: return tileRows<Multiply, (kRows < 9 ? kRows : 9), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 10: return tileRows<Multiply, (kRows < 10 ? kRows : 10), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 11: return tileRows<Multiply, (kRows < 11 ? kRows : 11), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 12: return tileRows<Multiply, (kRows < 12 ? kRows : 12), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    case 13: return tileRows<Multiply, (kRows < 13 ? kRows : 13), V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
-    default: return tileRows<Multiply, kRows, V, IsPanel>(columns, words, a, lda, b, c, ldc, s);
+    case 1: return tileRows<Multiply, 1, V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 2: return tileRows<Multiply, 2, V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 3: return tileRows<Multiply, 3, V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 4: return tileRows<Multiply, 4, V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 5: return tileRows<Multiply, (kRows < 5 ? kRows : 5), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 6: return tileRows<Multiply, (kRows < 6 ? kRows : 6), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 7: return tileRows<Multiply, (kRows < 7 ? kRows : 7), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 8: return tileRows<Multiply, (kRows < 8 ? kRows : 8), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 9: return tileRows<Multiply, (kRows < 9 ? kRows : 9), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 10: return tileRows<Multiply, (kRows < 10 ? kRows : 10), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 11: return tileRows<Multiply, (kRows < 11 ? kRows : 11), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 12: return tileRows<Multiply, (kRows < 12 ? kRows : 12), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    case 13: return tileRows<Multiply, (kRows < 13 ? kRows : 13), V, Lie>(columns, words, a, lda, b, c, ldc, s);
+    default: return tileRows<Multiply, kRows, V, Lie>(columns, words, a, lda, b, c, ldc, s);
   }
 }
 
@@ -247,8 +250,9 @@ void tile(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t 
           int64_t ldc, const TileStore& s) {
   const int64_t words = (depth + Multiply::pair - 1) / Multiply::pair;
   const bool isWide = columns > kLanes;
-  if (lda != 0) return (isWide ? tileOf<Multiply, kVectors, false> : tileOf<Multiply, 1, false>)(rows, columns, words, a, lda, b, c, ldc, s);
-  (isWide ? tileOf<Multiply, kVectors, true> : tileOf<Multiply, 1, true>)(rows, columns, words, a, lda, b, c, ldc, s);
+  if (lda == 0) return (isWide ? tileOf<Multiply, kVectors, Rows::Panel> : tileOf<Multiply, 1, Rows::Panel>)(rows, columns, words, a, lda, b, c, ldc, s);
+  if (lda > 0) return (isWide ? tileOf<Multiply, kVectors, Rows::Lines> : tileOf<Multiply, 1, Rows::Lines>)(rows, columns, words, a, lda, b, c, ldc, s);
+  (isWide ? tileOf<Multiply, kVectors, Rows::Columns> : tileOf<Multiply, 1, Rows::Columns>)(rows, columns, words, a, -lda, b, c, ldc, s);
 }
 
 /// How elements that are not packed are read: as they are, or (gemm_avx512bf16.cpp) rounded to bf16.

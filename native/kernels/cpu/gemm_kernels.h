@@ -37,7 +37,8 @@ struct GemmKernels {
   int pair;
   /// Words of a panel's line.
   constexpr int64_t words(int64_t depth) const { return pair == 1 ? depth : (depth + 1) / 2; }
-  /// rows <= rowTile, columns <= columnTile. A is a panel where `lda` is 0, else rows that many words apart.
+  /// rows <= rowTile, columns <= columnTile. A is a panel where `lda` is 0, else rows that many words apart, or, below 0,
+  /// columns of a matrix whose lines are -lda words apart.
   void (*tile)(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t lda, const float* b, float* c,
                int64_t ldc, const TileStore& store);
   PackFunctions packA[3], packB[3];  // by packIndex()

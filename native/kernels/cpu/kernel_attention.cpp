@@ -85,62 +85,6 @@ class Forward final : public AttentionKernel {
   size_t looksBytes_ = 0;
 };
 
-/// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g.
-/// A head's keys and values belong to one thread, so that sums have one order.
-class Gradient final : public AttentionKernel {
- public:
-  explicit Gradient(const NodeSignature& s)
-      : AttentionKernel("cpu-attention-gradient", s, 1), cotangents_(s.inputs[0].shape[0]) {}
-  size_t scratchBytes() const override {
-    return static_cast<size_t>(mostThreads()) * (2 * scoresBytes_ + productBytes_);
-  }
-  double flops() const override {
-    return static_cast<double>(cotangents_) * static_cast<double>(headCount() * queries_ * keys_) *
-           static_cast<double>(6 * depth_ + 4 * width_);
-  }
-  void run(const KernelArguments& k) const override {
-    const int64_t heads = headCount();
-    overSlots(cotangents_ * heads, threads(), 2 * scoresBytes_ + productBytes_, k.scratch,
-              [&](int64_t item, std::byte* slot) { head(k, item / heads, item % heads, slot); });
-  }
-
- private:
-  void head(const KernelArguments& k, int64_t cotangent, int64_t head, std::byte* slot) const {
-    const int64_t at = cotangent * headCount() + head;
-    float *p = reinterpret_cast<float*>(slot), *s = reinterpret_cast<float*>(slot + scoresBytes_);
-    std::byte* scratch = slot + 2 * scoresBytes_;
-    const float *g = k.inputs[0].as<float>() + at * queries_ * width_,
-                *q = k.inputs[1].as<float>() + head * queries_ * depth_;
-    const float *key = k.inputs[2].as<float>() + head * keys_ * depth_,
-                *v = k.inputs[3].as<float>() + head * keys_ * width_;
-    float *dq = k.outputs[0].as<float>() + at * queries_ * depth_,
-          *dk = k.outputs[1].as<float>() + at * keys_ * depth_;
-    float* dv = k.outputs[2].as<float>() + at * keys_ * width_;
-    std::fill_n(dk, keys_ * depth_, 0.0f);
-    std::fill_n(dv, keys_ * width_, 0.0f);
-    if (keys_ == 0) return std::fill_n(dq, queries_ * depth_, 0.0f), void();
-    GemmOptions scaled, more, moreScaled;
-    scaled.alpha = moreScaled.alpha = scale_;
-    more.beta = moreScaled.beta = 1;
-    for (int64_t row = 0; row < queries_; row += block_) {
-      const int64_t count = std::min(block_, queries_ - row), keys = seen(row + count);
-      const MatrixSource gRows{g + row * width_, width_, false, DType::F32};
-      const KeyRun all{0, keys};
-      probabilities(k, head, row, count, {&all, 1}, p, scratch);
-      gemm(isa(), {count, keys, width_}, gRows, {v, width_, true, DType::F32}, s, keys_, {}, 1, scratch);
-      for (int64_t i = 0; i < count; ++i)
-        isa().rows->softmaxGrad(s + i * keys_, p + i * keys_, s + i * keys_, keys, false);
-      gemm(isa(), {count, depth_, keys}, {s, keys_, false, DType::F32}, {key, depth_, false, DType::F32},
-           dq + row * depth_, depth_, scaled, 1, scratch);
-      gemm(isa(), {keys, depth_, count}, {s, keys_, true, DType::F32},
-           {q + row * depth_, depth_, false, DType::F32}, dk, depth_, moreScaled, 1, scratch);
-      gemm(isa(), {keys, width_, count}, {p, keys_, true, DType::F32}, gRows, dv, width_, more, 1, scratch);
-    }
-  }
-
-  int64_t cotangents_;
-};
-
 template <bool Observes>
 std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   if (!takesF32(s)) return nullptr;
@@ -148,13 +92,8 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
     if (auto swept = makeSweptAttention(s)) return swept;
   return std::make_unique<Forward>(s, Observes);
 }
-std::unique_ptr<Kernel> makeGradient(const NodeSignature& s) {
-  if (!takesF32(s)) return nullptr;
-  return std::make_unique<Gradient>(s);
-}
 const RegisterKernel forward({.op = "attention", .backend = "cpu", .make = makeForward<false>});
 const RegisterKernel observed({.op = "observedAttention", .backend = "cpu", .make = makeForward<true>});
-const RegisterKernel gradient({.op = "attentionGrad", .backend = "cpu", .make = makeGradient});
 
 }  // namespace
 }  // namespace ascribe::cpu

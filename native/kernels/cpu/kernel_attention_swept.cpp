@@ -53,9 +53,7 @@ class SweptAttention final : public AttentionKernel {
   }
   size_t scratchBytes() const override { return static_cast<size_t>(mostThreads()) * slotBytes_; }
   double flops() const override {
-    const double seenPairs = causal_ && queries_ <= keys_ ? static_cast<double>(queries_) * (static_cast<double>(keys_) - 0.5 * static_cast<double>(queries_ - 1))
-                                                          : static_cast<double>(queries_) * static_cast<double>(keys_);
-    return 2.0 * static_cast<double>(headCount()) * seenPairs * static_cast<double>(depth_ + width_);
+    return 2.0 * static_cast<double>(headCount()) * seenPairs() * static_cast<double>(depth_ + width_);
   }
   void run(const KernelArguments& k) const override {
     const int64_t items = headCount() * blocks_, slots = std::clamp<int64_t>(threads(), 1, std::max<int64_t>(1, items));

@@ -26,6 +26,10 @@ struct RowKernels {
   /// place, rounded to bf16 and in half the room where products are of bf16, and zeros behind up to `width`. Brings top
   /// (-inf before the first piece) and total up to date; what pieces before gave is to be multiplied by what it returns.
   float (*softmaxPiece)(float* x, int64_t n, int64_t width, float* top, double* total);
+  /// e^(x - the greatest) in place, and zeros behind up to `width`; gives their sum. Room as for softmaxPiece.
+  double (*exponentials)(float* x, int64_t n, int64_t width);
+  /// Of one row of attention: with p of exponentials and `scale` one over their sum, p *= scale and s = p * (s - <p, s>).
+  void (*attentionGrad)(float* p, float* s, int64_t n, float scale);
   void (*logSoftmax)(const float* x, float* y, int64_t n);
   /// The same along an axis whose elements are `stride` apart, for `columns` neighbours at once.
   void (*softmaxColumns)(const float* x, float* y, int64_t length, int64_t stride, int64_t columns, bool logarithm);

@@ -211,6 +211,33 @@ float softmaxPiece(float* x, int64_t n, int64_t width, float* top, double* total
   *top = most;
   return factor;
 }
+double rowExponentialsInPlace(float* x, int64_t n, int64_t width) {
+  float top = -__builtin_inff();
+  double total = 0;
+  softmaxPiece<ExactWeights>(x, n, width, &top, &total);
+  return total;
+}
+void rowAttentionGrad(float* p, float* s, int64_t n, float scale) {
+  // Two sums, so that additions need not wait for each other.
+  Vf sum[2] = {};
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    sum[0] = fma(load(p + i), load(s + i), sum[0]);
+    sum[1] = fma(load(p + i + kLanes), load(s + i + kLanes), sum[1]);
+  }
+  for (; i + kLanes <= n; i += kLanes) sum[0] = fma(load(p + i), load(s + i), sum[0]);
+  if (i < n) sum[1] = fma(loadPart(p + i, n - i), loadPart(s + i, n - i), sum[1]);
+  const float mean = sumOf(sum[0] + sum[1]) * scale;
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    const Vf own = load(p + i) * scale;
+    store(p + i, own);
+    store(s + i, own * (load(s + i) - mean));
+  }
+  if (i == n) return;
+  const Vf own = loadPart(p + i, n - i) * scale;
+  storePart(p + i, own, n - i);
+  storePart(s + i, own * (loadPart(s + i, n - i) - mean), n - i);
+}
 void rowLogSoftmax(const float* x, float* y, int64_t n) {
   const float top = rowMax(x, n);
   const float shift = static_cast<float>(__builtin_log(rowExponentials(x, nullptr, n, top)));
@@ -359,7 +386,7 @@ void rowMaxTap(const float* x, float* best, int32_t* label, int64_t n, int32_t t
 
 constexpr RowKernels makeRowKernels() {
   return {rowSum,         rowDot,         rowSquares,         rowMax,      rowMin,      rowColumnSums, rowAddTo, rowAxpy,  rowNormalise,
-          rowSoftmax,     softmaxPiece<ExactWeights>, rowLogSoftmax,  softmaxColumns,     rowSoftmaxGrad, rowGradientMoments, rowNormGrad, rowTaps,
+          rowSoftmax,     softmaxPiece<ExactWeights>, rowExponentialsInPlace, rowAttentionGrad, rowLogSoftmax,  softmaxColumns,     rowSoftmaxGrad, rowGradientMoments, rowNormGrad, rowTaps,
           rowMaxTap};
 }
 
