@@ -29,6 +29,18 @@ void averagePool(InferContext& c) { c.output(c.dtype(0), pooled(c)); }
 /// g [K, ...y], indices [...y], like = x. The window, where it is given, says which results an element can be the place of: a
 /// kernel may then collect instead of scatter.
 void maxPoolGrad(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(2))); }
+/// maxPool of f32 that keeps for each maximum the number of its tap in the window, row by row; 255 where there is none. What a pass
+/// makes of maxPool where nothing but gradients reads the places.
+void maxPoolTaps(InferContext& c) {
+  const Shape out = pooled(c);
+  int64_t taps = 1;
+  for (const int64_t size : c.attributes().integers("kernel")) taps *= size;
+  c.require(taps < 256, "a window of more than 255 has no numbers of one byte");
+  c.output(0, DType::F32, out);
+  c.output(1, DType::U8, out);
+}
+/// g [K, ...y], taps [...y], like = x
+void maxPoolTapsGrad(InferContext& c) { c.output(DType::F32, prepend(c.shape(0)[0], c.shape(2))); }
 /// g [K, ...y], like = x
 void averagePoolGrad(InferContext& c) { c.output(c.dtype(0), prepend(c.shape(0)[0], c.shape(1))); }
 void globalPool(InferContext& c) {
@@ -95,6 +107,9 @@ const bool registered = [] {
   RegisterOp({.name = "maxPool", .opClass = OpClass::Composite, .maxOutputs = 2, .attributes = window, .infer = maxPool});
   RegisterOp({.name = "maxPoolGrad", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3,
               .attributes = {integers("kernel"), integers("strides"), integers("dilations"), integers("pads")}, .infer = maxPoolGrad, .shapeOnly = 0b100});
+  RegisterOp({.name = "maxPoolTaps", .minOutputs = 2, .maxOutputs = 2, .attributes = window, .infer = maxPoolTaps});
+  RegisterOp({.name = "maxPoolTapsGrad", .minInputs = 3, .maxInputs = 3,
+              .attributes = {requiredIntegers("kernel"), integers("strides"), integers("dilations"), integers("pads")}, .infer = maxPoolTapsGrad, .shapeOnly = 0b100});
   RegisterOp({.name = "averagePool", .opClass = OpClass::Composite, .attributes = average, .infer = averagePool});
   RegisterOp({.name = "averagePoolGrad", .opClass = OpClass::Composite, .minInputs = 2, .maxInputs = 2, .attributes = average, .infer = averagePoolGrad, .shapeOnly = 0b10});
   RegisterOp({.name = "globalAveragePool", .opClass = OpClass::Composite, .infer = globalPool});

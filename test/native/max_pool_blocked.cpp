@@ -1,13 +1,17 @@
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "cpu_support.h"
+#include "device_support.h"
 #include "graph/builder.h"
 #include "graph/layout.h"
 #include "graph/op.h"
 #include "harness.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/kernel.h"
 #include "runtime/memory.h"
+#include "runtime/onednn_library.h"
 #include "runtime/team.h"
 
 /// Max pooling with places in blocks of channels: bit by bit what the reference gives in planes.
@@ -29,9 +33,57 @@ std::vector<T> toBlocks(const T* plain, const ValueType& type) {
   return out;
 }
 
-ValueType blocked(const Shape& shape, int axis, DType dtype = DType::F32) { return {dtype, shape, Layout::Blocked8, axis}; }
+ValueType blocked(const Shape& shape, int axis, DType dtype = DType::F32, Layout layout = Layout::Blocked8) { return {dtype, shape, layout, axis}; }
+
+constexpr std::array<std::string_view, 1> onCpu{"cpu"};
+
+/// The same with the numbers of taps in the places' stead, both ways, bit by bit; blocks are as wide as vectors.
+void compareTaps(const Attributes& window, HostTensor x) {
+  if (cpu::kernels().isa < cpu::Isa::Avx512) return;
+  Graph graph;
+  const ValueId id = graph.addInput("x", DType::F32, x.shape());
+  const std::vector<ValueId> outputs = Builder(graph).nodes("maxPoolTaps", {id}, 2, window);
+  const Node node = graph.nodes.back();
+  const std::vector<HostTensor> expected = evaluateReference(graph, node, std::array{x});
+  const Shape y = expected[0].shape();
+  const ValueType in = blocked(x.shape(), 1, DType::F32, Layout::Blocked16);
+  const std::array out{blocked(y, 1, DType::F32, in.layout), blocked(y, 1, DType::U8, in.layout)};
+  const HostTensor* none = nullptr;
+  const auto kernel = makeKernel({node, {&in, 1}, out, {&none, 1}}, onCpu);
+  REQUIRE(kernel != nullptr);
+  std::vector<float> source = toBlocks(x.as<float>(), in), values(toBlocks(expected[0].as<float>(), out[0]).size(), NAN);
+  std::vector<uint8_t> taps(values.size(), 77);
+  Team team(3);
+  const TeamScope scope(team);
+  const TensorRef input{source.data(), DType::F32, x.shape(), in.layout};
+  const std::array results{TensorRef{values.data(), DType::F32, y, in.layout}, TensorRef{taps.data(), DType::U8, y, in.layout}};
+  kernel->run({{&input, 1}, results, nullptr});
+  EXPECT_TRUE(std::memcmp(values.data(), toBlocks(expected[0].as<float>(), out[0]).data(), values.size() * sizeof(float)) == 0);
+  const int64_t c = y[1], plane = y.count(2, y.rank());
+  for (int64_t i = 0; i < y.count(); ++i) EXPECT_EQ(int{taps[static_cast<size_t>(place(out[1], i / (c * plane), i / plane % c, i % plane))]}, int{expected[1].as<uint8_t>()[i]});
+
+  const HostTensor g = floats(prepend(2, y), 7);
+  const ValueId gradient = graph.addInput("g", DType::F32, g.shape());
+  Attributes back;
+  for (const char* name : {"kernel", "strides", "dilations", "pads"}) back.set(name, node.attributes.integers(name));
+  Builder(graph).nodes("maxPoolTapsGrad", {gradient, outputs[1], id}, 1, back);
+  const Node backNode = graph.nodes.back();
+  const HostTensor dx = evaluateReference(graph, backNode, std::array{g, expected[1], x})[0];
+  const std::array backIn{blocked(g.shape(), 2, DType::F32, in.layout), out[1], in};
+  const ValueType backOut = blocked(dx.shape(), 2, DType::F32, in.layout);
+  const std::array<const HostTensor*, 3> unknown{};
+  const auto backKernel = makeKernel({backNode, backIn, {&backOut, 1}, unknown}, onCpu);
+  REQUIRE(backKernel != nullptr);
+  const std::vector<float> wanted = toBlocks(dx.as<float>(), backOut);
+  std::vector<float> gradients = toBlocks(g.as<float>(), backIn[0]), got(wanted.size(), NAN);
+  const std::array operands{TensorRef{gradients.data(), DType::F32, g.shape(), in.layout, 2}, TensorRef{taps.data(), DType::U8, y, in.layout}, TensorRef{nullptr, DType::F32, x.shape(), in.layout}};
+  const TensorRef result{got.data(), DType::F32, dx.shape(), in.layout, 2};
+  backKernel->run({operands, {&result, 1}, nullptr});
+  EXPECT_TRUE(std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)) == 0);
+}
 
 void compare(const Attributes& window, HostTensor x) {
+  compareTaps(window, x);
   Graph graph;
   const ValueId id = graph.addInput("x", DType::F32, x.shape());
   const std::vector<ValueId> outputs = Builder(graph).nodes("maxPool", {id}, 2, window);
@@ -41,8 +93,7 @@ void compare(const Attributes& window, HostTensor x) {
   const ValueType in = blocked(x.shape(), 1);
   const std::array out{blocked(y, 1), blocked(y, 1, DType::I32)};
   const HostTensor* none = nullptr;
-  constexpr std::array<std::string_view, 1> backends{"cpu"};
-  const auto kernel = makeKernel({node, {&in, 1}, out, {&none, 1}}, backends);
+  const auto kernel = makeKernel({node, {&in, 1}, out, {&none, 1}}, onCpu);
   REQUIRE(kernel != nullptr);
   std::vector<float> source = toBlocks(x.as<float>(), in), values(toBlocks(expected[0].as<float>(), out[0]).size());
   std::vector<int32_t> places(values.size());
@@ -70,7 +121,7 @@ void compare(const Attributes& window, HostTensor x) {
   const std::array backIn{blocked(g.shape(), 2), out[1], in};
   const ValueType backOut = blocked(dx.shape(), 2);
   const std::array<const HostTensor*, 3> unknown{};
-  const auto backKernel = makeKernel({back, backIn, {&backOut, 1}, unknown}, backends);
+  const auto backKernel = makeKernel({back, backIn, {&backOut, 1}, unknown}, onCpu);
   REQUIRE(backKernel != nullptr);
   std::vector<float> gradients = toBlocks(g.as<float>(), backIn[0]), got(toBlocks(dx.as<float>(), backOut).size(), NAN);
   const std::array operands{TensorRef{gradients.data(), DType::F32, g.shape(), in.layout, 2}, TensorRef{places.data(), DType::I32, y, in.layout}, TensorRef{nullptr, DType::F32, x.shape(), in.layout}};
@@ -86,6 +137,53 @@ TEST(as_the_reference_in_planes) {
   compare({{"kernel", Ints{2, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{0, 1, 1, 0}}, {"ceilMode", int64_t{1}}}, floats({1, 13, 8, 7}, 2));
   compare({{"kernel", Ints{3}}, {"dilations", Ints{2}}}, floats({2, 8, 17}, 3));
   compare({{"kernel", Ints{2, 2, 2}}, {"strides", Ints{2, 2, 2}}}, floats({1, 8, 4, 6, 5}, 4));
+}
+
+/// Pools, a convolution before each so that values lie in blocks, and the gradient of two cotangents in the picture.
+std::shared_ptr<const Plan> pools(bool givesPlaces, CompileOptions options) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId x = graph.addInput("x", DType::F32, Shape{2, 3, 37, 29});
+  ValueId y = x;
+  std::vector<ValueId> places;
+  for (uint64_t layer = 0; layer < 3; ++layer) {
+    const int64_t inputs = b.shape(y)[1], channels = layer == 1 ? 24 : 32;
+    y = b.node("conv", {y, b.constant(floats({channels, inputs, 3, 3}, 20 + layer, -0.3, 0.3))}, {{"pads", Ints(4, 1)}});
+    const Attributes window = layer < 2 ? Attributes{{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}} : Attributes{{"kernel", Ints{2, 2}}, {"strides", Ints{1, 2}}};
+    const std::vector<ValueId> pooled = b.nodes("maxPool", {y}, givesPlaces ? 2 : 1, window);
+    y = pooled[0];
+    if (givesPlaces) places.push_back(pooled[1]);
+  }
+  const ValueId scores = b.node("globalAveragePool", {y});
+  graph.outputs = {scores, b.node("vjp", {scores, b.constant(floats({2, 2, 32, 1, 1}, 9)), x}, {{"outputs", int64_t{1}}})};
+  graph.outputs.insert(graph.outputs.end(), places.begin(), places.end());
+  return compile(graph, std::make_shared<Parameters>(), options);
+}
+
+int64_t nodesOf(const Plan& plan, std::string_view op) {
+  return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; });
+}
+
+TEST(places_are_bytes_where_gradients_alone_read_them) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  CompileOptions without;
+  without.withoutPasses.emplace_back("save-places-as-bytes");
+  const auto bytes = pools(false, {}), whole = pools(false, without), given = pools(true, {});
+  EXPECT_EQ(nodesOf(*bytes, "maxPoolTaps"), 3);
+  EXPECT_EQ(nodesOf(*bytes, "maxPoolTapsGrad"), 3);
+  EXPECT_EQ(nodesOf(*bytes, "maxPool") + nodesOf(*bytes, "maxPoolGrad"), 0);
+  EXPECT_EQ(nodesOf(*whole, "maxPoolTaps"), 0);
+  EXPECT_EQ(nodesOf(*given, "maxPoolTaps"), 0);
+  for (const int threads : {1, 3}) {
+    const auto outputs = [&](std::shared_ptr<const Plan> plan) {
+      RunRequest request;
+      request.plan = std::move(plan);
+      request.inputs = {floats({2, 3, 37, 29}, 3)};
+      return run(std::move(request), threads);
+    };
+    const std::vector<HostTensor> a = outputs(bytes), b = outputs(whole);
+    for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) == 0);
+  }
 }
 
 TEST(ties_go_to_the_first_and_nan_wins) {

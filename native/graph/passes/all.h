@@ -20,5 +20,6 @@ bool joinSliceGradients(Graph& graph, const PassContext& context);
 bool bf16Products(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
 bool saveGatesAsBits(Graph& graph, const PassContext& context);
+bool savePlacesAsBytes(Graph& graph, const PassContext& context);
 
 }  // namespace ascribe::passes

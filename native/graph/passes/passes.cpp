@@ -30,6 +30,7 @@ std::span<const Pass> loweringPasses() {
       {"bf16-products", passes::bf16Products},
       {"assign-layouts", passes::assignLayouts},
       {"save-gates-as-bits", passes::saveGatesAsBits},
+      {"save-places-as-bytes", passes::savePlacesAsBytes},
   };
   return passes;
 }

@@ -32,7 +32,7 @@ struct Windows {
     outPlane = out[0] * out[1] * out[2];
   }
 
-  /// body(source index in the plane) for every tap of window `o` inside the data; returns the number of taps inside
+  /// body(source index in the plane, number of the tap) for every tap of window `o` inside the data; returns the number of taps inside
   /// the padded extent (what countIncludePad divides by: never beyond the declared padding).
   template <class Body>
   int64_t taps(int64_t o, Body&& body) const {
@@ -48,7 +48,7 @@ struct Windows {
         from = from < 0 || position < 0 || position >= in[axis] ? -1 : from * in[axis] + position;
       }
       padded += extent;
-      if (from >= 0) body(from);
+      if (from >= 0) body(from, t);
     }
     return padded;
   }
@@ -63,7 +63,7 @@ void maxPool(const KernelArguments& k, const Node& node) {
       for (int64_t o = 0; o < w.outPlane; ++o) {
         int64_t best = -1;
         const T* source = x.as<T>() + plane * w.inPlane;
-        w.taps(o, [&](int64_t from) {
+        w.taps(o, [&](int64_t from, int64_t) {
           bool better = best < 0 || source[from] > source[best];
           if constexpr (isFloat<T>) better = better || (isnan(source[from]) && !isnan(source[best]));
           if constexpr (isFloat<T>) better = better && (best < 0 || !isnan(source[best]));
@@ -95,6 +95,37 @@ void maxPoolGrad(const KernelArguments& k, const Node&) {
   });
 }
 
+/// The same with the number of the tap in its window, row by row.
+void maxPoolTaps(const KernelArguments& k, const Node& node) {
+  const TensorRef &x = k.inputs[0], &y = k.outputs[0];
+  const Windows w(node, x.shape, y.shape);
+  for (int64_t plane = 0; plane < x.shape[0] * x.shape[1]; ++plane)
+    for (int64_t o = 0; o < w.outPlane; ++o) {
+      float best = -std::numeric_limits<float>::infinity();
+      int64_t place = -1;
+      const float* source = x.as<float>() + plane * w.inPlane;
+      w.taps(o, [&](int64_t from, int64_t tap) {
+        const float here = source[from];
+        if (place >= 0 && (isnan(best) || !(here > best || isnan(here)))) return;
+        best = here;
+        place = tap;
+      });
+      y.as<float>()[plane * w.outPlane + o] = best;
+      k.outputs[1].as<uint8_t>()[plane * w.outPlane + o] = static_cast<uint8_t>(place);
+    }
+}
+void maxPoolTapsGrad(const KernelArguments& k, const Node& node) {
+  const TensorRef &g = k.inputs[0], &taps = k.inputs[1], &out = k.outputs[0];
+  const Windows w(node, out.shape, taps.shape);
+  const int64_t planes = taps.shape[0] * taps.shape[1];
+  std::fill_n(out.as<float>(), out.count(), 0.0f);
+  for (int64_t p = 0; p < g.shape[0] * planes; ++p)
+    for (int64_t o = 0; o < w.outPlane; ++o)
+      w.taps(o, [&](int64_t from, int64_t tap) {
+        if (taps.as<uint8_t>()[p % planes * w.outPlane + o] == tap) out.as<float>()[p * w.inPlane + from] += g.as<float>()[p * w.outPlane + o];
+      });
+}
+
 void averagePool(const KernelArguments& k, const Node& node) {
   const TensorRef &x = k.inputs[0], &y = k.outputs[0];
   const Windows w(node, x.shape, y.shape);
@@ -105,7 +136,7 @@ void averagePool(const KernelArguments& k, const Node& node) {
       for (int64_t o = 0; o < w.outPlane; ++o) {
         Wide<T> sum(0);
         int64_t inside = 0;
-        const int64_t padded = w.taps(o, [&](int64_t from) {
+        const int64_t padded = w.taps(o, [&](int64_t from, int64_t) {
           sum += Wide<T>(x.as<T>()[plane * w.inPlane + from]);
           ++inside;
         });
@@ -124,9 +155,9 @@ void averagePoolGrad(const KernelArguments& k, const Node& node) {
     for (int64_t plane = 0; plane < g.shape.count(0, 3); ++plane)
       for (int64_t o = 0; o < w.outPlane; ++o) {
         int64_t inside = 0;
-        const int64_t padded = w.taps(o, [&](int64_t) { ++inside; });
+        const int64_t padded = w.taps(o, [&](int64_t, int64_t) { ++inside; });
         const Wide<T> share = Wide<T>(g.as<T>()[plane * w.outPlane + o]) / Wide<T>(static_cast<double>(includePad ? padded : inside));
-        w.taps(o, [&](int64_t to) { sums[static_cast<size_t>(plane * w.inPlane + to)] += share; });
+        w.taps(o, [&](int64_t to, int64_t) { sums[static_cast<size_t>(plane * w.inPlane + to)] += share; });
       }
     for (size_t i = 0; i < sums.size(); ++i) out.as<T>()[i] = narrow<T>(sums[i]);
   });
@@ -151,9 +182,12 @@ void globalPool(const KernelArguments& k, const Node&) {
   });
 }
 
+bool single(const NodeSignature& s) { return s.inputs[0].dtype == DType::F32; }
 const Registered kernels[] = {
     {"maxPool", maxPool, numeric},
     {"maxPoolGrad", maxPoolGrad, floating},
+    {"maxPoolTaps", maxPoolTaps, single},
+    {"maxPoolTapsGrad", maxPoolTapsGrad, single},
     {"averagePool", averagePool, floating},
     {"averagePoolGrad", averagePoolGrad, floating},
     {"globalAveragePool", globalPool<false>, floating},
