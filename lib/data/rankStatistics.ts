@@ -40,9 +40,8 @@ export function spearmanCorrelation(first: Numbers, second: Numbers): number {
 
 /** The positions of the `count` greatest keys, greatest first; among equal keys the earlier position comes first. */
 export function greatestPositions(keys: Numbers, count: number): Uint32Array {
-  const negated = new Float64Array(keys.length)
-  for (let at = 0; at < keys.length; at++) negated[at] = -keys[at]!
-  return sortedPositions(negated).slice(0, count)
+  const positions = sortedPositions(keys, 'falling')
+  return count < positions.length ? positions.slice(0, count) : positions
 }
 
 function centred(values: Numbers): Float64Array {

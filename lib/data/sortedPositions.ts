@@ -11,23 +11,30 @@ const digits = [
 ] as const
 
 /**
- * Positions of some numbers from the least to the greatest; among equal numbers the earlier position comes first. NaN
- * has no place: what holds one comes in no particular order.
+ * Positions of some numbers from the least to the greatest, or the other way; among equal numbers the earlier position comes
+ * first. NaN has no place: what holds one comes in no particular order.
  *
  * Maps have tens of thousands of scores, and a sort by a comparison in JavaScript takes longer than the passes that are
  * made of its result. So many numbers are sorted by the digits of their bit patterns, half of them where all numbers are
  * of single precision; a digit in which all agree costs next to nothing.
  */
-export function sortedPositions(values: Numbers): Uint32Array<ArrayBuffer> {
+export function sortedPositions(
+  values: Numbers,
+  order: 'rising' | 'falling' = 'rising',
+): Uint32Array<ArrayBuffer> {
+  const isFalling = order === 'falling'
   const count = values.length
-  let order = new Uint32Array(count)
-  for (let at = 0; at < count; at++) order[at] = at
-  if (count < fewest) return order.sort((a, b) => values[a]! - values[b]! || a - b)
+  let positions = new Uint32Array(count)
+  for (let at = 0; at < count; at++) positions[at] = at
+  if (count < fewest)
+    return positions.sort((a, b) => (isFalling ? values[b]! - values[a]! : values[a]! - values[b]!) || a - b)
   let spare = new Uint32Array(count)
-  for (const word of areSingle(values) ? [singlePatterns(values)] : doublePatterns(values))
+  // What turns the order of bit patterns.
+  const turn = isFalling ? -1 : 0
+  for (const word of areSingle(values) ? [singlePatterns(values, turn)] : doublePatterns(values, turn))
     for (const [shift, mask] of digits)
-      if (sortByDigit(word, shift, mask, order, spare)) [order, spare] = [spare, order]
-  return order
+      if (sortByDigit(word, shift, mask, positions, spare)) [positions, spare] = [spare, positions]
+  return positions
 }
 
 function areSingle(values: Numbers): boolean {
@@ -36,20 +43,20 @@ function areSingle(values: Numbers): boolean {
 }
 
 /** Bit patterns that are in the order of their numbers when read as whole numbers. Adding zero makes -0 and 0 one. */
-function singlePatterns(values: Numbers): Uint32Array {
+function singlePatterns(values: Numbers, turn: number): Uint32Array {
   const patterns = new Uint32Array(values.length)
   const numbers = new Float32Array(patterns.buffer)
   for (let at = 0; at < values.length; at++) {
     numbers[at] = values[at]! + 0
     const pattern = patterns[at]! | 0
     // Negative numbers grow downwards.
-    patterns[at] = pattern ^ ((pattern >> 31) | 0x80000000)
+    patterns[at] = pattern ^ ((pattern >> 31) | 0x80000000) ^ turn
   }
   return patterns
 }
 
 /** The low and the high words of the same for double precision. */
-function doublePatterns(values: Numbers): [low: Uint32Array, high: Uint32Array] {
+function doublePatterns(values: Numbers, turn: number): [low: Uint32Array, high: Uint32Array] {
   const low = new Uint32Array(values.length)
   const high = new Uint32Array(values.length)
   const number = new Float64Array(1)
@@ -57,8 +64,8 @@ function doublePatterns(values: Numbers): [low: Uint32Array, high: Uint32Array] 
   for (let at = 0; at < values.length; at++) {
     number[0] = values[at]! + 0
     const pattern = words[1]! | 0
-    low[at] = words[0]! ^ (pattern >> 31)
-    high[at] = pattern ^ ((pattern >> 31) | 0x80000000)
+    low[at] = words[0]! ^ (pattern >> 31) ^ turn
+    high[at] = pattern ^ ((pattern >> 31) | 0x80000000) ^ turn
   }
   return [low, high]
 }

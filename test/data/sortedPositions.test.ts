@@ -7,6 +7,7 @@ const byComparison = (values: ArrayLike<number>): number[] =>
 
 test('positions come from the least number to the greatest, the earlier of equal ones first', t => {
   t.deepEqual([...sortedPositions([2, -1, 0, 2, Number.NEGATIVE_INFINITY])], [4, 1, 2, 0, 3])
+  t.deepEqual([...sortedPositions([2, -1, 0, 2, Number.NEGATIVE_INFINITY], 'falling')], [0, 3, 2, 1, 4])
   t.deepEqual([...sortedPositions([])], [])
 })
 
@@ -19,6 +20,8 @@ test('many numbers come in the same order as by comparing them', t => {
     fc.assert(
       fc.property(fc.array(number, { minLength: 2100, maxLength: 2200, size: 'max' }), values => {
         t.deepEqual([...sortedPositions(Float64Array.from(values))], byComparison(values))
+        const falling = Array.from(values, (_, at) => at).sort((a, b) => values[b]! - values[a]! || a - b)
+        t.deepEqual([...sortedPositions(values, 'falling')], falling)
       }),
       { numRuns: 20, seed: 3 },
     )

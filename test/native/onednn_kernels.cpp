@@ -36,6 +36,7 @@ struct BlockedCase {
   double tolerance = 4e-6;
   bool frozen = true;
   bool bf16 = false;  // operands must be numbers that bf16 has
+  bool similarRows = false;
 };
 
 void requireLibrary() {
@@ -95,6 +96,7 @@ int check(const BlockedCase& test, Layout layout) {
   const Node& node = graph.nodes.back();
   const HostTensor expected = evaluateReference(graph, node, test.inputs)[0];
   const double scale = scaleOf(test, graph, expected);
+  if (test.similarRows) graph.nodes.back().attributes.set("similarRows", int64_t{1});
   if (test.bf16) graph.nodes.back().attributes.set("products", std::string("bf16"));
 
   std::vector<ValueType> inputs;
@@ -234,6 +236,69 @@ TEST(forward_from_planes) {
   requireLibrary();
   const int made = check({.op = "conv", .inputs = {floats({2, 3, 15, 17}, 1), floats({32, 3, 5, 3}, 2)}, .attributes = {{"strides", Ints{2, 1}}, {"pads", Ints{1, 1, 2, 1}}}, .inputAxes = {0, 0}}, widest());
   EXPECT_EQ(made, 2);
+}
+
+/// Copies of one example of which some numbers are others; among them one that is another example, and one of much larger numbers.
+HostTensor similarRows(int64_t rows, const Shape& item, float large) {
+  HostTensor x = floats(prepend(rows, item), 1);
+  auto* data = static_cast<float*>(x.mutableData());
+  const int64_t count = item.count();
+  for (int64_t row = 1; row < rows; ++row) {
+    float* own = data + row * count;
+    if (row == 3) continue;
+    for (int64_t i = 0; i < count; ++i)
+      if (i % 29 != row) own[i] = data[i];
+    if (row == 5) own[count / 2] = large;
+  }
+  return x;
+}
+Attributes ofSimilarRows() {
+  return {{"strides", Ints{2, 2}}, {"pads", Ints{2, 1, 1, 2}}, {"dilations", Ints{1, 1}}, {"group", int64_t{1}}, {"activation", std::string("relu")}, {"alpha", 0.0}, {"beta", 0.0}};
+}
+
+TEST(similar_rows_are_brought_up_to_date) {
+  requireLibrary();
+  if (widest() != Layout::Blocked16) SKIP("needs AVX-512");
+  // One number of 1e6 would leave nothing of the sums that follow it.
+  for (const float large : {1.0f, 1e6f, INFINITY}) {
+    const HostTensor x = similarRows(8, {3, 24, 21}, large), w = floats({24, 3, 5, 5}, 2), bias = floats({24}, 3);
+    const Attributes a = ofSimilarRows();
+    if (large == 1.0f)
+      EXPECT_EQ(check({.op = "fusedConv", .inputs = {x, w, bias}, .attributes = a, .inputAxes = {0, 0, 0}, .similarRows = true}, widest()), 2);
+    Attributes marked = a;
+    marked.set("similarRows", int64_t{1});
+    // Row by row against each by itself, of which nothing can be brought up to date.
+    const auto run = [&](int64_t first, int64_t rows) {
+      const Node node{&ascribe::op("fusedConv"), {0, 1, 2}, {3}, marked, {}};
+      const ValueType in{DType::F32, Shape{rows, 3, 24, 21}, Layout::Plain, 1}, out{DType::F32, Shape{rows, 24, 12, 10}, Layout::Blocked16, 1};
+      const ValueType inputs[] = {in, typed(w, 0, Layout::Plain), typed(bias, 0, Layout::Plain)};
+      const HostTensor* constants[] = {nullptr, &w, nullptr};
+      const std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, {&out, 1}, constants}, std::array<std::string_view, 1>{"onednn"});
+      REQUIRE(kernel != nullptr);
+      EXPECT_EQ(kernel->name().find("similar-rows") != std::string_view::npos, rows > 1);
+      const AlignedBytes scratch = AlignedBytes(kernel->scratchBytes());
+      std::vector<float> result(static_cast<size_t>(storedShape(out).count()));
+      const TensorRef operands[] = {{const_cast<float*>(x.as<float>()) + first * 3 * 24 * 21, DType::F32, in.shape}, {nullptr, DType::F32, w.shape()}, {const_cast<void*>(bias.data()), DType::F32, bias.shape()}};
+      const TensorRef ref{result.data(), DType::F32, out.shape, Layout::Blocked16, 1};
+      kernel->run({operands, {&ref, 1}, scratch.get()});
+      return result;
+    };
+    const std::vector<float> all = run(0, 8);
+    const size_t each = all.size() / 8;
+    for (size_t row = 0; row < 8; ++row) {
+      const std::vector<float> alone = run(static_cast<int64_t>(row), 1);
+      float worst = 0, size = 0;
+      for (size_t i = 0; i < each; ++i) {
+        if (std::isinf(alone[i]) || std::isinf(all[row * each + i])) {
+          EXPECT_EQ(alone[i], all[row * each + i]);
+          continue;
+        }
+        worst = std::max(worst, std::fabs(alone[i] - all[row * each + i]));
+        size = std::max(size, std::fabs(alone[i]));
+      }
+      EXPECT_TRUE(worst <= 2e-6f * size);
+    }
+  }
 }
 
 TEST(fused) {

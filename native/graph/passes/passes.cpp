@@ -28,6 +28,7 @@ std::span<const Pass> loweringPasses() {
       {"read-expansions", passes::readExpansions},
       {"join-slice-gradients", passes::joinSliceGradients},
       {"bf16-products", passes::bf16Products},
+      {"mark-similar-rows", passes::markSimilarRows},
       {"assign-layouts", passes::assignLayouts},
       {"save-gates-as-bits", passes::saveGatesAsBits},
       {"save-places-as-bytes", passes::savePlacesAsBytes},

@@ -8,10 +8,12 @@
 #include "kernels/cpu/blocked_conv_weights.h"
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/over_slots.h"
+#include "kernels/cpu/similar_rows_kernels.h"
 
 namespace ascribe::cpu {
 
 extern const BlockedConvKernels blockedConvAvx512;
+extern const SimilarRowsKernels similarRowsAvx512;
 
 const BlockedConvKernels* blockedConvKernels() {
 #if defined(__x86_64__)
@@ -19,6 +21,26 @@ const BlockedConvKernels* blockedConvKernels() {
 #else
   return nullptr;
 #endif
+}
+
+const SimilarRowsKernels* similarRowsKernels() {
+#if defined(__x86_64__)
+  return kernels().isa == Isa::Avx512 ? &similarRowsAvx512 : nullptr;
+#else
+  return nullptr;
+#endif
+}
+
+Finish finishOf(const NodeSignature& s) {
+  if (s.node.op->name != "fusedConv") return {};
+  const std::string& activation = s.node.attributes.text("activation");
+  const auto alpha = static_cast<float>(s.node.attributes.real("alpha")), beta = static_cast<float>(s.node.attributes.real("beta"));
+  Finish out;
+  if (activation == "relu") out.low = 0;
+  if (activation == "clip") out.low = alpha, out.high = beta;
+  if (activation == "leakyRelu") out.kind = Finish::Kind::LeakyRelu, out.low = alpha;
+  if (activation == "silu") out.kind = Finish::Kind::Silu;
+  return out;
 }
 
 namespace {
@@ -51,18 +73,6 @@ std::optional<ConvWindow> windowOf(const NodeSignature& s, bool isGradient) {
     if (out.pad[i] < 0 || out.pad[i] >= out.kernel[i]) return std::nullopt;
   }
   out.spreads = isGradient && (out.stride[0] != 1 || out.stride[1] != 1);
-  return out;
-}
-
-Finish finishOf(const NodeSignature& s) {
-  if (s.node.op->name != "fusedConv") return {};
-  const std::string& activation = s.node.attributes.text("activation");
-  const auto alpha = static_cast<float>(s.node.attributes.real("alpha")), beta = static_cast<float>(s.node.attributes.real("beta"));
-  Finish out;
-  if (activation == "relu") out.low = 0;
-  if (activation == "clip") out.low = alpha, out.high = beta;
-  if (activation == "leakyRelu") out.kind = Finish::Kind::LeakyRelu, out.low = alpha;
-  if (activation == "silu") out.kind = Finish::Kind::Silu;
   return out;
 }
 

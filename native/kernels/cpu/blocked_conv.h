@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 
+#include "kernels/cpu/blocked_conv_kernels.h"
 #include "kernels/kernel.h"
 
 namespace ascribe::cpu {
@@ -11,5 +12,7 @@ namespace ascribe::cpu {
 std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature);
 /// The same for `convDataGradient`, at a stride of 1; depthwise at one of 2 too.
 std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature);
+/// What the epilogue of a `fusedConv` makes of a sum; nothing for a `conv`.
+Finish finishOf(const NodeSignature& signature);
 
 }  // namespace ascribe::cpu

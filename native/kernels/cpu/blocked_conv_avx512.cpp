@@ -1,8 +1,11 @@
 #if defined(__x86_64__)
 #include "kernels/cpu/blocked_conv_body.h"
+#include "kernels/cpu/similar_rows_body.h"
 
 namespace ascribe::cpu {
 extern const BlockedConvKernels blockedConvAvx512;
 const BlockedConvKernels blockedConvAvx512 = makeBlockedConvKernels();
+extern const SimilarRowsKernels similarRowsAvx512;
+const SimilarRowsKernels similarRowsAvx512 = makeSimilarRowsKernels();
 }  // namespace ascribe::cpu
 #endif

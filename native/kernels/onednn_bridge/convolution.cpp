@@ -8,6 +8,7 @@
 #include "kernels/cpu/isa.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
 #include "kernels/onednn_bridge/packed_weights.h"
+#include "kernels/onednn_bridge/similar_rows.h"
 #include "kernels/onednn_bridge/winograd.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
@@ -188,6 +189,7 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   if (!primitive) return nullptr;
   const double flops = flopsOf(s.inputs[1].shape, s.outputs[0]);
   if (multipliesBf16(s.node)) return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
+  if (auto similar = makeSimilarRows(s, describeForward(s), knownWeights(s), flops)) return similar;
   if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops, Tiles::Large)) return winograd;
   if (auto own = cpu::makeBlockedConv(s)) return own;
   if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops, Tiles::Any)) return winograd;

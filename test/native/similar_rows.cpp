@@ -1,0 +1,62 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cpu_support.h"
+#include "device_support.h"
+#include "graph/op.h"
+#include "harness.h"
+#include "kernels/cpu/similar_rows_kernels.h"
+#include "runtime/onednn_library.h"
+
+/// The pass mark-similar-rows: whose convolutions it marks, and that the numbers of a plan hardly depend on it.
+namespace ascribe::test {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+/// Six copies of one picture of which a mask says what is replaced; `mixed` the picture itself, or six others.
+std::shared_ptr<const Plan> plan(bool ofOnePicture, CompileOptions options = {}) {
+  Graph graph;
+  Builder b{graph};
+  const ValueId mask = graph.addInput("mask", DType::Bool, Shape{6, 3, 20, 20}), kept = graph.addInput("kept", DType::F32, Shape{ofOnePicture ? 1 : 6, 3, 20, 20});
+  const ValueId x = b.node("where", {mask, b.scalar(DType::F32, -1.5), kept});
+  const ValueId first = b.node("relu", {b.node("conv", {x, b.constant(floats({16, 3, 3, 3}, 1)), b.constant(floats({16}, 2))}, {{"pads", Ints{1, 1, 1, 1}}})});
+  const ValueId second = b.node("conv", {first, b.constant(floats({16, 16, 3, 3}, 3)), b.constant(floats({16}, 4))}, {{"pads", Ints{1, 1, 1, 1}}});
+  graph.outputs = {b.node("globalAveragePool", {second})};
+  return compile(graph, std::make_shared<Parameters>(), options);
+}
+
+int64_t markedIn(const Plan& plan) {
+  return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [](const Node& node) { return node.attributes.has("similarRows"); });
+}
+
+TEST(the_first_convolution_of_copies_of_one_example_is_marked) {
+  EXPECT_EQ(markedIn(*plan(true)), 1);
+  EXPECT_EQ(markedIn(*plan(false)), 0);
+  EXPECT_EQ(markedIn(*plan(true, {.withoutPasses = {"mark-similar-rows"}})), 0);
+}
+
+TEST(copies_give_what_they_give_when_nothing_is_brought_up_to_date) {
+  if (onednn() == nullptr || cpu::similarRowsKernels() == nullptr) SKIP("needs oneDNN and AVX-512");
+  HostTensor mask(DType::Bool, Shape{6, 3, 20, 20});
+  auto* removed = static_cast<uint8_t*>(mask.mutableData());
+  // Nested, as curves have them: row r has every number whose place is below r modulo 31.
+  for (int64_t i = 0; i < mask.shape().count(); ++i) removed[i] = i % 1200 % 31 < i / 1200 ? 1 : 0;
+  const auto run = [&](CompileOptions options) {
+    RunRequest request;
+    request.plan = plan(true, options);
+    request.inputs = {mask, floats({1, 3, 20, 20}, 5)};
+    return ascribe::test::run(std::move(request), 2)[0];
+  };
+  const HostTensor with = run({}), without = run({.withoutPasses = {"mark-similar-rows"}});
+  double error = 0, size = 0;
+  for (int64_t i = 0; i < with.shape().count(); ++i) {
+    error += std::pow(with.real(i) - without.real(i), 2);
+    size += std::pow(without.real(i), 2);
+  }
+  EXPECT_TRUE(error > 0);
+  EXPECT_TRUE(std::sqrt(error / size) < 1e-6);
+}
+
+}  // namespace
+}  // namespace ascribe::test
