@@ -1,10 +1,10 @@
 /**
  * How fast is text written, and in how much memory? Prefill and decode of a llama of 124 M parameters with random
- * weights, in f32, bf16 (products of f32, as by default, and of bf16, as PyTorch's are) and Q8_0, against transformers (PyTorch) and llama.cpp (node-llama-cpp) at the same storage, on
+ * weights, in f32, bf16 (products of f32, as by default, and of bf16, as PyTorch's are), Q8_0 and Q4_K, against transformers (PyTorch) and llama.cpp (node-llama-cpp) at the same storage, on
  * the same two threads, in turns.
  *
  *   python bench/checkpoints/peer.py make FOLDER
- *   ASCRIBE_PYTHON=python node build/ts/bench/generation.bench.js --folder FOLDER [--quick] [--only f32]
+ *   ASCRIBE_PYTHON=python node build/ts/bench/generation.bench.js --folder FOLDER [--quick] [--only f32-f32]
  *
  * ASCRIBE_BENCH_DEVICE=cuda puts the first two on the GPU. ASCRIBE_NODE_LLAMA_CPP names the folder of node-llama-cpp
  * (3.22.1), which is not installed with the project. Without
@@ -154,9 +154,16 @@ for (const [dtype, path, precision] of [
   ['bf16', join(folder, 'bf16'), 'f32'],
   ['bf16', join(folder, 'bf16'), 'bf16'],
   ['q8_0', join(folder, 'q8_0.gguf'), 'f32'],
+  ['q4_k', join(folder, 'q4_k.gguf'), 'f32'],
 ] as const) {
   const title = `${dtype === 'bf16' ? `bf16, products of ${precision}` : dtype}`
-  if (!existsSync(path) || !isChosen(title) || !native().engine().precisions.includes(precision)) continue
+  // Names are apart, so that --only asks for one of them.
+  if (
+    !existsSync(path) ||
+    !isChosen(`${dtype}-${precision}`) ||
+    !native().engine().precisions.includes(precision)
+  )
+    continue
   const { peak, model } = await peakMemory(path, precision)
   const stored = model.parameters.list().reduce((sum, { bytes }) => sum + bytes, 0)
   // What a token reads: all but the table of embeddings; only the last of a prompt goes through the vocabulary.
@@ -169,7 +176,7 @@ for (const [dtype, path, precision] of [
     .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
   memory.push([title, (stored / 2 ** 20).toFixed(0), peak.toFixed(0)])
   const peers = [
-    dtype === 'q8_0' ? undefined : await transformers(folder, dtype),
+    dtype.startsWith('q') ? undefined : await transformers(folder, dtype),
     await llamaCpp(join(folder, `${dtype}.gguf`)),
   ].filter(peer => peer !== undefined)
   if (peers.length === 0) console.log(`${dtype}: no peer; see ASCRIBE_PYTHON and ASCRIBE_NODE_LLAMA_CPP`)

@@ -210,6 +210,7 @@ export {
   contextMethods,
   findContextMethod,
 } from './methods/context/registry.js'
+export { SelfCitation, type SelfCitationOptions } from './methods/context/selfCitation.js'
 export { SingleTextContribution } from './methods/context/singleTextContribution.js'
 export {
   StreamedTrace,

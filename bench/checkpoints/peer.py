@@ -3,8 +3,8 @@
     python bench/checkpoints/peer.py make FOLDER          # a llama of 100 M parameters with random weights
     python bench/checkpoints/peer.py serve FOLDER DTYPE [DEVICE]   # reads "PROMPT NEW" lines, answers with milliseconds of each part
 
-`make` writes FOLDER/f32 and FOLDER/bf16, and with the gguf package (0.19.0) FOLDER/f32.gguf, bf16.gguf and q8_0.gguf for
-llama.cpp.
+`make` writes FOLDER/f32 and FOLDER/bf16, and with the gguf package (0.19.0) FOLDER/f32.gguf, bf16.gguf, q8_0.gguf and
+q4_k.gguf for llama.cpp. The last has random blocks of Q4_K in place of those weights, and of Q6_K behind the last layer, as is usual.
 """
 import sys
 import time
@@ -25,8 +25,8 @@ if command == 'make':
         import gguf
     except ImportError:
         sys.exit('no GGUF files: the gguf package is missing')
-    from recordGguf import file_name, neighbours, write_config
-    for kind in ('F32', 'BF16', 'Q8_0'):
+    from recordGguf import blocks, file_name, neighbours, write_config
+    for kind in ('F32', 'BF16', 'Q8_0', 'Q4_K'):
         writer = gguf.GGUFWriter(f'{folder}/{kind.lower()}.gguf', 'llama')
         write_config(writer, model.config, 'llama')
         # llama.cpp asks for a vocabulary; nobody reads its texts.
@@ -38,7 +38,11 @@ if command == 'make':
         writer.add_token_types([2, 3, 3] + [6] * 256 + [1] * (32000 - 259))
         writer.add_bos_token_id(1)
         heads = dict(q_proj=12, k_proj=4)
-        for name, weight in model.named_parameters():
+        for at, (name, weight) in enumerate(model.named_parameters()):
+            if kind == 'Q4_K' and weight.ndim > 1:
+                stored_as = gguf.GGMLQuantizationType['Q6_K' if name.startswith('lm_head') else kind]
+                writer.add_tensor(file_name('llama', name), blocks(stored_as, weight.shape, at, 0.2)[0], raw_dtype=stored_as)
+                continue
             turned = heads.get(name.split('.')[-2])
             rows = weight.detach().numpy()
             rows = neighbours(rows, turned) if turned else rows

@@ -72,13 +72,13 @@ def apart(weight, heads):
     return weight.reshape(heads, weight.shape[0] // heads // 2, 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
 
 
-def blocks(kind, shape, seed):
-    """Random bytes of a storage type with scales that are numbers, and the weights that they stand for."""
+def blocks(kind, shape, seed, share=1):
+    """Random bytes of a storage type with scales that are numbers, all times `share`, and the weights that they stand for."""
     size, width = gguf.GGML_QUANT_SIZES[kind]
     random = np.random.default_rng(seed)
     data = random.integers(0, 256, (shape[0], shape[1] // size, width), dtype=np.uint8)
     for at, scale in {Q.Q8_0: {0: 1e-3}, Q.Q4_K: {0: 4e-4, 2: 3e-3}, Q.Q6_K: {208: 6e-5}}[kind].items():
-        data[..., at:at + 2] = (scale * (1 + random.random((*data.shape[:2], 1)))).astype(np.float16).view(np.uint8)
+        data[..., at:at + 2] = (share * scale * (1 + random.random((*data.shape[:2], 1)))).astype(np.float16).view(np.uint8)
     data = data.reshape(shape[0], -1)
     return data, gguf.quants.dequantize(data, kind)
 

@@ -40,6 +40,7 @@ const usualTokens = 256
 export class AnswerSimilarity {
   readonly texts: readonly ContextText[]
   readonly response: string
+  readonly question: string | undefined
   readonly #known: CoalitionGame
   readonly #before: string
   readonly #after: string
@@ -60,6 +61,7 @@ export class AnswerSimilarity {
     if (question !== undefined) expectString('question', question)
     if (template !== undefined) expectString('template', template)
     this.response = expectString('response', response)
+    this.question = question
     if (response.trim() === '') throw new AscribeError('INPUT_VALUE', 'The response is empty')
     expectObject('options', options)
     expectKnownKeys('options', options, ['maximumTokens', 'concurrency'])

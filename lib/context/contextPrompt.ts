@@ -106,6 +106,8 @@ export class ContextPrompt {
     /** What was left out so that the rest fits the model. */
     readonly warnings: readonly string[] = [],
     anew?: WrittenAnew,
+    /** What was asked; absent for token ids alone. */
+    readonly question?: string,
   ) {
     this.#pieces = pieces
     this.#written = written
@@ -176,7 +178,16 @@ export class ContextPrompt {
               own,
             )
         : undefined
-    return new ContextPrompt(model, made.texts, answer, made.pieces, written, made.warnings, anew)
+    return new ContextPrompt(
+      model,
+      made.texts,
+      answer,
+      made.pieces,
+      written,
+      made.warnings,
+      anew,
+      request.question,
+    )
   }
 
   /**
@@ -225,7 +236,16 @@ export class ContextPrompt {
   async withResponse(response: string | readonly number[], signal?: AbortSignal): Promise<ContextPrompt> {
     const answer = await responseTokens(this.model, response, this.#written, signal)
     const { pieces } = fitted(this.model, this.texts, this.#pieces, answer.ids.length, 'error')
-    return new ContextPrompt(this.model, this.texts, answer, pieces, this.#written, this.warnings, this.#anew)
+    return new ContextPrompt(
+      this.model,
+      this.texts,
+      answer,
+      pieces,
+      this.#written,
+      this.warnings,
+      this.#anew,
+      this.question,
+    )
   }
 
   /** The response. @throws AscribeError INPUT_VALUE where there is none yet. */

@@ -1,6 +1,5 @@
 import { AscribeError } from '../errors.js'
-import { type ChatMessage, chatPrompt } from '../language/chatPrompt.js'
-import { readChatTemplate } from '../language/readChatTemplate.js'
+import { type ChatMessage, chatPrompt, hasChatTemplate } from '../language/chatPrompt.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
 
@@ -53,9 +52,7 @@ export async function promptFrame(
   { template, question, chat, system }: FrameOptions,
   signal?: AbortSignal,
 ): Promise<PromptFrame> {
-  const { path, chatTemplate } = model.checkpoint!
-  const isThere = async () => (chatTemplate ?? (await readChatTemplate(path))).template !== undefined
-  const isChat = chat ?? (system !== undefined || (await isThere()))
+  const isChat = chat ?? (system !== undefined || (await hasChatTemplate(model)))
   if (!isChat && system !== undefined)
     throw new AscribeError('OPTION_RANGE', 'A message of the system needs the chat template')
   const [before, after] = cutTemplate(template ?? usualTemplate(question, isChat), question)

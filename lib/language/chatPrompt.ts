@@ -21,6 +21,12 @@ function checkMessages(messages: readonly ChatMessage[]): void {
   }
 }
 
+/** Whether the checkpoint says how conversations are written. */
+export async function hasChatTemplate(model: Model): Promise<boolean> {
+  const { checkpoint } = generating(model)
+  return (checkpoint.chatTemplate ?? (await readChatTemplate(checkpoint.path))).template !== undefined
+}
+
 /**
  * A conversation as one text, written by the checkpoint's own chat template, with the beginning of the answer behind it.
  *

@@ -85,6 +85,7 @@ texts that a search dropped (which are not \`kept\`) behind all others,
 | \`CONSTANT_MASKS\` | ContextCite kept some texts in all of its subsets or in none: their scores are 0 |
 | \`CONSTANT_SCORES\` | The response is as likely under every set of texts: all scores are 0 |
 | \`TEXTS_DROPPED\` | Texts were left out so that the rest fits the model |
+| \`NOTHING_CITED\` | Asked what it stands on, the model named none of the texts: all scores are 0 |
 `
 
 const notes: Readonly<Record<string, string>> = {
@@ -115,6 +116,9 @@ const sentence = await trace.attribution({ start: 0, end: 12 }) // tokens of the
 
 \`{ q: 1, avgK: 1e6 }\` is the plain mean of all attention. Unlike its code this reads the prompt that the model saw, takes all
 of fewer than five texts (⌊nq⌋ of two is none), and sums in f32 instead of bf16, which differs by 2 % at most.`,
+  SelfCitation: `The first text named has as many points as texts were named, the last one 1; numbers that no text has are dropped. Prompt and
+answer are in the result's details. It needs a capable model, tells only what that says of itself, and works behind an endpoint:
+\`new SelfCitation(generator).attribute(similarity)\` with an \`AnswerSimilarity\` of that generator.`,
 }
 
 const streaming = `## While the answer is written

@@ -8,6 +8,7 @@ import { foldedName } from '../registry.js'
 import { at2Options } from './at2.js'
 import { attnTraceOptions, type TraceOptions } from './attnTrace.js'
 import { perturbedContextEntries } from './perturbedContextEntries.js'
+import { selfCitationOptions } from './selfCitation.js'
 
 /** What every method that traces contexts offers. */
 export interface ContextMethod {
@@ -54,6 +55,17 @@ export const contextMethods: readonly ContextMethodEntry[] = [
     },
   },
   ...perturbedContextEntries,
+  {
+    name: 'SelfCitation',
+    summary:
+      'Points of the texts that the model names when it is asked which ones, under numbers, an answer stands on: one written answer.',
+    source: 'baseline of "TracLLM" (arXiv 2506.04202) and AttnTrace; the prompt is our own [unconfirmed]',
+    options: selfCitationOptions,
+    load: async () => {
+      const { SelfCitation } = await import('./selfCitation.js')
+      return (model, options) => new SelfCitation(model, options)
+    },
+  },
 ]
 
 /** @throws AscribeError OPTION_RANGE for a name that is none. */
