@@ -18,21 +18,40 @@ export function topClasses(
   labels: readonly string[] | undefined,
   count = 5,
 ): OutputEntry[] {
-  const values = Float64Array.from(scores)
-  const total = values.reduce((sum, value) => sum + value, 0)
-  const isDistribution = values.every(value => value >= 0) && Math.abs(total - 1) < 1e-3
-  const greatest = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
-  const weights = isDistribution ? values : values.map(value => Math.exp(value - greatest))
-  const sum = isDistribution ? 1 : weights.reduce((all, weight) => all + weight, 0)
-  return Array.from(values.keys())
-    .sort((a, b) => values[b]! - values[a]! || a - b)
-    .slice(0, count)
-    .map(index => ({
+  let total = 0
+  let isDistribution = true
+  let greatest = Number.NEGATIVE_INFINITY
+  for (let at = 0; at < scores.length; at++) {
+    const value = scores[at]!
+    total += value
+    if (!(value >= 0)) isDistribution = false
+    greatest = Math.max(greatest, value)
+  }
+  isDistribution &&= Math.abs(total - 1) < 1e-3
+  let sum = isDistribution ? 1 : 0
+  for (let at = 0; at < scores.length && !isDistribution; at++) sum += Math.exp(scores[at]! - greatest)
+  return highest(scores, count).map(index => {
+    const value = scores[index]!
+    return {
       index,
-      value: values[index]!,
-      probability: weights[index]! / sum,
+      value,
+      probability: isDistribution ? value : Math.exp(value - greatest) / sum,
       ...(labels?.[index] === undefined ? {} : { label: labels[index] }),
-    }))
+    }
+  })
+}
+
+/** Where the highest of many numbers stand, without putting all in order: it is asked for with every map. */
+function highest(scores: ArrayLike<number>, count: number): number[] {
+  const places: number[] = []
+  const before = (a: number, b: number) => (scores[b]! - scores[a]! || a - b) < 0
+  for (let at = 0; at < scores.length; at++) {
+    if (places.length === count && !before(at, places[count - 1]!)) continue
+    let place = Math.min(places.length, count - 1)
+    for (; place > 0 && before(at, places[place - 1]!); place--) places[place] = places[place - 1]!
+    places[place] = at
+  }
+  return places
 }
 
 /**

@@ -57,6 +57,24 @@ void addWeighted(double* sum, const T* row, double weight, bool first, int64_t c
   });
 }
 
+/// Writes scores and adds them to a sum: by sums of blocks, so that the order of addition does not depend on the number of threads.
+template <class Score>
+void writeScores(float* out, int64_t count, double& sum, const Score& score) {
+  std::vector<double> blocks(static_cast<size_t>((count + kGrain - 1) / kGrain));
+  parallelFor(static_cast<int64_t>(blocks.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t block = first; block < last; ++block) {
+      double own = 0;
+      for (int64_t i = block * kGrain; i < std::min(count, (block + 1) * kGrain); ++i) {
+        const double value = score(i);
+        out[i] = static_cast<float>(value);
+        own += value;
+      }
+      blocks[static_cast<size_t>(block)] = own;
+    }
+  });
+  for (const double block : blocks) sum += block;
+}
+
 }  // namespace
 
 GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move(request)) {
@@ -102,9 +120,20 @@ GradientEnsemble::GradientEnsemble(EnsembleRequest request) : request_(std::move
     if (request_.points[k] == 0) baselinePoint_ = static_cast<int64_t>(k);
   }
   if (starts_ == 0) baselinePoint_ = -1;
+  isSole_ = isPlain && !paired_ && inputPoint_ == 0 && request_.points.size() == 1 && request_.weights[0] == 1 && isSolePass();
   const int64_t apart = (inputPoint_ < 0 ? items_ : 0) + (baselinePoint_ >= 0 ? 0 : sharedBaseline_ ? starts_ : starts_ * items_);
   total_ = items_ * request_.samples * static_cast<int64_t>(request_.points.size()) + apart;
   next_.kind = inputPoint_ < 0 ? Slot::Kind::Input : starts_ > 0 && baselinePoint_ < 0 ? Slot::Kind::Baseline : Slot::Kind::Point;
+}
+
+/// Whether one sample's scores are what a pass gives, in single precision like all that it reads.
+bool GradientEnsemble::isSolePass() const {
+  using Quantity = EnsembleRequest::Quantity;
+  const Graph& graph = request_.plan->graph();
+  if (request_.samples != 1 || request_.statistic != EnsembleRequest::Statistic::Mean) return false;
+  if (request_.quantity == Quantity::Integrated || request_.quantity == Quantity::ImportantDirection) return false;
+  return std::all_of(explained_.begin(), explained_.end(), [&](const Explained& e) { return request_.inputs[e.input]->dtype() == DType::F32 && graph.type(graph.inputs[e.input]).dtype == DType::F32; }) &&
+         std::all_of(summed_.begin(), summed_.end(), [&](const Summed& s) { return graph.type(graph.outputs[s.output]).dtype == DType::F32; });
 }
 
 void GradientEnsemble::begin() {
@@ -122,13 +151,14 @@ void GradientEnsemble::begin() {
   const bool squares = request_.quantity == EnsembleRequest::Quantity::ImportantDirection;
   const auto points = static_cast<int64_t>(request_.points.size());
   const int64_t samplesInChunk = keepsSamples_ ? std::min((request_.chunk + points - 1) / points + 1, items_ * request_.samples) : 1;
-  const size_t bytes = ((static_cast<size_t>(samplesInChunk) + (paired_ ? 1 : 0)) * elements + (size_t{2} + moments + squares) * summed) * sizeof(double);
+  const size_t doubles = (static_cast<size_t>(samplesInChunk) + (paired_ ? 1 : 0)) * elements + (size_t{2} + moments + squares) * summed;
+  const size_t bytes = isSole_ ? 0 : doubles * sizeof(double);
   if (request_.budget) {
     request_.budget->charge(bytes, "noise and path sums");
     charge_ = std::shared_ptr<void>(static_cast<void*>(this), [budget = request_.budget, bytes](void*) { budget->refund(bytes); });
   }
-  path_.resize(summed);
-  mean_.resize(summed);
+  if (!isSole_) path_.resize(summed);
+  if (!isSole_) mean_.resize(summed);
   if (moments) moment_.resize(summed);
   if (squares) squares_.resize(summed);
   const Graph& graph = request_.plan->graph();
@@ -246,6 +276,11 @@ void GradientEnsemble::fill(const Slot& slot, int64_t position) {
       convertElements(row, extra.dtype(), to, dtype, count);
   }
   if (onlyNoise_ && slot.kind == Slot::Kind::Point) return fillNoise(slot, position);
+  for (size_t k = 0; isSole_ && k < explained_.size(); ++k) {
+    const Explained& e = explained_[k];
+    std::memcpy(reinterpret_cast<float*>(buffers_[e.input]) + position * e.elements, request_.inputs[e.input]->as<float>() + slot.item * e.elements, static_cast<size_t>(e.elements) * sizeof(float));
+  }
+  if (isSole_) return;
   const bool movesInPlan = request_.positionInput >= 0;
   if (movesInPlan) fillPosition(slot, position);
   const std::vector<double>* from = paired_ ? &baselineRow(baselineRowOf(slot)) : nullptr;
@@ -323,6 +358,7 @@ void GradientEnsemble::collect(const Slot& slot, int64_t position) {
   const auto point = static_cast<int64_t>(slot.point);
   if (slot.sample == 0 && point == inputPoint_) setInput(slot, position);
   if (slot.sample == 0 && point == baselinePoint_ && paired_) setStart(slot, position);
+  if (isSole_) return finishSole(slot.item, position);
   addPoint(slot, position);
   if (slot.point + 1 < request_.points.size()) return;
   finishSample(slot);
@@ -377,6 +413,30 @@ void GradientEnsemble::finishSample(const Slot& slot) {
   if (keepsSamples_) inFlight_.pop_front();
 }
 
+/// What finishSample and finishItem make of a single pass at the input, to the bit.
+void GradientEnsemble::finishSole(int64_t item, int64_t position) {
+  using Quantity = EnsembleRequest::Quantity;
+  double sum = 0;
+  for (size_t k = 0; k < summed_.size(); ++k) {
+    const Summed& s = summed_[k];
+    auto* out = static_cast<float*>(result_.attributions[s.output].second.mutableData()) + item * s.elements;
+    const float* gradient = execution_->output(s.output).as<float>() + position * s.elements;
+    switch (request_.quantity) {
+      case Quantity::Absolute:
+        writeScores(out, s.elements, sum, [&](int64_t i) { return std::fabs(static_cast<double>(gradient[i])); });
+        break;
+      case Quantity::InputTimesGradient: {
+        const float* x = request_.inputs[explained_[k].input]->as<float>() + item * s.elements;
+        // Nothing times what fell is 0, not -0.
+        writeScores(out, s.elements, sum, [&](int64_t i) { return 0.0 + static_cast<double>(gradient[i]) * static_cast<double>(x[i]); });
+        break;
+      }
+      default: writeScores(out, s.elements, sum, [&](int64_t i) { return 0.0 + static_cast<double>(gradient[i]); });
+    }
+  }
+  result_.sums[static_cast<size_t>(item)] = sum;
+}
+
 void GradientEnsemble::finishItem(int64_t item) {
   using Statistic = EnsembleRequest::Statistic;
   const auto n = static_cast<double>(samplesDone_);
@@ -384,21 +444,10 @@ void GradientEnsemble::finishItem(int64_t item) {
   double sum = 0;
   for (const Summed& s : summed_) {
     auto* out = static_cast<float*>(result_.attributions[s.output].second.mutableData()) + item * s.elements;
-    // Sums of blocks, so that the order of addition does not depend on the number of threads.
-    std::vector<double> blocks(static_cast<size_t>((s.elements + kGrain - 1) / kGrain));
-    parallelFor(static_cast<int64_t>(blocks.size()), 1, [&](int64_t first, int64_t last) {
-      for (int64_t block = first; block < last; ++block) {
-        double own = 0;
-        for (int64_t i = block * kGrain; i < std::min(s.elements, (block + 1) * kGrain); ++i) {
-          const auto at = static_cast<size_t>(s.offset + i);
-          const double value = moment_.empty() ? mean_[at] : moment_[at] * scale;
-          out[i] = static_cast<float>(value);
-          own += value;
-        }
-        blocks[static_cast<size_t>(block)] = own;
-      }
+    writeScores(out, s.elements, sum, [&](int64_t i) {
+      const auto at = static_cast<size_t>(s.offset + i);
+      return moment_.empty() ? mean_[at] : moment_[at] * scale;
     });
-    for (const double block : blocks) sum += block;
   }
   result_.sums[static_cast<size_t>(item)] = sum;
   std::fill(mean_.begin(), mean_.end(), 0.0);

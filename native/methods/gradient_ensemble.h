@@ -131,6 +131,8 @@ class GradientEnsemble : public Job {
   void setStart(const Slot& slot, int64_t position);
   void finishSample(const Slot& slot);
   void finishItem(int64_t item);
+  void finishSole(int64_t item, int64_t position);
+  bool isSolePass() const;
   void load(const std::vector<std::optional<HostTensor>>& from, int64_t item, std::vector<double>& out) const;
   const std::vector<double>& baselineRow(int64_t row);
   int64_t baselineRowOf(const Slot& slot) const;
@@ -147,6 +149,8 @@ class GradientEnsemble : public Job {
   std::vector<double> startShares_;
   /// One baseline for all items, and nothing else differs between them: its objective is evaluated once.
   bool sharedBaseline_ = false;
+  /// Each item is one pass at its input: what it reads and gives needs no doubles in between.
+  bool isSole_ = false;
   /// x~ is read again when the gradients have come.
   bool keepsSamples_ = false;
   /// A sample is its noisy copy and nothing else, in single precision: it needs no doubles.

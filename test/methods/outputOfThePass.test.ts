@@ -190,3 +190,33 @@ test('a class that is not there is said before anything runs', async t => {
   await t.throwsAsync(new Saliency(model).attribute(picture(), { target: 7 }), { code: 'TARGET_INVALID' })
   t.is(runs(), 0)
 })
+
+test('one pass at the input gives to the bit what samples without noise do', async t => {
+  const model = await network()
+  const pictures = [0, 1, 2].map(phase => picture(phase))
+  const cases = [new Saliency(model), new Saliency(model, { absolute: false }), new InputXGradient(model)]
+  for (const method of cases) {
+    const sampled = new SmoothGrad(method, { samples: 2, sigma: 0 })
+    for (const chunk of [1, 2, 3]) {
+      const options = { target: 2, chunk }
+      const [own, others] = [
+        await method.attributeBatch(pictures, options),
+        await sampled.attributeBatch(pictures, options),
+      ]
+      for (const [at, { inputs }] of own.entries()) {
+        t.true(inputs[0]!.scores.data.some(score => score !== 0))
+        t.deepEqual(inputs[0]!.scores, others[at]!.inputs[0]!.scores)
+      }
+    }
+  }
+})
+
+test('the highest classes are those of all in order, among equals the earlier ones first', t => {
+  const scores = Float32Array.from({ length: 60 }, (_, at) => Math.round(5 * Math.sin(at * 2.3)))
+  const ordered = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b)
+  for (const count of [1, 5, 59, 60, 70])
+    t.deepEqual(
+      topClasses(scores, undefined, count).map(({ index }) => index),
+      ordered.slice(0, count),
+    )
+})

@@ -203,8 +203,7 @@ export async function gradientResult(
     ),
     inputs: (await presentedValues(model, example, runs, at, present)).map(
       ({ name, units, rows, showsPicture }) => {
-        const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
-        for (const [i, row] of rows.entries()) data.set(row, i * row.length)
+        const data = joined(rows)
         return {
           name,
           units,
@@ -218,6 +217,15 @@ export async function gradientResult(
       },
     ),
   })
+}
+
+/** Rows one after the other; a single one that has its buffer for itself as it is. */
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const [first] = rows
+  if (first !== undefined && rows.length === 1 && first.byteLength === first.buffer.byteLength) return first
+  const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
+  for (const [i, row] of rows.entries()) data.set(row, i * row.length)
+  return data
 }
 
 /** The scores of each value as results have them, without what surrounds them there. */

@@ -62,9 +62,12 @@ export function takesStraightPath(model: Model, { explained }: Example): boolean
   return isSingle && isOnProcessor(model)
 }
 
+/** What there is does not change while a process runs. */
+let hasGpu: boolean | undefined
+
 /** Whether plans of the model run on the processor, and not on a GPU. */
 export function isOnProcessor({ device }: Model): boolean {
-  const hasGpu = native()
+  hasGpu ??= native()
     .engine()
     .backends.some(({ name, available }) => name === 'cuda' && available)
   return !device.startsWith('cuda') && !(device === 'auto' && hasGpu)
