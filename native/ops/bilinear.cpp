@@ -42,7 +42,7 @@ void fusedMatMul(InferContext& c) {
 }
 
 /// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
-void conv(InferContext& c) {
+Shape convolved(InferContext& c) {
   const Shape &x = c.shape(0), &w = c.shape(1);
   int64_t group = c.attributes().integer("group");
   c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
@@ -59,6 +59,18 @@ void conv(InferContext& c) {
     out.push(size);
   }
   out.count();
+  return out;
+}
+void conv(InferContext& c) { c.output(c.dtype(0), convolved(c)); }
+
+/// x, w, bias? of a depthwise convolution, then w [L, M, 1…], bias [L]?, residual? of one of 1 x 1 behind it.
+void separableConv(InferContext& c) {
+  const Shape between = convolved(c), w = c.shape(3);
+  c.require(w.rank() == between.rank() && w[1] == between[1] && w.count(2, w.rank()) == 1, "the second convolution is none of 1 x 1 over the first");
+  Shape out = between;
+  out[1] = w[0];
+  c.require(!c.has(4) || c.shape(4) == Shape{w[0]}, "the second bias must be one value per output channel");
+  c.require(!c.has(5) || c.shape(5) == out, "the residual must have the result's shape");
   c.output(c.dtype(0), out);
 }
 
@@ -150,6 +162,9 @@ const bool registered = [] {
   // Written by the fusion pass alone: x, w, bias?, residual?; activation is none, relu, clip (alpha, beta), leakyRelu (alpha) or silu.
   RegisterOp({.name = "fusedConv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4,
               .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0)}), .infer = conv});
+  // Written by the pass fuse-separable alone: activations are as fusedConv's.
+  RegisterOp({.name = "separableConv", .opClass = OpClass::Bilinear, .minInputs = 4, .maxInputs = 6,
+              .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0), text("thenActivation", "none"), real("thenAlpha", 0), real("thenBeta", 0)}), .infer = separableConv});
   RegisterOp({.name = "convDataGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({}), .infer = convDataGradient, .shapeOnly = 0b100});
   RegisterOp({.name = "convWeightGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({integer("perExample", 0)}), .infer = convWeightGradient, .shapeOnly = 0b100});
   RegisterOp({.name = "convTranspose", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3,

@@ -30,6 +30,7 @@ std::span<const Pass> loweringPasses() {
       {"bf16-products", passes::bf16Products},
       {"mark-similar-rows", passes::markSimilarRows},
       {"assign-layouts", passes::assignLayouts},
+      {"fuse-separable", passes::fuseSeparable},
       {"save-gates-as-bits", passes::saveGatesAsBits},
       {"save-places-as-bytes", passes::savePlacesAsBytes},
   };

@@ -1,9 +1,11 @@
 #include "kernels/cpu/blocked_conv.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "graph/layout.h"
+#include "graph/separable_conv.h"
 #include "kernels/cpu/blocked_conv_kernels.h"
 #include "kernels/cpu/blocked_conv_weights.h"
 #include "kernels/cpu/cpu_kernel.h"
@@ -54,6 +56,8 @@ constexpr int64_t kPanelBytes = 384 << 10;
 constexpr int64_t kTileBytes = 384 << 10, kMostTiles = 64, kFewestTiles = 48, kLargeTileShare = 2;
 /// Below this many channels on either side the transformations cost what the products save.
 constexpr int64_t kFewChannels = 12;
+/// Rows between the halves of a separable convolution that stay in the second-level cache, beside weights.
+constexpr int64_t kBandBytes = 256 << 10;
 
 /// `x` what is read, `y` the result.
 std::optional<ConvWindow> windowOf(const NodeSignature& s, bool isGradient) {
@@ -121,6 +125,19 @@ class Pointwise final : public GroupedConv {
   Pointwise(const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
       : GroupedConv(isGradient ? "cpu-pointwise-gradient" : "cpu-pointwise", kernels, s, window, isGradient) {}
 
+  /// All results for the pixels of `strip`, whose `x` and `xBlock` say where they are; `y`, `yBlock` and `residual` are of block 0.
+  void runStrip(const PointwiseTask& strip, const float* biases) const {
+    for (int64_t from = 0; from < groups();) {
+      PointwiseTask task = strip;
+      const int64_t to = setPanel(task, biases, from, groups()), offset = groups_[at(from)] * strip.yBlock;
+      task.y += offset;
+      if (task.residual != nullptr) task.residual += offset;
+      kernels_.pointwise(task);
+      from = to;
+    }
+  }
+  const Finish& finish() const { return finish_; }
+
   /// Whichever is smaller, the data or the weights, is read by every thread; the other is shared out.
   void run(const KernelArguments& k) const override {
     const int64_t pixels = window_.pixels();
@@ -135,17 +152,23 @@ class Pointwise final : public GroupedConv {
   }
 
  private:
+  /// Weights, bias and results of as many groups as make a panel; where the next one begins.
+  int64_t setPanel(PointwiseTask& task, const float* biases, int64_t from, int64_t lastGroup) const {
+    const int64_t lanes = kernels_.lanes, block = groups_[at(from)];
+    int64_t to = from + 1;
+    while (to < lastGroup && (groups_[at(to + 1)] - block) * lanes * window_.channels * static_cast<int64_t>(sizeof(float)) <= kPanelBytes) ++to;
+    task.weights = packed_->data() + block * lanes * window_.channels;
+    task.bias = biases == nullptr ? nullptr : biases + block * lanes;
+    task.results = std::min(window_.results, groups_[at(to)] * lanes) - block * lanes;
+    return to;
+  }
+
   /// Pixels counted through all images; groups of results.
   void runPart(const KernelArguments& k, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup) const {
     const int64_t lanes = kernels_.lanes, pixels = window_.pixels(), plane = pixels * lanes;
     PointwiseTask task{.xBlock = plane, .channels = window_.channels, .yBlock = plane, .finish = finish_};
     for (int64_t from = firstGroup; from < lastGroup;) {
-      int64_t to = from + 1;
-      while (to < lastGroup && (groups_[at(to + 1)] - groups_[at(from)]) * lanes * window_.channels * static_cast<int64_t>(sizeof(float)) <= kPanelBytes) ++to;
-      const int64_t block = groups_[at(from)];
-      task.weights = packed_->data() + block * lanes * window_.channels;
-      task.bias = bias(k) == nullptr ? nullptr : bias(k) + block * lanes;
-      task.results = std::min(window_.results, groups_[at(to)] * lanes) - block * lanes;
+      const int64_t to = setPanel(task, bias(k), from, lastGroup), block = groups_[at(from)];
       for (int64_t pixel = begin; pixel < end;) {
         const int64_t image = pixel / pixels, first = pixel % pixels;
         task.pixels = std::min(pixels - first, end - pixel);
@@ -171,29 +194,34 @@ class Depthwise final : public BlockedConv {
   }
 
   void run(const KernelArguments& k) const override {
-    const int64_t lanes = kernels_.lanes, blocks = (window_.channels + lanes - 1) / lanes, rows = window_.images * blocks * window_.out[0];
-    const int64_t inPlane = window_.in[0] * window_.in[1] * lanes, outRow = window_.out[1] * lanes;
-    const float* biases = bias(k);
+    const int64_t rows = window_.images * blocks() * window_.out[0], outRow = window_.out[1] * kernels_.lanes;
     parallelFor(rows, grainOf(window_.flops() / static_cast<double>(rows)), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end;) {
-        const int64_t plane = row / window_.out[0], block = plane % blocks, first = row % window_.out[0], last = std::min(window_.out[0], first + end - row);
-        float own[64] = {};
-        if (biases != nullptr) std::copy_n(biases + block * lanes, std::min(lanes, window_.channels - block * lanes), own);
-        run_({.x = k.inputs[0].as<float>() + plane * inPlane,
-              .height = window_.in[0],
-              .width = window_.in[1],
-              .weights = packed_->data() + block * window_.kernel[0] * window_.kernel[1] * lanes,
-              .bias = own,
-              .y = k.outputs[0].as<float>() + row * outRow,
-              .rowBegin = first,
-              .rowEnd = last,
-              .resultWidth = window_.out[1],
-              .padTop = window_.pad[0],
-              .padLeft = window_.pad[1],
-              .finish = finish_});
+        const int64_t plane = row / window_.out[0], first = row % window_.out[0], last = std::min(window_.out[0], first + end - row);
+        runRows(k.inputs[0].as<float>(), bias(k), plane, first, last, k.outputs[0].as<float>() + row * outRow);
         row += last - first;
       }
     });
+  }
+
+  int64_t blocks() const { return (window_.channels + kernels_.lanes - 1) / kernels_.lanes; }
+  /// Some rows of results of one plane, counted through all images.
+  void runRows(const float* x, const float* biases, int64_t plane, int64_t first, int64_t last, float* y) const {
+    const int64_t lanes = kernels_.lanes, block = plane % blocks();
+    float own[64] = {};
+    if (biases != nullptr) std::copy_n(biases + block * lanes, std::min(lanes, window_.channels - block * lanes), own);
+    run_({.x = x + plane * window_.in[0] * window_.in[1] * lanes,
+          .height = window_.in[0],
+          .width = window_.in[1],
+          .weights = packed_->data() + block * window_.kernel[0] * window_.kernel[1] * lanes,
+          .bias = own,
+          .y = y,
+          .rowBegin = first,
+          .rowEnd = last,
+          .resultWidth = window_.out[1],
+          .padTop = window_.pad[0],
+          .padLeft = window_.pad[1],
+          .finish = finish_});
   }
 
  private:
@@ -276,11 +304,80 @@ class Winograd final : public GroupedConv {
   size_t transformedBytes_ = 0, slotBytes_ = 0;
 };
 
+/// The halves of a separableConv as nodes of their own.
+struct Halves {
+  explicit Halves(const NodeSignature& s)
+      : nodes(separableHalves(s.node)), between(betweenHalves(s.inputs[0], s.inputs[1], s.outputs[0])), result(s.outputs[0]),
+        types{std::vector<ValueType>{s.inputs[0], s.inputs[1]}, {between, s.inputs[3]}}, constants{std::vector<const HostTensor*>{nullptr, s.constants[1]}, {nullptr, s.constants[3]}} {}
+  NodeSignature depthwise() const { return {nodes.depthwise, types[0], {&between, 1}, constants[0]}; }
+  NodeSignature pointwise() const { return {nodes.pointwise, types[1], {&result, 1}, constants[1]}; }
+
+  SeparableHalves nodes;
+  ValueType between, result;
+  std::vector<ValueType> types[2];
+  std::vector<const HostTensor*> constants[2];
+};
+
+class Separable final : public CpuKernel {
+ public:
+  Separable(const BlockedConvKernels& kernels, const Halves& halves, const ConvWindow& depthwise, const ConvWindow& pointwise)
+      : CpuKernel("cpu-separable"), kernels_(kernels), depthwise_(kernels, halves.depthwise(), depthwise, false), pointwise_(kernels, halves.pointwise(), pointwise, false),
+        images_(depthwise.images), rows_(depthwise.out[0]), results_((pointwise.results + kernels.lanes - 1) / kernels.lanes), channels_(pointwise.channels),
+        rowFloats_(depthwise.out[1] * kernels.lanes) {
+    mostRows_ = std::clamp<int64_t>(kBandBytes / (depthwise_.blocks() * rowFloats_ * static_cast<int64_t>(sizeof(float))), 1, rows_);
+    slotBytes_ = alignedBytes(static_cast<size_t>(mostRows_ * depthwise_.blocks() * rowFloats_) * sizeof(float));
+  }
+  size_t packedBytes() const override { return depthwise_.packedBytes() + pointwise_.packedBytes(); }
+  bool ownsOperand(size_t i) const override { return i == 1 || i == 3; }
+  double flops() const override { return depthwise_.flops() + pointwise_.flops(); }
+  size_t scratchBytes() const override { return slotBytes_ * static_cast<size_t>(mostThreads()); }
+
+  /// Bands of rows, enough of them that threads have alike; a pixel's numbers do not depend on its band.
+  void run(const KernelArguments& k) const override {
+    const int64_t fair = std::max<int64_t>(1, images_ * rows_ / (4 * threads())), bands = (rows_ + std::min(fair, mostRows_) - 1) / std::min(fair, mostRows_);
+    overSlots(images_ * bands, threads(), slotBytes_, k.scratch, [&](int64_t item, std::byte* scratch) {
+      const int64_t image = item / bands, band = item % bands;
+      runBand(k, image, rows_ * band / bands, rows_ * (band + 1) / bands, reinterpret_cast<float*>(scratch));
+    });
+  }
+
+ private:
+  void runBand(const KernelArguments& k, int64_t image, int64_t first, int64_t last, float* between) const {
+    const auto operand = [&](size_t i) { return k.has(i) ? k.inputs[i].as<float>() : nullptr; };
+    const int64_t blocks = depthwise_.blocks(), band = (last - first) * rowFloats_, plane = rows_ * rowFloats_;
+    for (int64_t block = 0; block < blocks; ++block) depthwise_.runRows(operand(0), operand(2), image * blocks + block, first, last, between + block * band);
+    const int64_t offset = image * results_ * plane + first * rowFloats_;
+    pointwise_.runStrip({.x = between,
+                         .xBlock = band,
+                         .channels = channels_,
+                         .weights = nullptr,
+                         .bias = nullptr,
+                         .residual = operand(5) == nullptr ? nullptr : operand(5) + offset,
+                         .y = k.outputs[0].as<float>() + offset,
+                         .yBlock = plane,
+                         .results = 0,
+                         .pixels = band / kernels_.lanes,
+                         .finish = pointwise_.finish()},
+                        operand(4));
+  }
+
+  const BlockedConvKernels& kernels_;
+  Depthwise depthwise_;
+  Pointwise pointwise_;
+  int64_t images_, rows_, results_, channels_, rowFloats_, mostRows_ = 1;
+  size_t slotBytes_ = 0;
+};
+
+bool fitsDepthwise(const BlockedConvKernels& kernels, const ConvWindow& window) {
+  return window.isDepthwise() && window.out[1] >= (window.spreads ? 2 * kernels.depthwiseTile + 2 : kernels.depthwiseTile) && Depthwise::kernelFor(kernels, window) != nullptr;
+}
+
+bool isKnown(const HostTensor* weights) { return weights != nullptr && weights->data() != nullptr; }
+bool liesInBlocks(const ValueType& type, const BlockedConvKernels& kernels) { return blockOf(type.layout) == kernels.lanes && type.channelAxis == type.shape.rank() - 3; }
+
 std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
   const BlockedConvKernels* kernels = blockedConvKernels();
-  if (kernels == nullptr || s.constants[1] == nullptr || s.constants[1]->data() == nullptr) return nullptr;
-  if (blockOf(s.inputs[0].layout) != kernels->lanes || blockOf(s.outputs[0].layout) != kernels->lanes) return nullptr;
-  if (s.inputs[0].channelAxis != s.inputs[0].shape.rank() - 3 || s.outputs[0].channelAxis != s.outputs[0].shape.rank() - 3) return nullptr;
+  if (kernels == nullptr || !isKnown(s.constants[1]) || !liesInBlocks(s.inputs[0], *kernels) || !liesInBlocks(s.outputs[0], *kernels)) return nullptr;
   std::optional<ConvWindow> window = windowOf(s, isGradient);
   if (!window) return nullptr;
   if (window->isPointwise()) return std::make_unique<Pointwise>(*kernels, s, *window, isGradient);
@@ -289,11 +386,28 @@ std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
     window->edge = Winograd::edgeFor(*kernels, *window);
     return std::make_unique<Winograd>(*kernels, s, *window, isGradient);
   }
-  const bool fits = window->isDepthwise() && window->out[1] >= (window->spreads ? 2 * kernels->depthwiseTile + 2 : kernels->depthwiseTile) && Depthwise::kernelFor(*kernels, *window) != nullptr;
-  return fits && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
+  return fitsDepthwise(*kernels, *window) && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
+}
+
+/// Both windows of a separableConv that the kernels take, else none.
+std::optional<std::array<ConvWindow, 2>> separableWindows(const NodeSignature& s) {
+  const BlockedConvKernels* kernels = blockedConvKernels();
+  if (kernels == nullptr || !isKnown(s.constants[1]) || !isKnown(s.constants[3]) || !liesInBlocks(s.inputs[0], *kernels) || !liesInBlocks(s.outputs[0], *kernels)) return std::nullopt;
+  const bool hasResidual = s.has(5);
+  if (hasResidual && !sameLayout(s.inputs[5], s.outputs[0])) return std::nullopt;
+  const Halves halves(s);
+  const auto depthwise = windowOf(halves.depthwise(), false), pointwise = windowOf(halves.pointwise(), false);
+  if (!depthwise || !pointwise || !fitsDepthwise(*kernels, *depthwise) || !pointwise->isPointwise()) return std::nullopt;
+  return std::array{*depthwise, *pointwise};
 }
 
 }  // namespace
+
+bool takesSeparableConv(const NodeSignature& s) { return separableWindows(s).has_value(); }
+std::unique_ptr<Kernel> makeSeparableConv(const NodeSignature& s) {
+  const auto windows = separableWindows(s);
+  return windows ? std::make_unique<Separable>(*blockedConvKernels(), Halves(s), (*windows)[0], (*windows)[1]) : nullptr;
+}
 
 std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature) { return make(signature, false); }
 std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature) { return make(signature, true); }

@@ -15,4 +15,8 @@ std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature);
 /// What the epilogue of a `fusedConv` makes of a sum; nothing for a `conv`.
 Finish finishOf(const NodeSignature& signature);
 
+/// `separableConv` over such values: rows of the depthwise half are made, some at a time, where the half of 1 x 1 reads them.
+std::unique_ptr<Kernel> makeSeparableConv(const NodeSignature& signature);
+bool takesSeparableConv(const NodeSignature& signature);
+
 }  // namespace ascribe::cpu

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/cpu/blocked_conv.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/math_kernels.h"
@@ -172,6 +173,7 @@ std::unique_ptr<Kernel> makeWeightGradient(const NodeSignature& s) {
 const RegisterKernel registered[] = {
     RegisterKernel({.op = "conv", .backend = "cpu", .make = makeForward}),
     RegisterKernel({.op = "fusedConv", .backend = "cpu", .make = makeForward}),
+    RegisterKernel({.op = "separableConv", .backend = "cpu", .make = makeSeparableConv, .anyLayout = true, .accepts = takesSeparableConv}),
     RegisterKernel({.op = "convDataGradient", .backend = "cpu", .make = makeDataGradient}),
     RegisterKernel({.op = "convTranspose", .backend = "cpu", .make = makeDataGradient}),
     RegisterKernel({.op = "convWeightGradient", .backend = "cpu", .make = makeWeightGradient}),

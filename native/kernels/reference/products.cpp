@@ -1,7 +1,9 @@
+#include <array>
 #include <vector>
 
 #include "graph/convert.h"
 #include "graph/op.h"
+#include "graph/separable_conv.h"
 #include "kernels/reference/activations.h"
 #include "kernels/reference/register.h"
 #include "kernels/reference/types.h"
@@ -136,6 +138,19 @@ void conv(const KernelArguments& k, const Node& node) {
   });
 }
 
+void separableConv(const KernelArguments& k, const Node& node) {
+  const SeparableHalves halves = separableHalves(node);
+  const auto typeOf = [](const TensorRef& t) { return ValueType{t.dtype, t.shape}; };
+  const ValueType type = betweenHalves(typeOf(k.inputs[0]), typeOf(k.inputs[1]), typeOf(k.outputs[0]));
+  HostTensor between(type.dtype, type.shape);
+  const TensorRef made{between.mutableData(), type.dtype, type.shape};
+  const auto operand = [&](size_t i) { return i < k.inputs.size() ? k.inputs[i] : TensorRef{}; };
+  const std::array first{k.inputs[0], k.inputs[1], operand(2)};
+  const std::array second{made, k.inputs[3], operand(4), operand(5)};
+  conv({first, {&made, 1}, nullptr}, halves.depthwise);
+  conv({second, k.outputs, nullptr}, halves.pointwise);
+}
+
 /// The adjoint in x; also the forward of convTranspose, whose operand plays the result's part.
 void convDataGradient(const KernelArguments& k, const Node& node) {
   const bool forward = node.op->name == "convTranspose";
@@ -184,6 +199,7 @@ const Registered kernels[] = {
     {"storedMatMul", storedMatMul, floating},
     {"conv", conv, floating},
     {"fusedConv", conv, floating},
+    {"separableConv", separableConv, floating},
     {"convDataGradient", convDataGradient, floating},
     {"convTranspose", convDataGradient, floating},
     {"convWeightGradient", convWeightGradient, floating},

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <cstring>
+
+#include "cpu_support.h"
+#include "device_support.h"
+#include "graph/op.h"
+#include "graph/separable_conv.h"
+#include "harness.h"
+#include "kernels/cpu/isa.h"
+#include "runtime/onednn_library.h"
+
+/// Two convolutions in one node, the first made by rows where the second reads it: the numbers of both behind each other.
+namespace ascribe::test {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+struct Form {
+  const char* note;
+  int64_t images, channels, results, height, width, kernel, stride;
+  const char* activation;
+  bool hasResidual;
+};
+
+/// A convolution of 1 x 1, so that values lie in blocks, a depthwise one, another of 1 x 1, and something behind it.
+std::shared_ptr<const Plan> plan(const Form& form, CompileOptions options) {
+  Graph graph;
+  Builder b(graph);
+  uint64_t seed = 20;
+  const auto conv = [&](ValueId x, int64_t outputs, int64_t kernel, int64_t group, int64_t stride) {
+    const int64_t inputs = b.shape(x)[1] / group;
+    const ValueId w = b.constant(floats({outputs, inputs, kernel, kernel}, ++seed, -0.3, 0.3)), bias = b.constant(floats({outputs}, ++seed, -0.2, 0.2));
+    return b.node("conv", {x, w, bias}, {{"pads", Ints(4, kernel / 2)}, {"strides", Ints(2, stride)}, {"group", group}});
+  };
+  const auto activated = [&](ValueId x) {
+    if (std::string_view(form.activation) == "clip") return b.node("clip", {x}, {{"min", 0.0}, {"max", 0.5}});
+    return std::string_view(form.activation) == "none" ? x : b.node(form.activation, {x});
+  };
+  const ValueId x = graph.addInput("x", DType::F32, Shape{form.images, 16, form.height, form.width});
+  const ValueId wide = activated(conv(x, form.channels, 1, 1, 1));
+  const ValueId deep = activated(conv(wide, form.channels, form.kernel, form.channels, form.stride));
+  ValueId narrow = conv(deep, form.results, 1, 1, 1);
+  if (form.hasResidual) narrow = b.add(narrow, conv(x, form.results, 1, 1, form.stride));
+  graph.outputs = {b.node("globalAveragePool", {activated(narrow)}), narrow};
+  return compile(graph, std::make_shared<Parameters>(), options);
+}
+
+int64_t count(const Plan& plan, std::string_view op) {
+  return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; });
+}
+
+TEST(bands_have_the_numbers_of_two_convolutions) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  CompileOptions without;
+  without.withoutPasses.emplace_back("fuse-separable");
+  for (const Form& form : {Form{"halving", 3, 96, 24, 113, 96, 3, 2, "clip", false}, {"residual", 4, 144, 24, 40, 40, 3, 1, "clip", true}, {"wide results", 2, 40, 336, 90, 97, 5, 1, "silu", true},
+                           {"one image", 1, 200, 16, 64, 60, 3, 1, "relu", false}, {"uneven", 5, 33, 17, 71, 61, 5, 2, "none", false}, {"uneven, whole", 5, 33, 17, 71, 61, 3, 1, "none", false}}) {
+    const auto fused = plan(form, {}), apart = plan(form, without);
+    const bool isLarge = form.images * form.channels * ((form.height - 1) / form.stride + 1) * ((form.width - 1) / form.stride + 1) * 4 >= 2 << 20;
+    EXPECT_EQ(count(*fused, "separableConv"), isLarge ? 1 : 0);
+    EXPECT_EQ(count(*apart, "separableConv"), 0);
+    std::vector<std::vector<HostTensor>> all;
+    for (const int threads : {1, 2, 3})
+      for (const auto& each : {fused, apart}) {
+        RunRequest request;
+        request.plan = each;
+        request.inputs = {floats({form.images, 16, form.height, form.width}, 3)};
+        all.push_back(run(std::move(request), threads));
+      }
+    for (const std::vector<HostTensor>& outputs : all)
+      for (size_t i = 0; i < 2; ++i)
+        if (std::memcmp(outputs[i].data(), all[0][i].data(), outputs[i].bytes()) != 0) fail(__FILE__, __LINE__, form.note);
+  }
+}
+
+TEST(small_values_and_those_that_others_read_stay_apart) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  EXPECT_EQ(count(*plan({"small", 1, 96, 24, 56, 56, 3, 2, "clip", false}, {}), "separableConv"), 0);
+  CompileOptions reference;
+  reference.backends = {"reference"};
+  EXPECT_EQ(count(*plan({"plain", 3, 96, 24, 113, 96, 3, 2, "clip", false}, reference), "separableConv"), 0);
+}
+
+/// The oracle is the two nodes that it names, one behind the other.
+TEST(the_reference_is_both_halves) {
+  Graph graph;
+  const std::vector<HostTensor> operands{floats({2, 6, 7, 9}, 1), floats({6, 1, 3, 3}, 2), floats({6}, 3), floats({4, 6, 1, 1}, 4), floats({4}, 5), floats({2, 4, 4, 5}, 6)};
+  std::vector<ValueId> ids;
+  for (size_t i = 0; i < operands.size(); ++i) ids.push_back(graph.addInput("x" + std::to_string(i), DType::F32, operands[i].shape()));
+  Builder b(graph);
+  const Attributes window{{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"group", int64_t{6}}};
+  Attributes first = window, both = window;
+  first.set("activation", std::string("clip")).set("alpha", -0.1).set("beta", 0.4);
+  both.set("activation", std::string("clip")).set("alpha", -0.1).set("beta", 0.4).set("thenActivation", std::string("relu")).set("thenAlpha", 0.0).set("thenBeta", 0.0);
+  const ValueId between = b.node("fusedConv", {ids[0], ids[1], ids[2]}, first);
+  const Node firstNode = graph.nodes.back();
+  b.node("fusedConv", {between, ids[3], ids[4], ids[5]}, {{"activation", std::string("relu")}});
+  const Node secondNode = graph.nodes.back();
+  b.node("separableConv", ids, both);
+  const Node bothNode = graph.nodes.back();
+  const HostTensor made = evaluateReference(graph, firstNode, std::array{operands[0], operands[1], operands[2]})[0];
+  const HostTensor expected = evaluateReference(graph, secondNode, std::array{made, operands[3], operands[4], operands[5]})[0];
+  const HostTensor actual = evaluateReference(graph, bothNode, operands)[0];
+  EXPECT_TRUE(actual.shape() == expected.shape());
+  EXPECT_TRUE(std::memcmp(actual.data(), expected.data(), actual.bytes()) == 0);
+}
+
+}  // namespace
+}  // namespace ascribe::test
