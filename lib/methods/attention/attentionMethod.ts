@@ -207,6 +207,8 @@ async function collect(
     milliseconds += result.milliseconds
     peakBytes = Math.max(peakBytes, result.peakBytes)
   }
+  if (!objective.every(Number.isFinite))
+    throw new AscribeError('NOT_FINITE', `The target "${compiled.target.valueName}" is NaN or infinite`)
   return {
     target,
     compiled: compiled.target,

@@ -116,7 +116,8 @@ const together = 8
  * embeddings, attention probabilities, what attention and feed-forward layers add, and in T5 what is inside the latter and behind
  * the last norms. Draws are keyed by seed, place and pass.
  *
- * @throws AscribeError MODEL_CAPABILITY where the model has no dropout and no rate is given, or dropout changes nothing.
+ * @throws AscribeError MODEL_CAPABILITY where the model has no dropout and no rate is given, or dropout changes nothing;
+ *   NOT_FINITE where the model gives no numbers.
  */
 export async function noisyProbability(
   model: Model,
@@ -175,7 +176,9 @@ export async function noisyProbability(
   }
   const mean = values.reduce((sum, each) => sum + each, 0) / samples
   const deviation = Math.sqrt(values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (samples - 1))
-  if (!(deviation > 0))
+  if (!Number.isFinite(deviation))
+    throw new AscribeError('NOT_FINITE', `The probability of token ${token} under dropout is NaN or infinite`)
+  if (deviation === 0)
     throw new AscribeError('MODEL_CAPABILITY', `Dropout changes nothing of what ${model.name} predicts there`)
   return { mean, deviation }
 }
