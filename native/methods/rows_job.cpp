@@ -83,9 +83,8 @@ void RowsJob::begin() {
   strands_.push_back(openStrand());
   // A device has a queue, which fills it by itself.
   const int64_t passes = (request_.count + request_.chunk - 1) / request_.chunk;
-  // Fewer passes than threads are shared out node by node, so that no core is idle; and arenas side by side hold no more than this.
-  constexpr size_t kBytesTogether = size_t{1} << 30;
-  const auto fitting = static_cast<int64_t>(kBytesTogether / std::max<size_t>(1, plan.arenaBytes() + plan.scratchBytes()));
+  // Fewer passes than threads are shared out node by node, so that no core is idle.
+  const auto fitting = static_cast<int64_t>(request_.bytesTogether / std::max<size_t>(1, plan.arenaBytes() + plan.scratchBytes()));
   const bool isApart = plan.device()->hostAccessible() && passes >= parallelWidth();
   const int64_t wanted = isApart ? std::min<int64_t>(parallelWidth(), fitting) : 1;
   // As many as the memory bound holds.

@@ -29,6 +29,8 @@ struct RowsRequest {
   std::vector<std::optional<Marks>> marks;
   int64_t count = 0, chunk = 1;
   bool guard = true;
+  /// What arenas side by side hold together; one alone may be larger.
+  size_t bytesTogether = size_t{1} << 30;
   std::shared_ptr<MemoryBudget> budget;
 
   /// Throws for sizes, dtypes and counts that do not fit each other or the plan.
