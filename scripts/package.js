@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // `npm run package`: compiles everything, puts the binaries into prebuilds/ with prebuildify, bundles the JavaScript,
 // packs the tarball and says what is in it. The tarball installs with no compiler, no install script and no system
-// library.
+// library. `npm run package -- --arm64` puts a cross-built binary for arm64 Linux beside this machine's own.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle } from './bundle.js'
+import { arm64Folder, crossBuild, missingForBuild } from './cross-build.js'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const node = process.execPath
@@ -26,6 +27,11 @@ function run(command, args, env = {}) {
   return result.stdout
 }
 
+const withArm64 = process.argv.includes('--arm64')
+if (withArm64 && missingForBuild().length > 0) {
+  console.error(`--arm64 needs a cross-compiler: apt-get install ${missingForBuild().join(' ')}`)
+  process.exit(1)
+}
 rmSync(path.join(root, 'dist'), { recursive: true, force: true })
 rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true })
 run(node, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
@@ -36,6 +42,11 @@ run(
     PREBUILD_NODE_GYP: path.join(root, 'scripts', 'prebuild.js'),
   },
 )
+
+if (withArm64) {
+  crossBuild(['ascribe'])
+  cpSync(path.join(arm64Folder, 'prebuilds'), path.join(root, 'prebuilds'), { recursive: true })
+}
 
 // What is packed stands in a folder of its own: the checkout's tests and benches import single modules of dist/.
 const staged = path.join(root, 'build', 'package')

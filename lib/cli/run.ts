@@ -61,11 +61,13 @@ async function run(session: Session, path: string, flags: RunFlags): Promise<num
     ({ name, dtype, shape, file }) => `${name}  ${dtype} [${shape.join(', ')}]${file ? ` -> ${file}` : ''}`,
   )
   if (profile) {
-    const [{ profileTable }, { escapeTerminal }] = await Promise.all([
+    const [{ profileTable }, { native }, { escapeTerminal }] = await Promise.all([
       import('../tools/profile.js'),
+      import('../native.js'),
       import('../report/escape.js'),
     ])
-    lines.push('', profileTable(profile), ...(recording ? ['', escapeTerminal(recording)] : []))
+    lines.push('', profileTable(profile), '', `kernels called cpu-…: ${native().engine().isa}`)
+    if (recording) lines.push('', escapeTerminal(recording))
   }
   session.result(
     {

@@ -73,7 +73,9 @@ export async function doctor(options: { signal?: AbortSignal } = {}): Promise<Do
       .filter(({ version }) => version === undefined)
       .map(({ name, purpose }) => `${name} is needed for ${purpose}: npm install ${name}`),
     ...(engine.isa === 'baseline'
-      ? ['The CPU has no AVX2 (or it is switched off): everything will be slow.']
+      ? [
+          `The CPU has no ${process.arch === 'arm64' ? 'NEON' : 'AVX2'} (or it is switched off): everything will be slow.`,
+        ]
       : []),
   ]
   return {

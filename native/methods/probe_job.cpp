@@ -22,6 +22,8 @@ const MultiplyAdd& best() {
   const std::string isa = cpuInformation().isa;
   if (isa == "avx512") return multiplyAddAvx512;
   if (isa == "avx2") return multiplyAddAvx2;
+#elif defined(__aarch64__)
+  if (cpuInformation().isa == "neon") return multiplyAddNeon;
 #endif
   return multiplyAddBaseline;
 }

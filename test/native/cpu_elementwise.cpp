@@ -89,7 +89,7 @@ double worstError(cpu::Unary op, const std::function<double(double)>& truth, dou
   return worst;
 }
 TEST(accuracy) {
-  for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
+  for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
     if (!cpu::isaAvailable(isa)) continue;
     cpu::setMaxIsa(isa);
     using cpu::Unary;

@@ -22,7 +22,7 @@ std::vector<float> values(int64_t count, uint64_t seed) {
 
 template <class Body>
 void onEveryIsa(Body&& body) {
-  for (const Isa isa : {Isa::Baseline, Isa::Avx2, Isa::Avx512}) {
+  for (const Isa isa : {Isa::Baseline, Isa::Neon, Isa::Avx2, Isa::Avx512}) {
     if (!isaAvailable(isa)) continue;
     setMaxIsa(isa);
     for (const int width : {1, 3}) {

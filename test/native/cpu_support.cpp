@@ -76,7 +76,7 @@ void expectLikeReference(const CpuCase& test, const char* file, int line) {
     if (ids[i] != kNone) inputTypes[i] = graph.type(ids[i]);
   for (ValueId id : node.outputs) outputTypes.push_back(graph.type(id));
   constexpr std::array<std::string_view, 1> backends{"cpu"};
-  for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
+  for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
     if (!cpu::isaAvailable(isa)) continue;
     cpu::setMaxIsa(isa);
     for (int variant = 0; variant < (test.frozen.empty() ? 1 : 2); ++variant) {

@@ -56,7 +56,7 @@ TEST(rowsOfATableAreReadInTheirStorageType) {
 }
 
 TEST(storedWeightsGiveTheBitsOfWidenedOnes) {
-  for (const Isa isa : {Isa::Baseline, Isa::Avx2, Isa::Avx512}) {
+  for (const Isa isa : {Isa::Baseline, Isa::Neon, Isa::Avx2, Isa::Avx512}) {
     if (!isaAvailable(isa)) continue;
     setMaxIsa(isa);
     Team team(2);

@@ -3,6 +3,6 @@
 
 namespace ascribe::cpu {
 extern const GemmKernels gemmAvx2;
-const GemmKernels gemmAvx2 = makeGemmKernels();
+const GemmKernels gemmAvx2 = makeGemmKernels(tile<MultiplyAdd>);
 }  // namespace ascribe::cpu
 #endif

@@ -3,6 +3,6 @@
 
 namespace ascribe::cpu {
 extern const GemmKernels gemmAvx512;
-const GemmKernels gemmAvx512 = makeGemmKernels();
+const GemmKernels gemmAvx512 = makeGemmKernels(tile<MultiplyAdd>);
 }  // namespace ascribe::cpu
 #endif

@@ -142,13 +142,12 @@ struct MultiplyPairs {
 };
 
 constexpr GemmKernels makePairKernels() {
-  GemmKernels out = makeGemmKernels();
+  GemmKernels out = makeGemmKernels(tile<MultiplyPairs>);
   // Twice as deep as f32 in bytes, so that products over up to 1,024 terms pass C once; half as many columns beside it.
   out.depthBlock = 1024;
   out.columnSweep = 256;
   out.columnBlock = 512;
   out.pair = 2;
-  out.tile = tile<MultiplyPairs>;
   out.packA[0] = {packLinePairs<FromF32, kRows>, packColumnPairs<FromF32, kRows>};
   out.packA[1] = {packLinePairs<FromF16, kRows>, packColumnPairs<FromF16, kRows>};
   out.packA[2] = {packLinePairs<FromBf16, kRows>, packColumnPairs<FromBf16, kRows>};

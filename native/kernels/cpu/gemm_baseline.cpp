@@ -2,5 +2,5 @@
 
 namespace ascribe::cpu {
 extern const GemmKernels gemmBaseline;
-const GemmKernels gemmBaseline = makeGemmKernels();
+const GemmKernels gemmBaseline = makeGemmKernels(tile<MultiplyAdd>);
 }  // namespace ascribe::cpu

@@ -13,10 +13,13 @@ namespace {
 constexpr int kRows = 14, kVectors = 2;  // 28 accumulators of 32 registers
 #elif defined(__AVX2__)
 constexpr int kRows = 6, kVectors = 2;  // 12 of 16
+#elif defined(ASCRIBE_NEON)
+constexpr int kRows = 6, kVectors = 4;  // 24 of 32; a line of B and one of A stay beside them
 #else
 constexpr int kRows = 4, kVectors = 2;  // 8 of 16; the product needs a register of its own without FMA
 #endif
 constexpr int kColumns = kVectors * kLanes;
+static_assert(64 % kColumns == 0, "attention packs keys and values 64 at a time, in whole panels");
 
 struct FromF32 {
   using Type = float;
@@ -40,6 +43,14 @@ struct FromF16 {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
 #endif
+#elif defined(ASCRIBE_NEON)
+  static ASCRIBE_INLINE float one(const uint16_t* p) {
+    __fp16 narrow;
+    __builtin_memcpy(&narrow, p, sizeof narrow);
+    return narrow;
+  }
+  static ASCRIBE_INLINE V4 four(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static ASCRIBE_INLINE Vf vector(const uint16_t* p) { return four(p); }
 #else
   static ASCRIBE_INLINE float one(const uint16_t* p) { return widenF16(*p); }
   static ASCRIBE_INLINE V4 four(const uint16_t* p) { return V4{one(p), one(p + 1), one(p + 2), one(p + 3)}; }
@@ -373,7 +384,7 @@ void widenLines(DType type, float* to, const void* from, int64_t n) {
   }
 }
 
-constexpr GemmKernels makeGemmKernels() {
+constexpr GemmKernels makeGemmKernels(decltype(GemmKernels::tile) tile) {
   return {
       .rowTile = kRows,
       .columnTile = kColumns,
@@ -382,7 +393,7 @@ constexpr GemmKernels makeGemmKernels() {
       .columnSweep = 512,
       .columnBlock = 1024,
       .pair = 1,
-      .tile = tile<MultiplyAdd>,
+      .tile = tile,
       .packA = {{packLines<FromF32, kRows>, packColumns<FromF32, kRows>},
                 {packLines<FromF16, kRows>, packColumns<FromF16, kRows>},
                 {packLines<FromBf16, kRows>, packColumns<FromBf16, kRows>}},

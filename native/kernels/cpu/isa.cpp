@@ -13,15 +13,17 @@
 
 namespace ascribe::cpu {
 
-extern const GemmKernels gemmBaseline, gemmAvx2, gemmAvx512, gemmAvx512Bf16;
-extern const MathKernels mathBaseline, mathAvx2, mathAvx512;
-extern const RowKernels rowsBaseline, rowsAvx2, rowsAvx512, rowsAvx512Bf16;
+extern const GemmKernels gemmBaseline, gemmNeon, gemmAvx2, gemmAvx512, gemmAvx512Bf16;
+extern const MathKernels mathBaseline, mathNeon, mathAvx2, mathAvx512;
+extern const RowKernels rowsBaseline, rowsNeon, rowsAvx2, rowsAvx512, rowsAvx512Bf16;
 
 namespace {
 
 const IsaKernels kTables[] = {
     {Isa::Baseline, "baseline", &gemmBaseline, &mathBaseline, &rowsBaseline},
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+    {Isa::Neon, "neon", &gemmNeon, &mathNeon, &rowsNeon},
+#elif defined(__x86_64__)
     {Isa::Avx2, "avx2", &gemmAvx2, &mathAvx2, &rowsAvx2},
     {Isa::Avx512, "avx512", &gemmAvx512, &mathAvx512, &rowsAvx512},
     {Isa::Avx512Bf16, "avx512_bf16", &gemmAvx512Bf16, &mathAvx512, &rowsAvx512Bf16},
@@ -39,6 +41,8 @@ Isa detect() {
       __builtin_cpu_supports("avx512vl"))
     return __builtin_cpu_supports("avx512bf16") ? Isa::Avx512Bf16 : Isa::Avx512;
   return Isa::Avx2;
+#elif defined(__aarch64__)
+  return Isa::Neon;  // which every arm64 has
 #else
   return Isa::Baseline;
 #endif
@@ -48,6 +52,7 @@ Isa capFromEnvironment() {
   const char* text = std::getenv("ASCRIBE_MAX_ISA");
   const std::string_view cap = text ? text : "";
   if (cap == "baseline") return Isa::Baseline;
+  if (cap == "neon") return Isa::Neon;
   if (cap == "avx2") return Isa::Avx2;
   if (cap == "avx512") return Isa::Avx512;
   return Isa::Avx512Bf16;
@@ -63,20 +68,24 @@ std::atomic<Isa>& cap() {
   return value;
 }
 
+/// The best set of this kind of processor that is not above `isa`.
+const IsaKernels& best(Isa isa) {
+  const IsaKernels* found = kTables;
+  for (const IsaKernels& table : kTables)
+    if (table.isa <= isa) found = &table;
+  return *found;
+}
+
 Isa allowed() { return std::min(cap().load(std::memory_order_relaxed), detected()); }
 
 }  // namespace
 
-bool isaAvailable(Isa isa) { return isa <= detected(); }
+bool isaAvailable(Isa isa) { return isa <= detected() && best(isa).isa == isa; }
 
-const IsaKernels& kernels() {
-  // The last set is for products that were asked for in bf16, never what f32 is computed with.
-  return kTables[static_cast<int>(std::min(allowed(), Isa::Avx512))];
-}
+// The last set is for products that were asked for in bf16, never what f32 is computed with.
+const IsaKernels& kernels() { return best(std::min(allowed(), Isa::Avx512)); }
 
-const IsaKernels* bf16Kernels() {
-  return allowed() == Isa::Avx512Bf16 ? &kTables[static_cast<int>(Isa::Avx512Bf16)] : nullptr;
-}
+const IsaKernels* bf16Kernels() { return allowed() == Isa::Avx512Bf16 ? &best(Isa::Avx512Bf16) : nullptr; }
 
 const IsaKernels& requiredBf16Kernels() {
   if (const IsaKernels* found = bf16Kernels()) return *found;

@@ -7,7 +7,8 @@ struct GemmKernels;
 struct MathKernels;
 struct RowKernels;
 
-enum class Isa { Baseline, Avx2, Avx512, Avx512Bf16 };
+/// In order: what a processor has, it has from the first of its own kind on (x86-64 has no Neon, arm64 nothing above it).
+enum class Isa { Baseline, Neon, Avx2, Avx512, Avx512Bf16 };
 
 /// The kernels that exist once per instruction set. Everything else of this folder is portable code.
 struct IsaKernels {
@@ -20,7 +21,7 @@ struct IsaKernels {
 
 /// Whether this processor (and its operating system) runs `isa`.
 bool isaAvailable(Isa isa);
-/// The best set that this machine has and that neither ASCRIBE_MAX_ISA (baseline, avx2, avx512, avx512_bf16) nor setMaxIsa forbids.
+/// The best set that this machine has and that neither ASCRIBE_MAX_ISA (baseline, neon, avx2, avx512, avx512_bf16) nor setMaxIsa forbids.
 const IsaKernels& kernels();
 /// The same with products of factors rounded to bf16; null where the machine has no instruction for them, or it is forbidden.
 const IsaKernels* bf16Kernels();

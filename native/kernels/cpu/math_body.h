@@ -134,6 +134,13 @@ ASCRIBE_INLINE uint8_t gateByte(const float* y, float low, float high) {
 #if defined(__AVX2__)
   const __m256 v = _mm256_loadu_ps(y), above = _mm256_cmp_ps(v, _mm256_set1_ps(low), _CMP_GT_OQ), below = _mm256_cmp_ps(v, _mm256_set1_ps(high), _CMP_LT_OQ);
   return static_cast<uint8_t>(_mm256_movemask_ps(_mm256_and_ps(above, below)));
+#elif defined(ASCRIBE_NEON)
+  const auto four = [=](const float* p) {
+    const Vf v = load(p);
+    const Vi open = (v > low) & (v < high);
+    return vaddvq_u32(reinterpret_cast<Vu>(open) & Vu{1, 2, 4, 8});
+  };
+  return static_cast<uint8_t>(four(y) | four(y + 4) << 4);
 #else
   unsigned byte = 0;
   for (unsigned i = 0; i < 8; ++i) byte |= static_cast<unsigned>(y[i] > low && y[i] < high) << i;
@@ -156,6 +163,14 @@ ASCRIBE_INLINE void gateEight(const float* g, unsigned byte, float* out, float a
   const __m256 open = _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(byte)), each), each));
   const __m256 v = _mm256_loadu_ps(g), closed = alpha == 0 ? _mm256_setzero_ps() : _mm256_mul_ps(_mm256_set1_ps(alpha), v);
   _mm256_storeu_ps(out, _mm256_blendv_ps(closed, v, open));
+#elif defined(ASCRIBE_NEON)
+  const auto four = [=](const float* from, float* to, Vi each) {
+    const Vi open = (splatInt(static_cast<int32_t>(byte)) & each) != 0;
+    const Vf v = load(from);
+    store(to, open ? v : alpha == 0 ? Vf{} : alpha * v);
+  };
+  four(g, out, Vi{1, 2, 4, 8});
+  four(g + 4, out + 4, Vi{16, 32, 64, 128});
 #else
   for (unsigned i = 0; i < 8; ++i) out[i] = byte >> i & 1 ? g[i] : alpha == 0 ? 0.0f : alpha * g[i];
 #endif

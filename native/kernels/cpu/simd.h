@@ -1,7 +1,8 @@
 // One vector type and its few operations, for the kernels that are compiled once per instruction set.
-// Include it only in files named *_baseline.cpp, *_avx2.cpp and *_avx512.cpp (through their *_body.h):
+// Include it only in files named *_baseline.cpp, *_neon.cpp, *_avx2.cpp and *_avx512.cpp (through their *_body.h):
 // everything here has internal linkage on purpose. A function shared between these files by the linker
 // could be the copy with AVX-512 in it, and then crash an older machine.
+// Every arm64 processor has NEON, so no flag tells its files from the baseline's: they define ASCRIBE_NEON.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -10,6 +11,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(ASCRIBE_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace ascribe::cpu {
@@ -85,11 +88,13 @@ ASCRIBE_INLINE Vf fma(Vf a, Vf b, Vf c) {
   return _mm512_fmadd_ps(a, b, c);
 #elif defined(__FMA__)
   return _mm256_fmadd_ps(a, b, c);
+#elif defined(ASCRIBE_NEON)
+  return vfmaq_f32(c, a, b);
 #else
   return a * b + c;
 #endif
 }
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(ASCRIBE_NEON)
 constexpr bool kFused = true;
 #else
 constexpr bool kFused = false;
@@ -119,6 +124,8 @@ ASCRIBE_INLINE Vf squareRoot(Vf x) {
   return _mm512_maskz_sqrt_ps(0xffff, x);
 #elif defined(__AVX2__)
   return _mm256_sqrt_ps(x);
+#elif defined(ASCRIBE_NEON)
+  return vsqrtq_f32(x);
 #else
   for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
   return x;

@@ -103,6 +103,11 @@ ASCRIBE_INLINE Vf reciprocalFromOne(Vf x) {
 #if defined(__AVX512F__)
   const Vf guess = _mm512_maskz_rcp14_ps(0xffff, x);
   return fma(fma(-x, guess, splat(1.0f)), guess, guess);
+#elif defined(ASCRIBE_NEON)
+  // Eight bits of a guess become 16, and 16 all of them.
+  Vf guess = vrecpeq_f32(x);
+  guess *= vrecpsq_f32(x, guess);
+  return fma(fma(-x, guess, splat(1.0f)), guess, guess);
 #else
   return 1.0f / x;
 #endif

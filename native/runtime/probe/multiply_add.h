@@ -8,6 +8,6 @@ namespace ascribe {
 struct MultiplyAdd {
   double (*run)(int64_t rounds, float* sum);
 };
-extern const MultiplyAdd multiplyAddBaseline, multiplyAddAvx2, multiplyAddAvx512, multiplyAddAvx512Bf16;
+extern const MultiplyAdd multiplyAddBaseline, multiplyAddNeon, multiplyAddAvx2, multiplyAddAvx512, multiplyAddAvx512Bf16;
 
 }  // namespace ascribe

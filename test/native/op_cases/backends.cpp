@@ -88,7 +88,7 @@ void checkBackends(const OpCase& test) {
         return fail(__FILE__, __LINE__, test.name() + ": its operands are outside the domain, the result is NaN");
   if (op(test.op).view) return;
   for (const std::string_view backend : fastBackends(test.op))
-    for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
+    for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
       // Only our own kernels follow the cap while the process runs.
       if (!cpu::isaAvailable(isa) || (backend != "cpu" && isa != cpu::Isa::Baseline)) continue;
       if (backend == "cpu") cpu::setMaxIsa(isa);
