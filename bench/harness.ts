@@ -27,6 +27,8 @@ export const { values: flags } = parseArgs({
     table: { type: 'boolean', default: false },
     scenes: { type: 'string' },
     batch: { type: 'string' },
+    sizes: { type: 'string' },
+    runs: { type: 'string' },
     seconds: { type: 'string' },
     compile: { type: 'boolean', default: false },
     package: { type: 'string' },

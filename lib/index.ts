@@ -423,6 +423,7 @@ export {
   Model,
   type ModelInputs,
   type ModelValue,
+  type Recomputation,
   type RunModelOptions,
   type RunModelResult,
 } from './model/model.js'

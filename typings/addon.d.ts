@@ -109,6 +109,11 @@ export interface CompileOptions {
   pinned?: string[]
   /** Names of inputs that stay as they are through the passes of an ensemble: what follows from them is made once. */
   steady?: string[]
+  /**
+   * Bytes that the activations of a plan with a gradient may take: what does not fit is computed again when the gradient
+   * reads it; OUT_OF_MEMORY_BUDGET where that does not do. 0: as few as can be. Default: everything is kept.
+   */
+  recompute?: number
 }
 
 export interface PlanDescription {
@@ -121,7 +126,18 @@ export interface PlanDescription {
   /** Constants and frozen parameters held by this plan, packed copies included. */
   weightBytes: number
   scratchBytes: number
-  nodes: { op: string; name: string; kernel: string; flops: number; shape: number[]; dtype: DTypeName }[]
+  nodes: {
+    op: string
+    name: string
+    kernel: string
+    flops: number
+    shape: number[]
+    dtype: DTypeName
+    /** Computed a second time, for the gradient. */
+    again: boolean
+  }[]
+  /** Where activations are computed again: nodes that run twice, their arithmetic, and what keeping everything takes. */
+  recomputed?: { nodes: number; flops: number; keptArenaBytes: number }
   /** Nodes where a rule set fell back to the true derivative. */
   fallbacks: string[]
   /** Wanted values that no output depends on; their gradients are zeros. */

@@ -7,6 +7,7 @@ import { runCommand, type Session } from './session.js'
 interface InspectFlags extends ModelFlags {
   size?: string[]
   plan?: boolean
+  gradient?: boolean
   layers?: boolean
   parameters?: boolean
 }
@@ -21,6 +22,10 @@ export function addInspect(program: Command): void {
     .option('--layers', 'list every layer with its shape; marks good ones for methods on layers')
     .option('--parameters', 'list every parameter')
     .option('--plan', 'print the compiled plan, one line a node')
+    .option(
+      '--gradient',
+      'the plan of the gradient of the first output in the input, in place of that of the outputs',
+    )
     .action(async (model: string, flags: InspectFlags) => {
       await runCommand(flags, session => inspect(session, model, flags))
     })
@@ -34,7 +39,12 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
   ])
   const model = await openModel(path, flags)
   const sizes = await readSizes(flags.size ?? [])
-  const report = await inspectModel(model, { sizes, plan: flags.plan === true, signal: session.signal })
+  const report = await inspectModel(model, {
+    sizes,
+    plan: flags.plan === true,
+    gradient: flags.gradient === true,
+    signal: session.signal,
+  })
   const { metadata, batchAxis, parameters, plan } = report
   const value = ({
     name,
@@ -84,7 +94,12 @@ async function inspect(session: Session, path: string, flags: InspectFlags): Pro
       : []),
     ...(plan
       ? [
-          `plan${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,
+          `${flags.gradient ? 'plan of the gradient' : 'plan'}${at.length > 0 ? ` at ${at.join(', ')}` : ''}: ${plan.nodes.length} nodes, ${plan.gigaflops.toPrecision(3)} GFLOP, activations ${formatBytes(plan.arenaBytes)}, weights ${formatBytes(plan.weightBytes)}, scratch ${formatBytes(plan.scratchBytes)}, on ${plan.device}`,
+        ]
+      : []),
+    ...(plan?.recomputed
+      ? [
+          `computed again: ${plan.recomputed.nodes} nodes, ${(plan.recomputed.flops / 1e9).toPrecision(3)} GFLOP of those; activations take ${formatBytes(plan.recomputed.keptArenaBytes)} where all are kept`,
         ]
       : []),
     ...(flags.layers

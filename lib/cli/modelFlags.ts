@@ -10,6 +10,7 @@ export interface ModelFlags extends CommonFlags {
   device?: string
   precision?: 'f32' | 'f64' | 'bf16' | undefined
   memoryLimit?: string
+  recompute?: string
   threads?: string
   lanes?: string
 }
@@ -33,6 +34,10 @@ export function addLanguageModelFlags(command: Command, precision = precisionHel
     .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto')
     .option('--precision <dtype>', `${precision} (default f32)`)
     .option('--memory-limit <MiB>', 'bound on the memory of one call; work is cut to fit')
+    .option(
+      '--recompute <when>',
+      'compute activations again where a gradient reads them, in place of keeping them: auto (what does not fit --memory-limit), always, never, or MiB that they may take (default auto)',
+    )
     .option('--threads <n>', 'threads of a lane; default every core')
     .option('--lanes <n>', 'jobs that run at once; default 1')
 }
@@ -46,6 +51,13 @@ export async function wholeNumber(
 ): Promise<number> {
   const { expectInteger } = await import('../validate.js')
   return expectInteger(flag, text.trim() === '' ? Number.NaN : Number(text), minimum, maximum)
+}
+
+/** @throws AscribeError `OPTION_TYPE`, `OPTION_RANGE` */
+async function recomputation(text: string): Promise<boolean | 'auto' | number> {
+  if (text === 'auto') return text
+  if (text === 'always' || text === 'never') return text === 'always'
+  return (await wholeNumber('--recompute', text, 1, 2 ** 30)) * 2 ** 20
 }
 
 /** Configures the engine and loads the model. */
@@ -74,6 +86,7 @@ export async function openModel(path: string, flags: ModelFlags): Promise<Model>
     ...(flags.labels === undefined ? {} : { labels: flags.labels }),
     ...(flags.tokenizer === undefined ? {} : { tokenizer: flags.tokenizer }),
     ...(flags.device === undefined ? {} : { device: flags.device }),
+    ...(flags.recompute === undefined ? {} : { recompute: await recomputation(flags.recompute) }),
     ...(limit === undefined ? {} : { memoryLimitBytes: limit * 2 ** 20 }),
   })
 }

@@ -13,6 +13,7 @@ import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
 import { expectOneOf } from '../validate.js'
 import { type ComputePrecision, Model, type ModelParts } from './model.js'
+import { expectRecomputation, type Recomputation } from './recomputation.js'
 
 export interface LoadModelOptions {
   /**
@@ -39,6 +40,12 @@ export interface LoadModelOptions {
   precision?: ComputePrecision
   /** Bound on the memory of one call, in bytes; work is cut to fit. Default: none. */
   memoryLimitBytes?: number
+  /**
+   * Whether activations that only a gradient reads later are computed again instead of being kept: the same bits from less
+   * memory, for at most one more pass forwards. `true` wherever that saves memory, a number of bytes as far as the activations
+   * of a pass take more, `'auto'` (default) where a pass would not fit `memoryLimitBytes` otherwise, `false` never.
+   */
+  recompute?: Recomputation
   /**
    * Passes of the compiler to leave out of every plan, by name, to find the one that does harm (`ascribe doctor` lists
    * them). Default: none.
@@ -106,6 +113,7 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
     if (options.precision !== undefined) requirePrecision(options.precision)
+    if (options.recompute !== undefined) expectRecomputation(options.recompute)
     for (const pass of options.withoutPasses ?? [])
       expectOneOf('withoutPasses', pass, native().engine().passes)
     const { preprocessing, labels, ...parts } =
@@ -124,6 +132,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadModelO
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       ...(options.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: options.memoryLimitBytes }),
+      ...(options.recompute === undefined ? {} : { recompute: options.recompute }),
       ...(options.withoutPasses === undefined ? {} : { withoutPasses: [...options.withoutPasses] }),
     })
   } catch (error) {

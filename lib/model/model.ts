@@ -36,6 +36,7 @@ import type {
 } from './modelParts.js'
 import { PlanCache } from './planCache.js'
 import { checkPositions } from './positionLimit.js'
+import { compileWith, type Recomputation } from './recomputation.js'
 import { nextStage } from './stages.js'
 
 export type {
@@ -47,6 +48,7 @@ export type {
   RunModelOptions,
   RunModelResult,
 } from './modelParts.js'
+export type { Recomputation } from './recomputation.js'
 
 /** ONNX files end at 2 GiB, the bound of protobuf. */
 const maximumSavedBytes = 2 ** 31 - 1
@@ -112,6 +114,10 @@ export class Model {
   }
   get memoryLimitBytes(): number | undefined {
     return this.#parts.memoryLimitBytes
+  }
+  /** When activations are computed again instead of being kept. */
+  get recompute(): Recomputation {
+    return this.#parts.recompute ?? 'auto'
   }
   /** Handles of the native side, for methods. */
   get nativeParameters(): NativeParameters {
@@ -446,8 +452,11 @@ export class Model {
       const { device, precision } = this
       const { withoutPasses: always = [] } = this.#parts
       const withoutPasses = [...always, ...(options.withoutPasses ?? [])]
-      return settle(() =>
-        graph.compile(this.#parts.parameters, { device, precision, ...options, withoutPasses }),
+      const all = { device, precision, ...options, withoutPasses }
+      return compileWith(this.recompute, this.memoryLimitBytes, recompute =>
+        settle(() =>
+          graph.compile(this.#parts.parameters, recompute === undefined ? all : { ...all, recompute }),
+        ),
       )
     }
     return abortable(() => this.#plans.get(key, compile), signal)

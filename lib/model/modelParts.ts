@@ -4,6 +4,7 @@ import type { Tensor } from '../data/tensor.js'
 import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
 import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { OnnxMetadata, OnnxValue } from '../frontends/onnx/declarations.js'
+import type { Recomputation } from './recomputation.js'
 
 /** An input or output of a model. Dimensions are numbers, or symbols that each call fixes. */
 export type ModelValue = OnnxValue
@@ -70,6 +71,7 @@ export interface ModelParts {
   device?: string
   precision?: ComputePrecision
   memoryLimitBytes?: number
+  recompute?: Recomputation
   /** Passes of the compiler that no plan of the model goes through. */
   withoutPasses?: readonly string[]
   /** What was put behind the files' own graph, for the hash. */

@@ -9,6 +9,7 @@ import { rowsOf } from '../model/stack.js'
 import { nextStage } from '../model/stages.js'
 import { type SuggestedLayer, suggestedLayers } from '../model/suggestedLayers.js'
 import { native, settle } from '../native.js'
+import { gradientGraph } from './gradientGraph.js'
 import { sampleInputs } from './sampleInputs.js'
 
 export interface InspectOptions {
@@ -16,6 +17,11 @@ export interface InspectOptions {
   sizes?: Readonly<Record<string, number>>
   /** Adds the compiled plan, one line a node. */
   plan?: boolean
+  /**
+   * Describes the plan of a gradient in place of that of the outputs: of the first output's sum, in every input of
+   * floating-point numbers, or in the embeddings of a model of tokens.
+   */
+  gradient?: boolean
   signal?: AbortSignal
 }
 
@@ -95,6 +101,8 @@ export interface ModelReport {
     readonly scratchBytes: number
     readonly gigaflops: number
     readonly nodes: PlanDescription['nodes']
+    /** Present where activations are computed again for the gradient; see `recompute` of `loadModel`. */
+    readonly recomputed?: NonNullable<PlanDescription['recomputed']>
     /** The plan as text, where it was asked for. */
     readonly dump?: string
   }
@@ -145,8 +153,14 @@ async function describeGraph(
   options: InspectOptions,
 ): Promise<Required<Pick<ModelReport, 'layers' | 'plan'>>> {
   const layers = await settle(() => native().createGraph(graph).layers(sizes), options.signal)
-  const plan = await model.plan(`inspect ${JSON.stringify(sizes)}`, () => graph, { sizes }, options.signal)
-  const { nodes, arenaBytes, weightBytes, scratchBytes, device } = plan.describe()
+  const isGradient = options.gradient === true
+  const plan = await model.plan(
+    `inspect ${isGradient} ${JSON.stringify(sizes)}`,
+    () => (isGradient ? gradientGraph(model) : graph),
+    { sizes },
+    options.signal,
+  )
+  const { nodes, arenaBytes, weightBytes, scratchBytes, device, recomputed } = plan.describe()
   return {
     layers,
     plan: {
@@ -156,6 +170,7 @@ async function describeGraph(
       scratchBytes,
       gigaflops: nodes.reduce((sum, { flops }) => sum + flops, 0) / 1e9,
       nodes,
+      ...(recomputed === undefined ? {} : { recomputed }),
       ...(options.plan ? { dump: plan.dump() } : {}),
     },
   }

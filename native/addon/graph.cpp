@@ -37,6 +37,7 @@ CompileOptions readOptions(Napi::Value value) {
   out.withoutPasses = reader.texts("withoutPasses");
   out.steady = reader.texts("steady");
   out.pinned = reader.texts("pinned");
+  if (reader.has("recompute")) out.recompute = static_cast<size_t>(reader.integer("recompute", 0, int64_t{1} << 50));
   return out;
 }
 

@@ -34,6 +34,7 @@ Napi::Array toArray(Napi::Env env, const std::vector<std::string>& list) {
 Napi::Object describePlan(Napi::Env env, const Plan& plan) {
   const Graph& graph = plan.graph();
   Napi::Array nodes = Napi::Array::New(env, plan.steps().size());
+  double again = 0, flopsAgain = 0;
   for (uint32_t i = 0; i < plan.steps().size(); ++i) {
     const Napi::HandleScope scope(env);
     const PlanStep& step = plan.steps()[i];
@@ -44,6 +45,8 @@ Napi::Object describePlan(Napi::Env env, const Plan& plan) {
     item.Set("kernel", std::string(step.kernel->name()));
     item.Set("flops", step.kernel->flops());
     setType(item, graph.type(node.outputs[0]));
+    item.Set("again", step.isAgain);
+    if (step.isAgain) again += 1, flopsAgain += step.kernel->flops();
     nodes.Set(i, item);
   }
   Napi::Object out = Napi::Object::New(env);
@@ -56,6 +59,13 @@ Napi::Object describePlan(Napi::Env env, const Plan& plan) {
   out.Set("weightBytes", static_cast<double>(plan.weightBytes()));
   out.Set("scratchBytes", static_cast<double>(plan.scratchBytes()));
   out.Set("nodes", nodes);
+  if (plan.keptArenaBytes() != 0) {
+    Napi::Object recomputed = Napi::Object::New(env);
+    recomputed.Set("nodes", again);
+    recomputed.Set("flops", flopsAgain);
+    recomputed.Set("keptArenaBytes", static_cast<double>(plan.keptArenaBytes()));
+    out.Set("recomputed", recomputed);
+  }
   out.Set("fallbacks", toArray(env, plan.fallbacks()));
   out.Set("unconnected", toArray(env, plan.unconnected()));
   return out;

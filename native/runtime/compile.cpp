@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <unordered_map>
 
 #include "autodiff/vjp.h"
 #include "graph/freeze.h"
 #include "graph/op.h"
 #include "graph/passes/pass.h"
+#include "graph/passes/recompute.h"
 #include "runtime/backends.h"
 #include "runtime/error.h"
 #include "runtime/memory_plan.h"
@@ -80,6 +82,14 @@ std::vector<char> steadyNodes(const Graph& graph, const CompileOptions& options)
   return out;
 }
 
+Recomputation recomputationOf(const CompileOptions& options) {
+  Recomputation out;
+  if (options.recompute.value_or(0) > 0) out.budget = options.recompute;
+  out.steadyNodes = [&options](const Graph& graph) { return steadyNodes(graph, options); };
+  out.arenaBytes = [&options](const Graph& graph) { return planMemory(graph, steadyNodes(graph, options)).arenaBytes; };
+  return out;
+}
+
 /// A tensor whose elements lie at addresses that a pointer to them may have; files place theirs anywhere. Vectors are
 /// loaded unaligned everywhere, so no more is asked for: most weights of a file are read where they lie.
 HostTensor alignedCopy(const HostTensor& tensor) {
@@ -146,6 +156,7 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   if (options.frozenParameters) freeze(graph, freezing);
   inferAndFold(graph, options.specialise);
   const PassContext context{options.specialise, options.frozenParameters, backends, channelLayout(backends)};
+  const bool hasGradient = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) { return node.op->name == "vjp"; });
   runPasses(graph, raisingPasses(), context, options.withoutPasses);
 
   const size_t attached = graph.parameters.size();
@@ -159,16 +170,30 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   removeDeadNodes(graph);
   inferAndFold(graph, options.specialise);
   removeDeadNodes(graph);
-  runPasses(graph, loweringPasses(), context, options.withoutPasses);
+  Recomputation recomputation = recomputationOf(options);
+  PassContext lowering = context;
+  if (hasGradient && options.recompute) lowering.recomputation = &recomputation;
+  runPasses(graph, loweringPasses(), lowering, options.withoutPasses);
 
+  plan->keptArenaBytes_ = recomputation.keptBytes;
+  const std::unordered_map<ValueId, ValueId> firstOf(recomputation.copies.begin(), recomputation.copies.end());
+  std::unordered_map<ValueId, size_t> stepOf;  // by its first result
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
     if (node.op->view) continue;
     PlanStep step;
     step.node = static_cast<NodeId>(n);
-    step.kernel = kernelFor(graph, node, backends);
-    plan->scratchBytes_ = std::max(plan->scratchBytes_, step.kernel->scratchBytes());
-    plan->weightBytes_ += step.kernel->packedBytes();
+    const auto first = firstOf.find(node.outputs[0]);
+    const auto made = first == firstOf.end() ? stepOf.end() : stepOf.find(first->second);
+    step.isAgain = made != stepOf.end();
+    if (step.isAgain) {
+      step.kernel = plan->steps_[made->second].kernel;
+    } else {
+      step.kernel = kernelFor(graph, node, backends);
+      plan->scratchBytes_ = std::max(plan->scratchBytes_, step.kernel->scratchBytes());
+      plan->weightBytes_ += step.kernel->packedBytes();
+    }
+    stepOf.emplace(node.outputs[0], plan->steps_.size());
     plan->steps_.push_back(std::move(step));
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct CompileOptions {
   std::vector<std::string> withoutPasses;
   std::vector<std::string> pinned;          // names of values that must stay observable
   std::vector<std::string> steady;          // names of inputs that runs which are repeated find unchanged
+  /// Bytes that the activations of a plan with a gradient may take: what does not fit is computed again when the gradient
+  /// reads it, and where nothing fits, it is OUT_OF_MEMORY_BUDGET. 0: as few as can be. None: everything is kept.
+  std::optional<size_t> recompute;
 };
 
 /// Where a kernel finds an operand.
@@ -33,7 +37,9 @@ struct OperandRef {
 
 struct PlanStep {
   NodeId node = 0;
-  std::unique_ptr<Kernel> kernel;
+  /// What is computed again shares the kernel of the first time.
+  std::shared_ptr<const Kernel> kernel;
+  bool isAgain = false;
   std::vector<OperandRef> inputs, outputs;
   /// What it makes follows from steady inputs and weights alone, and lies there until the next run.
   bool steady = false;
@@ -51,6 +57,8 @@ class Plan {
   size_t arenaBytes() const { return arenaBytes_; }
   size_t scratchBytes() const { return scratchBytes_; }
   size_t weightBytes() const { return weightBytes_; }
+  /// What activations would take if nothing were computed again; 0 where nothing is.
+  size_t keptArenaBytes() const { return keptArenaBytes_; }
   /// Address on the device; null for one that no step reads.
   void* weights(size_t index) const { return onHost_ ? const_cast<void*>(weights_[index].data()) : deviceWeights_[index].address(); }
   const std::shared_ptr<Device>& device() const { return device_; }
@@ -79,7 +87,7 @@ class Plan {
   std::vector<HostTensor> weights_;         // where the device is the host
   std::vector<DeviceBuffer> deviceWeights_;  // elsewhere
   std::shared_ptr<Parameters> parameters_;
-  size_t arenaBytes_ = 0, scratchBytes_ = 0, weightBytes_ = 0;
+  size_t arenaBytes_ = 0, scratchBytes_ = 0, weightBytes_ = 0, keptArenaBytes_ = 0;
   std::vector<std::string> fallbacks_, unconnected_;
   std::vector<PlanPiece> pieces_;
   std::string unrecorded_;  // why nothing is written down, where the device could

@@ -334,12 +334,14 @@ export async function chooseChunk(
   // path, over samples and the result do not grow with the chunk.
   const each = arenaBytes + 12 * elements
   const fixed = scratchBytes + 44 * elements
-  let fitting = Math.max(1, Math.floor((limit - fixed) / Math.max(each, 1)))
+  const room = typeof model.recompute === 'number' ? model.recompute : Number.POSITIVE_INFINITY
+  let fitting = Math.max(1, Math.floor(Math.min((limit - fixed) / Math.max(each, 1), room / arenaBytes)))
   if (fitting < wanted && planned.pass?.isShared) {
     // The ends of a shared path and what is computed of them once lie in the arena of one example and do not grow either,
     // nor is a point an input.
     const grown = (await planOf(2)).arenaBytes - arenaBytes
-    fitting = 1 + Math.max(0, Math.floor((limit - fixed - arenaBytes) / Math.max(grown, 1)))
+    const left = Math.min(limit - fixed, room) - arenaBytes
+    fitting = 1 + Math.max(0, Math.floor(left / Math.max(grown, 1)))
   }
   const allowed = Math.min(wanted, fitting)
   const most =

@@ -23,5 +23,6 @@ bool assignLayouts(Graph& graph, const PassContext& context);
 bool fuseSeparable(Graph& graph, const PassContext& context);
 bool saveGatesAsBits(Graph& graph, const PassContext& context);
 bool savePlacesAsBytes(Graph& graph, const PassContext& context);
+bool recompute(Graph& graph, const PassContext& context);
 
 }  // namespace ascribe::passes

@@ -7,6 +7,8 @@
 
 namespace ascribe {
 
+struct Recomputation;
+
 struct PassContext {
   const SpecialiseOptions& specialise;
   /// Weights are constants of the graph; otherwise parameters may change after the plan is made.
@@ -15,6 +17,8 @@ struct PassContext {
   std::span<const std::string_view> backends;
   /// What convolutions are fastest in; Plain where no backend of the plan has blocked kernels.
   Layout channelLayout = Layout::Plain;
+  /// Where activations of a gradient are to be computed again; null where they are kept.
+  Recomputation* recomputation = nullptr;
 };
 
 /// A rewriting of a specialised graph that keeps every pinned value and what the outputs mean.

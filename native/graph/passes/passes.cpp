@@ -33,6 +33,7 @@ std::span<const Pass> loweringPasses() {
       {"fuse-separable", passes::fuseSeparable},
       {"save-gates-as-bits", passes::saveGatesAsBits},
       {"save-places-as-bytes", passes::savePlacesAsBytes},
+      {"recompute", passes::recompute},
   };
   return passes;
 }
