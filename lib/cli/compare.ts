@@ -118,7 +118,7 @@ async function compare(
   const model = await openModel(path, flags)
   const methods = await Promise.all(
     wanted.map(async ({ text, name, options }) => ({
-      name: text === name ? findMethod(name).name : text,
+      name: `${findMethod(name).name}${text.slice(name.length)}`,
       method: await createMethod(model, name, flags.base, options),
     })),
   )

@@ -14,7 +14,7 @@ async function spread(map: Attribution, onto: GridUnits): Promise<ArrayLike<numb
 
 /**
  * Scores of a recorded map by the name of what they belong to. A bare list belongs to the only thing explained, and so
- * does the map of a layer over the only picture: it is enlarged to its pixels (bilinear).
+ * does the map of a layer, or of the cells of a grid, over the only picture: it is enlarged to its pixels (bilinear).
  */
 export async function scoresByName(
   map: RecordedMap,
@@ -26,9 +26,14 @@ export async function scoresByName(
       throw new AscribeError('OPTION_RANGE', `The map has ${map.targets.length} targets; slice one of them`)
     const [only] = names
     const onto = names.length === 1 ? units[only!] : undefined
-    const isOther = map.inputs.length === 1 && map.inputs[0]!.name !== only
-    if (onto?.kind === 'grid' && isOther && map.inputs[0]!.units.kind === 'grid')
-      return new Map([[only!, await spread(map, onto)]])
+    const [first] = map.inputs
+    if (onto?.kind === 'grid' && map.inputs.length === 1 && first!.units.kind === 'grid') {
+      const { width, height } = first!.units
+      // Of the picture itself a map may be coarser, never finer: that one is of another picture.
+      const isCoarser =
+        width <= onto.width && height <= onto.height && width * height < onto.width * onto.height
+      if (first!.name !== only || isCoarser) return new Map([[only!, await spread(map, onto)]])
+    }
     return new Map(map.inputs.map(({ name, scores }) => [name, scores.data]))
   }
   if (names.length !== 1)

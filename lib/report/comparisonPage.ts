@@ -22,6 +22,8 @@ const styles = [
   '.maps{margin-top:.8rem}',
   '.scroll thead th{vertical-align:bottom}',
   'tr.null th,tr.null td,figure.null figcaption{color:var(--soft);font-style:italic}',
+  // On a strong shade the soft colour of what knows nothing would not be read.
+  'table.agreement tr.null td{color:inherit}',
   'td.best{font-weight:700}',
   'td.worse{color:var(--soft);text-decoration:underline dotted}',
   '.interval{display:block;color:var(--soft);font-size:.75rem;font-weight:400}',
@@ -182,6 +184,11 @@ export async function comparisonPage(comparison: MethodComparison, libraryVersio
       `<h1>${escapeMarkup(methods.join(', '))}</h1>`,
       `<p class="lead">${samples} ${samples === 1 ? 'input' : 'inputs'} \u00b7 model ${escapeMarkup(model)}</p>`,
       ...sections,
+      ...(shown.some(({ picture }) => picture !== undefined)
+        ? [
+            '<p class="note">Red speaks for what is explained, blue against it; scores without a sign go from dark to light. Each map has its own scale.</p>',
+          ]
+        : []),
       ...(shown.length < samples
         ? [
             `<p class="note">Maps of the first ${shown.length} inputs are shown; the tables are of all ${samples}.</p>`,

@@ -10,7 +10,7 @@ const withPictures = ['--preprocessing', scenes('preprocessor_config.json')]
 
 test.serial('several methods become one page, and the figures a document', async t => {
   const out = join(await temporaryFolder(t), 'page.html')
-  const methods = 'saliency,IntegratedGradients:steps=4:rule=riemann_middle'
+  const methods = 'saliency,integrated-gradients:steps=4:rule=riemann_middle'
   const { code, out: text } = await runCli([
     ...['compare', model, ...pictures, ...withPictures],
     ...['--methods', methods, '--metrics', 'deletion,Sparseness', '--out', out, '--json'],

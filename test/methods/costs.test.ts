@@ -133,3 +133,13 @@ test('the backward pass of Grad-CAM ends at the layer: no convolution is differe
     [],
   )
 })
+
+test('the time of a map of a layer has what it took to compute the layer', async t => {
+  const model = await network()
+  const prepared = await prepareInput(model, picture)
+  t.is((await explainedValues(model, prepared, {})).milliseconds, 0)
+  const { milliseconds } = await explainedValues(model, prepared, { layer: 'maps' })
+  t.true(milliseconds > 0)
+  const withBaseline = await explainedValues(model, prepared, { layer: 'maps', baseline: { x: 0 } })
+  t.true(withBaseline.milliseconds > 0)
+})

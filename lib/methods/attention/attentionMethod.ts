@@ -100,6 +100,7 @@ export abstract class AttentionMethod implements AttributionMethod {
           explained: {
             names: [scoresName],
             areLayers: false,
+            milliseconds: 0,
             tensors: {},
             units: { [scoresName]: units },
             baselines: {},

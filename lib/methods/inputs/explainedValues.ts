@@ -20,6 +20,8 @@ export interface ExplainedValues {
   readonly units: Readonly<Record<string, Units>>
   /** What each starts from, where that is no plain number: see {@link Baseline}. */
   readonly baselines: Readonly<Record<string, number | Tensor | undefined>>
+  /** What it took to compute values inside the model, for the example and its baseline. */
+  readonly milliseconds: number
 }
 
 const isFloating = (dtype: string | undefined): boolean => dtype === 'f32' || dtype === 'f64'
@@ -113,8 +115,14 @@ export async function explainedValues(
   const inputNames = model.inputs.map(({ name }) => name)
   checkBaselineNames(baseline, areLayers ? [...names, ...inputNames] : names)
   const absent = baseline ?? (areLayers ? paddedText(model, prepared) : undefined)
-  const valuesOf = async (inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> =>
-    areLayers ? runExample(model, inputs, names, signal) : inputs
+  let milliseconds = 0
+  const valuesOf = async (inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
+    if (!areLayers) return inputs
+    const began = performance.now()
+    const found = await runExample(model, inputs, names, signal)
+    milliseconds += performance.now() - began
+    return found
+  }
   const all = await valuesOf(prepared.tensors)
   const tensors = Object.fromEntries(names.map(name => [name, all[name]!]))
   for (const name of names) {
@@ -138,13 +146,8 @@ export async function explainedValues(
       ]
     }),
   )
-  return {
-    names,
-    areLayers,
-    tensors,
-    units,
-    baselines: await baselinesOf(names, absent, prepared, inputNames, valuesOf),
-  }
+  const baselines = await baselinesOf(names, absent, prepared, inputNames, valuesOf)
+  return { names, areLayers, tensors, units, baselines, milliseconds }
 }
 
 /** What absence looks like for a text: padding in place of its own tokens, where the tokenizer has any. */

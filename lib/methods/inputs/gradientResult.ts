@@ -193,7 +193,7 @@ export async function gradientResult(
     cost: {
       forwardPasses: Math.ceil(share(result => result.forwardPasses)),
       backwardPasses: Math.ceil(share(result => result.backwardPasses)),
-      milliseconds: share(result => result.milliseconds),
+      milliseconds: example.explained.milliseconds + share(result => result.milliseconds),
       peakBytes: Math.max(...runs.map(run => run.result.peakBytes)),
     },
     environment: engineEnvironment(
