@@ -1,124 +1,218 @@
 /**
- * Do methods find what a model looks at? Generated scenes of which everything is known, the two bundled models, and maps
- * that know nothing beside every method: the share of attribution (relevance mass) on the object and on the badge, and
- * the pointing game on what the model is known to use (the object for the sound one, the badge for the shortcut one), with
- * 95 % intervals.
+ * Do methods find what a model looks at? Generated scenes of which everything is known, the bundled models, and maps that
+ * know nothing beside every method of the registry (bench/localisation/rows.ts): the share of attribution (relevance mass)
+ * on the object and on the badge, and the pointing game on what the model is known to use (the object for the sound ones,
+ * the badge for the shortcut one), with 95 % intervals.
  *
- *   node build/ts/bench/localisation.bench.js [--quick] [--only NAME] [--record]
+ *   node build/ts/bench/localisation.bench.js [--quick] [--only NAME] [--scenes N] [--record]
  *
- * `--record` writes bench/localisation/results.json, from which `node scripts/docs.js` makes the table of docs/methods.md.
+ * `--record` writes bench/localisation/results.json, row by row, from which `node scripts/docs.js` makes the tables of
+ * docs/methods.md.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  type Attributer,
+  type AttributeOptions,
+  Attribution,
   centreGaussianMap,
-  Deconvolution,
-  DeepLift,
-  GradCam,
-  GradCamPlusPlus,
-  GuidedBackprop,
-  HiResCam,
+  createTensor,
   type Image,
-  InputXGradient,
   IntegratedGradients,
-  LayerCam,
   Localisation,
+  loadModel,
   type MapSource,
   type Model,
+  RawAttention,
+  type RecordedMap,
   Saliency,
-  SmoothGrad,
-  SmoothGradSquared,
   type Summary,
   sobelMap,
+  type Tensor,
   uniformMap,
   withShuffledParameters,
-  XGradCam,
 } from '#lib/index.js'
 import { prepareSubject } from '#lib/metrics/subject.js'
-import { LayerwiseRelevance } from '#lib/relevance.js'
+import { prepareInput } from '#lib/model/prepareInput.js'
+import { stretch } from '#lib/report/scoreMap.js'
 import { heldOutScenes, loadPair } from '../examples/quickstart/scenes.js'
 import { flags, isChosen, printTable, quick } from './harness.js'
+import { measuredMethods, type SceneModel } from './localisation/rows.js'
 
-const signed = (model: Model) => new Saliency(model, { absolute: false })
-const methods: [string, (model: Model) => Attributer][] = [
-  ['Saliency', model => new Saliency(model)],
-  ['InputXGradient', model => new InputXGradient(model)],
-  ['IntegratedGradients, 32 steps', model => new IntegratedGradients(model, { steps: 32 })],
-  ['DeepLift', model => new DeepLift(model)],
-  ['GuidedBackprop', model => new GuidedBackprop(model)],
-  ['Deconvolution', model => new Deconvolution(model)],
-  ['GradCam', model => new GradCam(model)],
-  ['GradCam, relu', model => new GradCam(model, { relu: true })],
-  ['GradCamPlusPlus', model => new GradCamPlusPlus(model)],
-  ['HiResCam', model => new HiResCam(model)],
-  ['LayerCam', model => new LayerCam(model)],
-  ['XGradCam', model => new XGradCam(model)],
-  ['LRP epsilonPlusFlat', model => new LayerwiseRelevance(model, { preset: 'epsilonPlusFlat' })],
-  ['SmoothGrad of Saliency, 32', model => new SmoothGrad(signed(model), { samples: 32 })],
-  ['SmoothGradSquared, 32', model => new SmoothGradSquared(signed(model), { samples: 32 })],
-  [
-    'SmoothGrad of IG, 8 x 8',
-    model => new SmoothGrad(new IntegratedGradients(model, { steps: 8 }), { samples: 8 }),
-  ],
-]
-
-const count = quick ? 6 : 100
-const scenes = [...heldOutScenes(count)]
+const count = flags.scenes ? Number(flags.scenes) : quick ? 3 : 100
+const drawn = [...heldOutScenes(count + 4)]
+const scenes = drawn.slice(0, count)
 const samples = scenes.map(({ name, label, badge }) => ({ id: name, target: label, input: badge }))
-const pair = await loadPair(join(import.meta.dirname, '../../../models'))
+const folder = join(import.meta.dirname, '../../../models')
+const pair = await loadPair(folder)
+const models: Record<SceneModel, Model> = {
+  ...pair,
+  transformer: await loadModel(join(folder, 'scenes-transformer.onnx'), {
+    preprocessing: join(folder, 'preprocessor_config.json'),
+    labels: [...pair.sound.labels!],
+    name: 'vision transformer',
+  }),
+}
 const picture = (at: number): Image => scenes[at]!.badge
 
+/** Scenes that are not measured, as a distribution of baselines. */
+async function otherScenes(model: Model): Promise<Tensor> {
+  const tensors = await Promise.all(
+    drawn.slice(count).map(async ({ plain }) => {
+      const { tensors } = await prepareInput(model, plain)
+      return tensors.image! as Tensor & { data: Float32Array }
+    }),
+  )
+  const [, ...shape] = tensors[0]!.shape
+  return createTensor(
+    'f32',
+    [tensors.length, ...shape],
+    Float32Array.from(tensors.flatMap(({ data }) => [...data])),
+  )
+}
+
 interface Row {
-  model: string
+  model: SceneModel
   method: string
   isNull: boolean
+  scenes: number
   object: Summary
   badge: Summary
   pointing: Summary
 }
 
+/** Scores of a layer of maps: added up over its channels and enlarged, as class activation maps are. */
+async function overPlaces(map: RecordedMap, { width, height }: Image): Promise<RecordedMap> {
+  if (!(map instanceof Attribution)) return map
+  const [{ units, scores }] = map.inputs as [Attribution['inputs'][number]]
+  if (units.kind !== 'tensor' || units.shape.length !== 4) return map
+  const [, channels, rows, columns] = units.shape as [number, number, number, number]
+  const area = rows * columns
+  const values = new Float64Array(area)
+  for (let at = 0; at < channels * area; at++) values[at % area]! += scores.data[at]!
+  return (await stretch({ width: columns, height: rows, values }, width, height)).values
+}
+
 /** Maps at the size of the pictures, whatever size a method gives them. */
-async function mapsOf(model: Model, source: MapSource): Promise<Float64Array[]> {
+async function mapsOf(
+  model: Model,
+  source: MapSource,
+  options: AttributeOptions,
+  own: typeof samples,
+): Promise<Float64Array[]> {
   const maps: Float64Array[] = []
-  for (const [at, sample] of samples.entries()) {
+  for (const [at, sample] of own.entries()) {
     const map =
       typeof source === 'function'
         ? await source(sample, at)
-        : await source.attribute(sample.input, { target: sample.target })
-    maps.push((await prepareSubject(model, sample, at, map, { features: 'unit', baseline: 0 })).scores)
+        : await source.attribute(sample.input, { target: sample.target, ...options })
+    const placed = await overPlaces(map, picture(at))
+    maps.push((await prepareSubject(model, sample, at, placed, { features: 'unit', baseline: 0 })).scores)
   }
   return maps
 }
 
-async function measure(name: string, model: Model, method: string, source: MapSource, isNull: boolean) {
-  const maps = await mapsOf(model, source)
-  const on = async (mask: 'objectMask' | 'badgeMask') => {
-    const masked = samples.map((sample, at) => ({ ...sample, map: maps[at]!, mask: scenes[at]![mask] }))
-    return (await new Localisation().evaluate(masked)).summary
-  }
-  const [object, badge] = [await on('objectMask'), await on('badgeMask')]
-  const used = name === 'sound' ? object : badge
-  return { model: name, method, isNull, object: object.mass!, badge: badge.mass!, pointing: used.pointing! }
-}
-
+/** Rows that were recorded before, of which those measured now take the places. */
+const file = join(import.meta.dirname, '../../../bench/localisation/results.json')
 const rows: Row[] = []
-for (const [name, model] of Object.entries(pair)) {
-  const random = withShuffledParameters(model)
-  for (const [method, make] of methods)
-    if (isChosen(method)) rows.push(await measure(name, model, method, make(model), false))
-  const nulls: [string, MapSource][] = [
-    ['random weights, Saliency', new Saliency(random)],
-    ['random weights, IntegratedGradients', new IntegratedGradients(random, { steps: 8 })],
-    ['uniform', (_, at) => uniformMap(picture(at).width, picture(at).height)],
-    ['centre Gaussian', (_, at) => centreGaussianMap(picture(at).width, picture(at).height)],
-    ['Sobel edges', (_, at) => sobelMap(picture(at))],
-  ]
-  for (const [method, source] of nulls) rows.push(await measure(name, model, method, source, true))
+function record(): void {
+  if (!flags.record) return
+  const known = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as { scenes: number; rows: Row[] })
+    : undefined
+  const key = ({ model, method }: Row) => `${model} ${method}`
+  const own = new Map(rows.map(row => [key(row), row]))
+  const kept = known?.scenes === count ? known.rows.filter(row => !own.has(key(row))) : []
+  const order = [...measuredMethods.map(({ label }) => label), ...nullNames]
+  const place = ({ model, method }: Row) => Object.keys(models).indexOf(model) * 1000 + order.indexOf(method)
+  const all = [...kept, ...rows]
+    .filter(({ method }) => order.includes(method))
+    .toSorted((a, b) => place(a) - place(b))
+  const round = (_: string, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(6)) : value
+  mkdirSync(join(file, '..'), { recursive: true })
+  writeFileSync(file, `${JSON.stringify({ scenes: count, rows: all }, round, 1)}\n`)
 }
 
 const shown = ({ mean, low, high }: Summary) =>
   `${(mean * 100).toFixed(1)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`
+
+async function measure(
+  name: SceneModel,
+  method: string,
+  source: MapSource,
+  isNull: boolean,
+  options: AttributeOptions = {},
+  most = count,
+): Promise<void> {
+  const start = process.cpuUsage()
+  const own = samples.slice(0, most)
+  const maps = await mapsOf(models[name], source, options, own)
+  const on = async (mask: 'objectMask' | 'badgeMask') => {
+    const masked = own.map((sample, at) => ({ ...sample, map: maps[at]!, mask: scenes[at]![mask] }))
+    return (await new Localisation().evaluate(masked)).summary
+  }
+  const [object, badge] = [await on('objectMask'), await on('badgeMask')]
+  const used = name === 'shortcut' ? badge : object
+  rows.push({
+    model: name,
+    method,
+    isNull,
+    scenes: own.length,
+    object: object.mass!,
+    badge: badge.mass!,
+    pointing: used.pointing!,
+  })
+  record()
+  const { user, system } = process.cpuUsage(start)
+  const seconds = ((user + system) / 1e6).toFixed(1)
+  console.log(
+    `${name}, ${method}: ${shown(object.mass!)}, ${shown(badge.mass!)}, ${shown(used.pointing!)} ${seconds} s of processor time`,
+  )
+}
+
+/** Maps that know nothing: of a model with shuffled weights, or of no model at all. */
+const nullNames = [
+  'random weights, Saliency',
+  'random weights, IntegratedGradients',
+  'random weights, RawAttention',
+  'uniform',
+  'centre Gaussian',
+  'Sobel edges',
+]
+function nullMaps(name: SceneModel): [string, MapSource][] {
+  const random = withShuffledParameters(models[name])
+  const own: MapSource[] = [
+    new Saliency(random),
+    new IntegratedGradients(random, { steps: 8 }),
+    new RawAttention(random),
+    (_, at) => uniformMap(picture(at).width, picture(at).height),
+    (_, at) => centreGaussianMap(picture(at).width, picture(at).height),
+    (_, at) => sobelMap(picture(at)),
+  ]
+  return nullNames
+    .map((method, at): [string, MapSource] => [method, own[at]!])
+    .filter(([method]) => name === 'transformer' || !method.endsWith('RawAttention'))
+}
+
+for (const name of Object.keys(models) as SceneModel[]) {
+  const several = await otherScenes(models[name])
+  for (const { label, models: own, make, severalBaselines, options, scenes: most } of measuredMethods)
+    if (own.includes(name) && isChosen(label))
+      await measure(
+        name,
+        label,
+        await make(models[name]),
+        false,
+        {
+          ...options,
+          ...(severalBaselines ? { baseline: several } : {}),
+        },
+        most,
+      )
+  for (const [method, source] of nullMaps(name))
+    if (isChosen(method)) await measure(name, method, source, true)
+}
+
 printTable(
   ['method', 'model', 'on the object', 'on the badge', 'pointing game', ''],
   rows.map(({ method, model, object, badge, pointing, isNull }) => [
@@ -130,8 +224,8 @@ printTable(
     isNull ? 'knows nothing' : '',
   ]),
 )
-for (const name of Object.keys(pair)) {
-  const part = name === 'sound' ? 'object' : 'badge'
+for (const name of Object.keys(models)) {
+  const part = name === 'shortcut' ? 'badge' : 'object'
   const own = rows.filter(row => row.model === name)
   const nulls = own.filter(row => row.isNull)
   const above = own.filter(
@@ -142,11 +236,4 @@ for (const name of Object.keys(pair)) {
   console.log(
     `${name}: above every null row in both: ${above.map(({ method }) => method).join('; ') || 'none'}`,
   )
-}
-if (flags.record) {
-  const folder = join(import.meta.dirname, '../../../bench/localisation')
-  mkdirSync(folder, { recursive: true })
-  const round = (_: string, value: unknown) =>
-    typeof value === 'number' ? Number(value.toPrecision(6)) : value
-  writeFileSync(join(folder, 'results.json'), `${JSON.stringify({ scenes: count, rows }, round, 1)}\n`)
 }
