@@ -73,6 +73,38 @@ TEST(bands_have_the_numbers_of_two_convolutions) {
   }
 }
 
+/// Only a convolution of 1 x 1 that meets every pixel and all channels can read rows where they are made.
+TEST(a_second_convolution_that_steps_or_has_groups_or_borders_stays_apart) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  CompileOptions without;
+  without.withoutPasses.emplace_back("fuse-separable");
+  struct Second {
+    int64_t stride, pad, group;
+  };
+  for (const Second second : {Second{2, 0, 1}, Second{1, 1, 1}, Second{1, 0, 2}}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{4, 16, 64, 64});
+    const auto conv = [&](ValueId from, int64_t outputs, int64_t kernel, int64_t stride, int64_t pad, int64_t group, uint64_t seed) {
+      const ValueId w = b.constant(floats({outputs, b.shape(from)[1] / group, kernel, kernel}, seed, -0.3, 0.3));
+      return b.node("conv", {from, w}, {{"pads", Ints(4, pad)}, {"strides", Ints(2, stride)}, {"group", group}});
+    };
+    const ValueId deep = conv(conv(x, 96, 1, 1, 0, 1, 1), 96, 3, 1, 1, 96, 2);
+    const ValueId last = conv(deep, 32, 1, second.stride, second.pad, second.group, 3);
+    graph.outputs = {b.node("globalAveragePool", {b.node("relu", {last})}), last};
+    const auto fused = compile(graph, std::make_shared<Parameters>(), {}), apart = compile(graph, std::make_shared<Parameters>(), without);
+    EXPECT_EQ(count(*fused, "separableConv"), 0);
+    std::vector<std::vector<HostTensor>> both;
+    for (const auto& each : {fused, apart}) {
+      RunRequest request;
+      request.plan = each;
+      request.inputs = {floats({4, 16, 64, 64}, 3)};
+      both.push_back(run(std::move(request), 1));
+    }
+    for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(std::memcmp(both[0][i].data(), both[1][i].data(), both[0][i].bytes()) == 0);
+  }
+}
+
 TEST(small_values_and_those_that_others_read_stay_apart) {
   if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
   EXPECT_EQ(count(*plan({"small", 1, 96, 24, 56, 56, 3, 2, "clip", false}, {}), "separableConv"), 0);

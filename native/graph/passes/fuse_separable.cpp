@@ -15,6 +15,13 @@ constexpr int64_t kFewBytes = 2 << 20;
 
 bool isConvolution(const Node& node) { return node.op->name == "conv" || node.op->name == "fusedConv"; }
 
+/// Its result at a pixel is made of that pixel of all channels: neither steps, borders nor groups, of which a separableConv says
+/// nothing.
+bool meetsEveryPixel(const Node& node) {
+  const auto all = [&](const char* name, int64_t value) { return std::ranges::all_of(node.attributes.integers(name), [=](int64_t each) { return each == value; }); };
+  return node.attributes.integer("group") == 1 && all("strides", 1) && all("pads", 0);
+}
+
 ValueId operand(const Node& node, size_t i) { return i < node.inputs.size() ? node.inputs[i] : kNone; }
 
 Node joined(const Node& depthwise, const Node& pointwise) {
@@ -51,7 +58,7 @@ bool fuseSeparable(Graph& graph, const PassContext& context) {
   std::vector<char> gone(graph.nodes.size(), 0);
   bool changed = false;
   for (Node& node : graph.nodes) {
-    if (!isConvolution(node) || multipliesBf16(node)) continue;
+    if (!isConvolution(node) || multipliesBf16(node) || !meetsEveryPixel(node)) continue;
     const ValueId between = node.inputs[0];
     const Value& value = graph.value(between);
     if (value.kind != ValueKind::Result || value.pinned || uses[static_cast<size_t>(between)] != 1) continue;
