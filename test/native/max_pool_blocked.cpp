@@ -136,6 +136,8 @@ TEST(as_the_reference_in_planes) {
   compare({{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, floats({2, 16, 9, 11}, 1));
   compare({{"kernel", Ints{2, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{0, 1, 1, 0}}, {"ceilMode", int64_t{1}}}, floats({1, 13, 8, 7}, 2));
   compare({{"kernel", Ints{3}}, {"dilations", Ints{2}}}, floats({2, 8, 17}, 3));
+  // Of a row of two numbers a window of three sees both and nothing behind them.
+  compare({{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{0, 0, 1, 1}}}, floats({2, 16, 7, 2}, 5));
   compare({{"kernel", Ints{2, 2, 2}}, {"strides", Ints{2, 2, 2}}}, floats({1, 8, 4, 6, 5}, 4));
 }
 

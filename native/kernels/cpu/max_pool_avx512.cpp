@@ -107,7 +107,7 @@ void gradient(const MaxPoolGradientTask& t) {
   const PoolRow& r = t.row;
   for (int64_t i = 0; i < r.in; ++i) store(t.x + i * kLanes, Vf{});
   const bool isKnown = r.kernel == 3 && r.stride == 2 && r.dilation == 1;
-  const int64_t first = isKnown ? (r.pad + 1) / 2 : r.out, last = isKnown ? std::min(r.out, (r.in - 3 + r.pad) / 2 + 1) : r.out;
+  const int64_t first = isKnown ? (r.pad + 1) / 2 : r.out, last = isKnown ? std::min(r.out, (r.in - 1 + r.pad) / 2) : r.out;
   for (int64_t line = 0; line < t.lines; ++line) {
     anyWindows(t, line, 0, std::min(first, r.out));
     if (first < last) threeByTwo(t, line, first, last);

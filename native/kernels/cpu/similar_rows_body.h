@@ -9,7 +9,7 @@
 namespace ascribe::cpu {
 namespace {
 
-int64_t findChanges(const float* from, const float* to, int64_t count, int64_t most, NumberChange* changes) {
+int64_t findChanges(const float* from, const float* to, int64_t count, int64_t most, NumberChange* changes, float* largest) {
   /// What sums may have been beside what they are to be: a larger number that is taken out again takes bits with it.
   constexpr float kMostShrinking = 4;
   int64_t found = 0;
@@ -27,12 +27,12 @@ int64_t findChanges(const float* from, const float* to, int64_t count, int64_t m
       changes[found++] = {static_cast<int32_t>(at), to[at] - from[at]};
     }
   }
-  float largestBefore = 0, largestAfter = 0;
+  float largestAfter = 0;
   for (int lane = 0; lane < kLanes; ++lane) {
-    largestBefore = std::max(largestBefore, before[lane]);
+    *largest = std::max(*largest, before[lane]);
     largestAfter = std::max(largestAfter, after[lane]);
   }
-  if (!(largestBefore <= kMostShrinking * largestAfter)) return -1;
+  if (!(*largest <= kMostShrinking * largestAfter)) return -1;
   for (int64_t i = 0; i < found; ++i)
     if (!std::isfinite(changes[i].by)) return -1;
   return found;

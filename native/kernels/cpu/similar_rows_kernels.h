@@ -28,8 +28,9 @@ struct PlanesGeometry {
 struct SimilarRowsKernels {
   int lanes;
   /// In the order of their places. -1 where they are more than `most` less a vector, or sums would lose bits on the way: numbers
-  /// that are not finite, or were much larger.
-  int64_t (*findChanges)(const float* from, const float* to, int64_t count, int64_t most, NumberChange* changes);
+  /// that are not finite, or were much larger. `largest` is the magnitude that the sums have had in them since they were made anew:
+  /// 0 at first, brought up to date here, for numbers that shrink little at a time shrink much in the end.
+  int64_t (*findChanges)(const float* from, const float* to, int64_t count, int64_t most, NumberChange* changes, float* largest);
   /// `weights` [channels][kernel][blocks * lanes].
   void (*addChanges)(const PlanesGeometry& geometry, const NumberChange* changes, int64_t count, const float* weights, float* sums);
   /// False where a sum is not finite. `count` whole vectors.

@@ -88,11 +88,13 @@ class SimilarRows final : public BridgeKernel {
     const float* x = k.inputs[0].as<float>() + begin * numbers_;
     float* y = k.outputs[0].as<float>() + begin * sums_;
     bool isKnown = false;
+    float largest = 0;
     for (int64_t image = begin; image < end; ++image, x += numbers_, y += sums_) {
-      const int64_t count = isKnown ? kernels_.findChanges(x - numbers_, x, numbers_, numbers_ / kFewest, changes) : -1;
+      const int64_t count = isKnown ? kernels_.findChanges(x - numbers_, x, numbers_, numbers_ / kFewest, changes, &largest) : -1;
       if (count >= 0) {
         kernels_.addChanges(geometry_, changes, count, weights_.data(), sums);
       } else {
+        largest = 0;
         Buffers buffers;
         buffers[ASCRIBE_FIRST] = const_cast<float*>(x);
         buffers[ASCRIBE_SECOND] = packed_->get();
