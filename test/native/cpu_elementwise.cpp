@@ -110,5 +110,49 @@ TEST(accuracy) {
   cpu::setMaxIsa(cpu::Isa::Avx512);
 }
 
+/// GELU and its derivative, densely and where a float ends: results below the normal range, the infinities, NaN and -0.
+TEST(geluAccuracy) {
+  const auto cdf = [](double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); };
+  const auto slope = [](double x) { return x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0)); };
+  constexpr int64_t kCount = 300001;
+  std::vector<float> x(kCount), y(kCount), gradient(kCount);
+  const std::vector<float> ones(kCount, 1.0f);
+  for (int64_t i = 0; i < kCount; ++i) x[static_cast<size_t>(i)] = static_cast<float>(i - kCount / 2) * 1e-4f;  // -15 to 15
+  const float inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> ends = {-0.0f, 0.0f, 1e-40f, -1e-40f, 3e38f, -3e38f, inf, std::nanf("")};
+  for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
+    if (!cpu::isaAvailable(isa)) continue;
+    cpu::setMaxIsa(isa);
+    const cpu::MathKernels& math = *cpu::kernels().math;
+    math.unary(cpu::Unary::Gelu, x.data(), y.data(), kCount, 0, 0);
+    math.binary(cpu::Binary::GeluGrad, cpu::Steps::Both, ones.data(), x.data(), gradient.data(), kCount, 0, 0);
+    double worst = 0, worstGradient = 0, worstTiny = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const auto v = static_cast<double>(x[i]);
+      const double error = std::fabs(static_cast<double>(y[i]) - v * cdf(v));
+      // The derivative is a sum of which one part cancels the other; what a float can keep is relative to the parts.
+      const double gradientError = std::fabs(static_cast<double>(gradient[i]) - (slope(v) + cdf(v)));
+      if (v < -12) {
+        worstTiny = std::max(worstTiny, error - 4e-7 * std::fabs(v * cdf(v)));
+        worstTiny = std::max(worstTiny, gradientError - 4e-7 * std::fabs(slope(v)));
+      } else {
+        if (v != 0) worst = std::max(worst, error / std::fabs(v * cdf(v)));
+        worstGradient = std::max(worstGradient, gradientError / (std::fabs(slope(v)) + cdf(v)));
+      }
+    }
+    EXPECT_NEAR(worst, 0, 4e-7);
+    EXPECT_NEAR(worstGradient, 0, 4e-7);
+    EXPECT_NEAR(worstTiny, 0, 15 * 1.5e-45);  // a step of the smallest numbers, times |x|
+    float value[8], slopes[8];
+    math.unary(cpu::Unary::Gelu, ends.data(), value, 8, 0, 0);
+    math.binary(cpu::Binary::GeluGrad, cpu::Steps::Both, ones.data(), ends.data(), slopes, 8, 0, 0);
+    const float expected[] = {-0.0f, 0.0f, 5e-41f, -5e-41f, 3e38f, -0.0f, inf}, expectedSlopes[] = {0.5f, 0.5f, 0.5f, 0.5f, 1, 0};
+    for (size_t i = 0; i < std::size(expected); ++i) EXPECT_TRUE(value[i] == expected[i] && std::signbit(value[i]) == std::signbit(expected[i]));
+    for (size_t i = 0; i < std::size(expectedSlopes); ++i) EXPECT_EQ(slopes[i], expectedSlopes[i]);
+    EXPECT_TRUE(std::isnan(value[7]) && std::isnan(slopes[7]));
+  }
+  cpu::setMaxIsa(cpu::Isa::Avx512);
+}
+
 }  // namespace
 }  // namespace ascribe::test

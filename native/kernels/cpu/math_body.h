@@ -34,7 +34,7 @@ void unaryLoop(Unary op, const float* x, float* y, int64_t n, float a, float b) 
         const Vf e = expOf(minOf(splat(20.0f), v)), top = e * (e + 2.0f);
         return v * (top / (top + 2.0f));
       });
-    case Unary::Gelu: return mapVectors(x, y, n, [](Vf v) { return v * normalCdf(v); });
+    case Unary::Gelu: return mapVectors(x, y, n, [](Vf v) { return v * normalCdf(v, normalDecay(v)); });
     case Unary::GeluTanh:
       return mapVectors(x, y, n, [=](Vf v) {  // (1 + tanh z) / 2 is the sigmoid of 2 z
         return v * sigmoidOf(2.0f * kSqrtTwoOverPi * v * fma(v * v, splat(kGeluCubic), one));
@@ -102,7 +102,10 @@ void binaryLoop(Binary op, Steps s, const float* x, const float* y, float* o, in
     case Binary::ClipGrad:
       return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) { return (v > va) & (v < vb) ? g : zero; });
     case Binary::GeluGrad:
-      return mapTwo(s, x, y, o, n, [](Vf g, Vf v) { return g * fma(v, normalDensity(v), normalCdf(v)); });
+      return mapTwo(s, x, y, o, n, [](Vf g, Vf v) {
+        const Vf decay = normalDecay(v);
+        return g * fma(v, 0.398942280f * decay, normalCdf(v, decay));
+      });
     case Binary::GeluTanhGrad:
       return mapTwo(s, x, y, o, n, [=](Vf g, Vf v) {
         const Vf square = v * v, k = splat(2.0f * kSqrtTwoOverPi);

@@ -163,20 +163,33 @@ ASCRIBE_INLINE Vf erfOf(Vf x) {
   return size < 1.0f ? x * erfRatio(x * x) : (x != x) ? x : withSign(1.0f - tail, x);
 }
 
-/// The normal distribution function, erfc(-x / sqrt 2) / 2, relatively accurate in its lower tail.
-ASCRIBE_INLINE Vf normalCdf(Vf x) {
-  const Vf size = minOf(splat(14.9f), magnitude(x)), u = size * 0.707106781f;
-  Vf low;
-  const Vf high = exactSquare(size, low);
-  const Vf tail = 0.5f * expOfSum(-0.5f * high, -0.5f * low) * scaledErfc(maxOf(splat(0.46f), u));
-  const Vf signedU = withSign(u, x);
-  const Vf middle = fma(0.5f * signedU, erfRatio(u * u), splat(0.5f));
-  return u < 0.5f ? middle : x < 0.0f ? tail : 1.0f - tail;
+/// e^(-x^2 / 2). NaN goes through.
+ASCRIBE_INLINE Vf normalDecay(Vf x) {
+  const Vf size = minOf(splat(14.9f), magnitude(x));  // from there on it is 0, and no exponent is out of range
+  Vf low, high;
+  if constexpr (kFused) {
+    high = size * size;
+    low = fma(size, size, -high);
+  } else {
+    high = exactSquare(size, low);
+  }
+  // x^2 = w - 2 n ln 2 with whole n <= 0; the polynomial is reduceExp's, its coefficients taken for e^(-w / 2).
+  const Vf magic = splat(12582912.0f), n = fma(high, splat(-0.72134752f), magic) - magic;
+  const Vf w = fma(n, splat(-4.24388880e-4f), fma(n, splat(1.38671875f), high)) + low;
+  static constexpr float kExp[] = {1.381443104e-03f / 64, -8.368796892e-03f / 32, 4.166839584e-02f / 16,
+                                   -1.666651997e-01f / 8,  4.999999340e-01f / 4};
+  return scaledByPower(fma(polynomial(w, kExp), w * w, -0.5f * w) + 1.0f, n);
 }
-ASCRIBE_INLINE Vf normalDensity(Vf x) {
-  Vf low;
-  const Vf high = exactSquare(minOf(splat(14.9f), magnitude(x)), low);
-  return 0.398942280f * expOfSum(-0.5f * high, -0.5f * low);
+/// The normal distribution function, erfc(-x / sqrt 2) / 2, relatively accurate in its lower tail; `decay` is normalDecay(x).
+/// One fit covers the tail from 0 on: erfc(u) e^(u^2) (|x| + 3.75) / 2, u = |x| / sqrt 2, by (|x| - 3.75) / (|x| + 3.75). A
+/// reciprocal that is an ulp off would cost what the bound on the error leaves, so it is a true division; the third
+/// coefficient is a few of its steps off the fit, so that the function of 0 is one half to the bit.
+ASCRIBE_INLINE Vf normalCdf(Vf x, Vf decay) {
+  static constexpr float kTail[] = {4.434503792e-04f,  5.096296674e-04f,  -4.169055262e-03f, 1.200072765e-03f, 3.749250623e-02f,
+                                    -1.515208349e-01f, 3.529396043e-01f, -5.881882777e-01f, 7.502940742e-01f};
+  const Vf size = minOf(splat(14.9f), magnitude(x)), ratio = 1.0f / (size + 3.75f);
+  const Vf tail = decay * (ratio * polynomial((size - 3.75f) * ratio, kTail));
+  return x < 0.0f ? tail : 1.0f - tail;
 }
 
 ASCRIBE_INLINE Vf roundOf(Vf x) {
