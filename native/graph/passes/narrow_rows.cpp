@@ -162,9 +162,10 @@ class Narrowing {
 
   void narrow(Node& node, const Reads& reads) {
     const ValueId made = node.outputs[0];
-    Shape& shape = graph_.value(made).type.shape;
     for (size_t i = 0; i < reads.size(); ++i)
       if (reads[i]) node.inputs[i] = rowOf(node.inputs[i], *reads[i]);
+    // Only now: rows that are taken add values, which may move all of them.
+    Shape& shape = graph_.value(made).type.shape;
     shape[wanted_[static_cast<size_t>(made)].axis] = 1;
     if (node.op->name == "reshape") {
       const auto dims = shape.dims();
