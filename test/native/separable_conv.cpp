@@ -105,12 +105,29 @@ TEST(a_second_convolution_that_steps_or_has_groups_or_borders_stays_apart) {
   }
 }
 
-TEST(small_values_and_those_that_others_read_stay_apart) {
+TEST(small_values_and_plain_ones_stay_apart) {
   if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
   EXPECT_EQ(count(*plan({"small", 1, 96, 24, 56, 56, 3, 2, "clip", false}, {}), "separableConv"), 0);
   CompileOptions reference;
   reference.backends = {"reference"};
   EXPECT_EQ(count(*plan({"plain", 3, 96, 24, 113, 96, 3, 2, "clip", false}, reference), "separableConv"), 0);
+}
+
+/// Two convolutions of 1 x 1 read what lies between: it must be there for both.
+TEST(a_value_that_two_convolutions_read_stays_apart) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  for (const int readers : {1, 2}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{4, 16, 64, 64});
+    const auto conv = [&](ValueId from, int64_t outputs, int64_t kernel, int64_t group, uint64_t seed) {
+      const ValueId w = b.constant(floats({outputs, b.shape(from)[1] / group, kernel, kernel}, seed, -0.3, 0.3));
+      return b.node("conv", {from, w}, {{"pads", Ints(4, kernel / 2)}, {"group", group}});
+    };
+    const ValueId deep = conv(conv(x, 96, 1, 1, 1), 96, 3, 96, 2);
+    for (int reader = 0; reader < readers; ++reader) graph.outputs.push_back(b.node("globalAveragePool", {b.node("relu", {conv(deep, 32, 1, 1, 3 + static_cast<uint64_t>(reader))})}));
+    EXPECT_EQ(count(*compile(graph, std::make_shared<Parameters>(), {}), "separableConv"), readers == 1 ? 1 : 0);
+  }
 }
 
 /// The oracle is the two nodes that it names, one behind the other.

@@ -14,6 +14,12 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
+CompileOptions unmarked() {
+  CompileOptions options;
+  options.withoutPasses = {"mark-similar-rows"};
+  return options;
+}
+
 /// Six copies of one picture of which a mask says what is replaced; `mixed` the picture itself, or six others.
 std::shared_ptr<const Plan> plan(bool ofOnePicture, CompileOptions options = {}) {
   Graph graph;
@@ -33,7 +39,7 @@ int64_t markedIn(const Plan& plan) {
 TEST(the_first_convolution_of_copies_of_one_example_is_marked) {
   EXPECT_EQ(markedIn(*plan(true)), 1);
   EXPECT_EQ(markedIn(*plan(false)), 0);
-  EXPECT_EQ(markedIn(*plan(true, {.withoutPasses = {"mark-similar-rows"}})), 0);
+  EXPECT_EQ(markedIn(*plan(true, unmarked())), 0);
 }
 
 TEST(copies_give_what_they_give_when_nothing_is_brought_up_to_date) {
@@ -48,7 +54,7 @@ TEST(copies_give_what_they_give_when_nothing_is_brought_up_to_date) {
     request.inputs = {mask, floats({1, 3, 20, 20}, 5)};
     return ascribe::test::run(std::move(request), 2)[0];
   };
-  const HostTensor with = run({}), without = run({.withoutPasses = {"mark-similar-rows"}});
+  const HostTensor with = run({}), without = run(unmarked());
   double error = 0, size = 0;
   for (int64_t i = 0; i < with.shape().count(); ++i) {
     error += std::pow(with.real(i) - without.real(i), 2);
@@ -73,7 +79,7 @@ double errorOf(const HostTensor& mask, const HostTensor& kept, float other) {
     request.inputs = {mask, kept};
     return ascribe::test::run(std::move(request), 1)[0];
   };
-  const HostTensor with = run({}), without = run({.withoutPasses = {"mark-similar-rows"}});
+  const HostTensor with = run({}), without = run(unmarked());
   const int64_t rows = with.shape()[0], each = with.shape().count() / rows;
   double most = 0;
   for (int64_t row = 0; row < rows; ++row) {
