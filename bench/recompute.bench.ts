@@ -4,15 +4,16 @@
  *
  *   node build/ts/bench/recompute.bench.js --model MODEL[,MODEL…] [--sizes batch=8,tokens=1024] [--runs 5]
  *
- * A model is an ONNX file or a checkpoint folder. Time is the processor's, which other programs move less.
+ * A model is an ONNX file or a checkpoint folder; by default two of models/. Time is the processor's, which other programs move less.
  */
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { loadModel } from '#lib/index.js'
 import { settle } from '#lib/native.js'
 import { gradientGraph } from '#lib/tools/gradientGraph.js'
 import { plannedSizes } from '#lib/tools/inspect.js'
 import { sampleInputs } from '#lib/tools/sampleInputs.js'
 import type { NativePlan, NativeTensor } from '#typings/addon.js'
+import { repositoryRoot } from '../test/oracles/repository.js'
 import { flags, printTable } from './harness.js'
 
 const given = Object.fromEntries(
@@ -22,6 +23,9 @@ const given = Object.fromEntries(
   }),
 )
 const runs = Number(flags.runs ?? 5)
+const defaults = ['scenes-sound.onnx', 'scenes-transformer.onnx']
+  .map(name => join(repositoryRoot, 'models', name))
+  .join()
 
 const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)
@@ -35,7 +39,7 @@ async function run(plan: NativePlan, inputs: Record<string, NativeTensor>) {
 }
 
 const rows: string[][] = []
-for (const file of (flags.model ?? '').split(',')) {
+for (const file of (flags.model ?? defaults).split(',')) {
   const plans: NativePlan[] = []
   let inputs: Record<string, NativeTensor> = {}
   for (const recompute of [false, true]) {

@@ -27,7 +27,12 @@ interface Peer {
 }
 
 const { folder: nets, results: folder } = flags
-if (nets === undefined || folder === undefined) throw new Error('--folder NETS --results FOLDER')
+if (nets === undefined || folder === undefined) {
+  console.log(
+    'compared with PyTorch only: --folder NETS --results FOLDER, see the head of this file; nothing to do',
+  )
+  process.exit(0)
+}
 const peers = (await readFile(join(folder, 'peer.jsonl'), 'utf8'))
   .split('\n')
   .flatMap(line => (line.startsWith('{') ? [JSON.parse(line) as Peer] : []))
