@@ -8,8 +8,6 @@
  * `--record` writes what it found into bench/completeness/results.json, model by model, from which `node scripts/docs.js`
  * makes docs/completeness.md.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import {
   AscribeError,
   type AttributeOptions,
@@ -31,6 +29,7 @@ import {
 import { AttnLrp, LayerwiseRelevance } from '#lib/relevance.js'
 import { type ExplainedModel, explainedModels } from './completeness/models.js'
 import { flags, quick } from './harness.js'
+import { writeRecordOf } from './recorded.js'
 
 interface Method {
   attribute(input: Record<string, Tensor>, options: AttributeOptions): Promise<Attribution>
@@ -130,16 +129,6 @@ async function rowOf(real: ExplainedModel, [name, make, where]: (typeof methods)
   return { ...row, notes: [...notes] }
 }
 
-const folder = join(import.meta.dirname, '../../../bench/completeness')
-const file = join(folder, 'results.json')
-function record(model: string, examples: number, rows: Row[]): void {
-  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object) : {}
-  mkdirSync(folder, { recursive: true })
-  const short = (_: string, value: unknown) =>
-    typeof value === 'number' ? Number(value.toPrecision(3)) : value
-  writeFileSync(file, `${JSON.stringify({ ...known, [model]: { examples, rows } }, short, 1)}\n`)
-}
-
 for await (const real of explainedModels(quick)) {
   const rows: Row[] = []
   for (const method of methods) {
@@ -162,6 +151,7 @@ for await (const real of explainedModels(quick)) {
       ].join(' '),
     )
   }
-  if (flags.record) record(real.name, real.examples.length, rows)
+  if (flags.record)
+    writeRecordOf('completeness/results.json', real.name, { examples: real.examples.length, rows }, 3)
   real.model.dispose()
 }

@@ -10,7 +10,6 @@
  *
  * `--record` writes bench/context/results.json, from which `node scripts/docs.js` makes the table of docs/context.md.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spearmanCorrelation } from '#lib/data/rankStatistics.js'
 import { RandomStream } from '#lib/games/randomStream.js'
@@ -38,6 +37,7 @@ import {
 import { generateKeys, type KeysOptions, type KeysText } from '../models/keys/generator.js'
 import { keysContext } from '../models/keys/prompt.js'
 import { flags, isChosen, printTable, quick } from './harness.js'
+import { writeRecord } from './recorded.js'
 
 const texts = 20
 const length = 20
@@ -311,20 +311,18 @@ printTable(
     percent(row.stillObeyed),
   ]),
 )
-if (flags.record) {
-  const folder = join(import.meta.dirname, '../../../bench/context')
-  mkdirSync(folder, { recursive: true })
-  const round = (_: string, value: unknown) =>
-    typeof value === 'number' ? Number(value.toPrecision(4)) : value
-  const results = {
-    texts,
-    length,
-    count,
-    training: training.count,
-    headWeights: [...headWeights],
-    rows,
-    faithRows,
-    injectionRows,
-  }
-  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(results, round, 1)}\n`)
-}
+if (flags.record)
+  writeRecord(
+    'context/results.json',
+    {
+      texts,
+      length,
+      count,
+      training: training.count,
+      headWeights: [...headWeights],
+      rows,
+      faithRows,
+      injectionRows,
+    },
+    4,
+  )

@@ -9,7 +9,6 @@
  * `--record` writes bench/localisation/results.json, row by row, from which `node scripts/docs.js` makes the tables of
  * docs/methods.md.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type AttributeOptions,
@@ -36,7 +35,9 @@ import { prepareInput } from '#lib/model/prepareInput.js'
 import { stretch } from '#lib/report/scoreMap.js'
 import { heldOutScenes, loadPair } from '../examples/quickstart/scenes.js'
 import { flags, isChosen, printTable, quick } from './harness.js'
+import { percentWithInterval } from './intervals.js'
 import { measuredMethods, type SceneModel } from './localisation/rows.js'
+import { readRecord, writeRecord } from './recorded.js'
 
 const count = flags.scenes ? Number(flags.scenes) : quick ? 3 : 100
 const drawn = [...heldOutScenes(count + 4)]
@@ -112,13 +113,11 @@ async function mapsOf(
 }
 
 /** Rows that were recorded before, of which those measured now take the places. */
-const file = join(import.meta.dirname, '../../../bench/localisation/results.json')
+const file = 'localisation/results.json'
 const rows: Row[] = []
 function record(): void {
   if (!flags.record) return
-  const known = existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as { scenes: number; rows: Row[] })
-    : undefined
+  const known = readRecord<{ scenes: number; rows: Row[] }>(file)
   const key = ({ model, method }: Row) => `${model} ${method}`
   const own = new Map(rows.map(row => [key(row), row]))
   const kept = known?.scenes === count ? known.rows.filter(row => !own.has(key(row))) : []
@@ -127,14 +126,8 @@ function record(): void {
   const all = [...kept, ...rows]
     .filter(({ method }) => order.includes(method))
     .toSorted((a, b) => place(a) - place(b))
-  const round = (_: string, value: unknown) =>
-    typeof value === 'number' ? Number(value.toPrecision(6)) : value
-  mkdirSync(join(file, '..'), { recursive: true })
-  writeFileSync(file, `${JSON.stringify({ scenes: count, rows: all }, round, 1)}\n`)
+  writeRecord(file, { scenes: count, rows: all })
 }
-
-const shown = ({ mean, low, high }: Summary) =>
-  `${(mean * 100).toFixed(1)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`
 
 async function measure(
   name: SceneModel,
@@ -166,7 +159,7 @@ async function measure(
   const { user, system } = process.cpuUsage(start)
   const seconds = ((user + system) / 1e6).toFixed(1)
   console.log(
-    `${name}, ${method}: ${shown(object.mass!)}, ${shown(badge.mass!)}, ${shown(used.pointing!)} ${seconds} s of processor time`,
+    `${name}, ${method}: ${percentWithInterval(object.mass!)}, ${percentWithInterval(badge.mass!)}, ${percentWithInterval(used.pointing!)} ${seconds} s of processor time`,
   )
 }
 
@@ -218,9 +211,9 @@ printTable(
   rows.map(({ method, model, object, badge, pointing, isNull }) => [
     method,
     model,
-    shown(object),
-    shown(badge),
-    shown(pointing),
+    percentWithInterval(object),
+    percentWithInterval(badge),
+    percentWithInterval(pointing),
     isNull ? 'knows nothing' : '',
   ]),
 )

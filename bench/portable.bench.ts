@@ -7,7 +7,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createTensor, loadModel } from '#lib/index.js'
 import { native } from '#lib/native.js'

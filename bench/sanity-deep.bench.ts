@@ -8,28 +8,15 @@
  * `--record` writes bench/sanity/deep.json, model by model, from which `node scripts/docs.js` makes a table of
  * docs/metrics.md.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import {
-  Deconvolution,
-  type GradientMethod,
-  GuidedBackprop,
-  InputXGradient,
-  type Model,
-  ParameterRandomisation,
-  Saliency,
-  type Summary,
-} from '#lib/index.js'
+import { ParameterRandomisation, type Summary } from '#lib/index.js'
 import { summarise } from '#lib/metrics/result.js'
 import { flags, isChosen, quick } from './harness.js'
+import { withInterval } from './intervals.js'
 import { realModels } from './realModels.js'
+import { writeRecordOf } from './recorded.js'
+import { sanityMethods } from './sanity/methods.js'
 
-const methods: [string, (model: Model) => GradientMethod][] = [
-  ['Saliency', model => new Saliency(model)],
-  ['InputXGradient', model => new InputXGradient(model)],
-  ['GuidedBackprop', model => new GuidedBackprop(model)],
-  ['Deconvolution', model => new Deconvolution(model)],
-]
+const methods = sanityMethods(['Saliency', 'InputXGradient', 'GuidedBackprop', 'Deconvolution'])
 /** Networks of rectifiers, with poolings by maxima (SqueezeNet) and without. */
 const chosen = /^(squeezenet|cifar10-resnet20)$/
 
@@ -45,7 +32,6 @@ interface Row {
   alone: Summary
 }
 
-const file = join(import.meta.dirname, '../../../bench/sanity/deep.json')
 for await (const { name, model, examples } of realModels(quick)) {
   if (!chosen.test(name) || !isChosen(name)) continue
   const samples = examples.map(example => ({ id: example.name, input: example.inputs }))
@@ -73,18 +59,12 @@ for await (const { name, model, examples } of realModels(quick)) {
       ),
     }
     rows.push(row)
-    const short = ({ mean, low, high }: Summary) =>
-      `${mean.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`
-    console.log(name, method, [row.head, row.quarter, row.half, row.all, row.alone].map(short).join('  '))
-  }
-  model.dispose()
-  if (flags.record) {
-    const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object) : {}
-    const digits = (_: string, value: unknown) =>
-      typeof value === 'number' ? Number(value.toPrecision(6)) : value
-    writeFileSync(
-      file,
-      `${JSON.stringify({ ...known, [name]: { inputs: samples.length, rows } }, digits, 1)}\n`,
+    console.log(
+      name,
+      method,
+      [row.head, row.quarter, row.half, row.all, row.alone].map(withInterval).join('  '),
     )
   }
+  model.dispose()
+  if (flags.record) writeRecordOf('sanity/deep.json', name, { inputs: samples.length, rows })
 }

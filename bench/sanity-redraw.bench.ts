@@ -15,22 +15,13 @@
  * `--record` writes bench/sanity/redraw.json, model by model, from which `node scripts/docs.js` makes a table of
  * docs/metrics.md.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { spearmanCorrelation } from '#lib/data/rankStatistics.js'
 import {
   createTensor,
-  Deconvolution,
-  GradCam,
   type GradientMethod,
-  GuidedBackprop,
-  InputXGradient,
-  IntegratedGradients,
   type Model,
   type ModelInputs,
-  Saliency,
-  SmoothGrad,
   type Summary,
   Target,
   type Tensor,
@@ -41,18 +32,21 @@ import { shuffledTensor } from '#lib/metrics/shuffledTensor.js'
 import { weightLayers } from '#lib/metrics/weightLayers.js'
 import { classify } from '#lib/model/classify.js'
 import { flags, isChosen, quick } from './harness.js'
+import { withInterval } from './intervals.js'
 import { realModels } from './realModels.js'
+import { writeRecordOf } from './recorded.js'
+import { sanityMethods } from './sanity/methods.js'
 import { structuralSimilarity } from './structuralSimilarity.js'
 
-const methods: [string, (model: Model) => GradientMethod][] = [
-  ['Saliency', model => new Saliency(model)],
-  ['SmoothGrad of Saliency, 8 samples', model => new SmoothGrad(model, { samples: 8 })],
-  ['InputXGradient', model => new InputXGradient(model)],
-  ['IntegratedGradients, 16 steps', model => new IntegratedGradients(model, { steps: 16 })],
-  ['GradCam', model => new GradCam(model)],
-  ['GuidedBackprop', model => new GuidedBackprop(model)],
-  ['Deconvolution', model => new Deconvolution(model)],
-]
+const methods = sanityMethods([
+  'Saliency',
+  'SmoothGrad of Saliency, 8 samples',
+  'InputXGradient',
+  'IntegratedGradients, 16 steps',
+  'GradCam',
+  'GuidedBackprop',
+  'Deconvolution',
+])
 const chosen = /^(squeezenet|mobilenet-v2|cifar10-resnet20)$/
 const draws = [1, 2]
 
@@ -126,7 +120,6 @@ const meanOf = (found: readonly Record<Measure, number>[]): Record<Measure, numb
   structure: found.reduce((sum, { structure }) => sum + structure, 0) / found.length,
 })
 
-const file = join(import.meta.dirname, '../../../bench/sanity/redraw.json')
 for await (const { name, model, examples } of realModels(quick)) {
   if (!chosen.test(name) || !isChosen(name)) continue
   const layers = weightLayers(model).length
@@ -172,27 +165,17 @@ for await (const { name, model, examples } of realModels(quick)) {
       dead: half.flat().filter(isDead).length,
     }
     rows.push(row)
-    const short = ({ mean, low, high }: Summary) =>
-      `${mean.toFixed(2)} (${low.toFixed(2)}..${high.toFixed(2)})`
     for (const measure of ['rank', 'structure'] as const)
       console.log(
         name.padEnd(16),
         measure.padEnd(9),
         method.padEnd(34),
         (['quarter', 'half', 'draws', 'pictures', 'classes'] as const)
-          .map(each => `${each} ${short(row[each][measure])}`)
+          .map(each => `${each} ${withInterval(row[each][measure])}`)
           .join('  '),
         `dead ${row.dead}`,
       )
   }
   model.dispose()
-  if (flags.record) {
-    const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object) : {}
-    const digits = (_: string, value: unknown) =>
-      typeof value === 'number' ? Number(value.toPrecision(6)) : value
-    writeFileSync(
-      file,
-      `${JSON.stringify({ ...known, [name]: { inputs: examples.length, rows } }, digits, 1)}\n`,
-    )
-  }
+  if (flags.record) writeRecordOf('sanity/redraw.json', name, { inputs: examples.length, rows })
 }

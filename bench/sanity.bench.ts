@@ -9,49 +9,15 @@
  *
  * `--record` writes bench/sanity/results.json, from which `node scripts/docs.js` makes the table of docs/metrics.md.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spearmanCorrelation } from '#lib/data/rankStatistics.js'
-import {
-  Deconvolution,
-  DeepLift,
-  GradCam,
-  GradCamPlusPlus,
-  type GradientMethod,
-  GuidedBackprop,
-  HiResCam,
-  InputXGradient,
-  IntegratedGradients,
-  LayerCam,
-  type Model,
-  ParameterRandomisation,
-  RandomLogit,
-  Saliency,
-  SmoothGrad,
-  type Summary,
-  XGradCam,
-} from '#lib/index.js'
+import { type GradientMethod, ParameterRandomisation, RandomLogit, type Summary } from '#lib/index.js'
 import { summarise } from '#lib/metrics/result.js'
-import { LayerwiseRelevance } from '#lib/relevance.js'
 import { heldOutScenes, loadPair } from '../examples/quickstart/scenes.js'
 import { flags, printTable, quick } from './harness.js'
-
-const methods: [string, (model: Model) => GradientMethod][] = [
-  ['Saliency', model => new Saliency(model)],
-  ['SmoothGrad of Saliency, 8 samples', model => new SmoothGrad(model, { samples: 8 })],
-  ['InputXGradient', model => new InputXGradient(model)],
-  ['IntegratedGradients, 16 steps', model => new IntegratedGradients(model, { steps: 16 })],
-  ['DeepLift', model => new DeepLift(model)],
-  ['GuidedBackprop', model => new GuidedBackprop(model)],
-  ['Deconvolution', model => new Deconvolution(model)],
-  ['GradCam', model => new GradCam(model)],
-  ['GradCam, relu', model => new GradCam(model, { relu: true })],
-  ['GradCamPlusPlus', model => new GradCamPlusPlus(model)],
-  ['HiResCam', model => new HiResCam(model)],
-  ['LayerCam', model => new LayerCam(model)],
-  ['XGradCam', model => new XGradCam(model)],
-  ['LRP epsilonPlusFlat', model => new LayerwiseRelevance(model, { preset: 'epsilonPlusFlat' })],
-]
+import { withInterval } from './intervals.js'
+import { writeRecord } from './recorded.js'
+import { sanityMethods } from './sanity/methods.js'
 
 const count = quick ? 2 : 24
 
@@ -85,7 +51,7 @@ const pair = await loadPair(join(import.meta.dirname, '../../../models'))
 const rows: Row[] = []
 for (const [name, model] of Object.entries(quick ? { sound: pair.sound } : pair)) {
   let gradient: Summary | undefined
-  for (const [method, make] of quick ? [methods[0]!, methods[5]!] : methods) {
+  for (const [method, make] of sanityMethods(quick ? ['Saliency', 'GuidedBackprop'] : undefined)) {
     const { samples: found } = await new ParameterRandomisation(model).evaluate(samples, { method: make })
     const { summary } = await new RandomLogit().evaluate(samples, { maps: make(model) })
     const after = (share: number) =>
@@ -111,18 +77,11 @@ printTable(
   rows.map(({ method, model, upper, all, otherClass, otherScene, fails }) => [
     method,
     model,
-    `${upper.mean.toFixed(2)} (${upper.low.toFixed(2)} to ${upper.high.toFixed(2)})`,
+    withInterval(upper),
     all.mean.toFixed(2),
     otherClass.mean.toFixed(2),
     otherScene.mean.toFixed(2),
     fails ? 'yes' : 'no',
   ]),
 )
-if (flags.record) {
-  const folder = join(import.meta.dirname, '../../../bench/sanity')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(
-    join(folder, 'results.json'),
-    `${JSON.stringify({ scenes: count, rows }, (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value), 1)}\n`,
-  )
-}
+if (flags.record) writeRecord('sanity/results.json', { scenes: count, rows })

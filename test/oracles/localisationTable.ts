@@ -1,14 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Estimate, percentWithInterval } from '../../bench/intervals.js'
 import { type SceneModel, withoutRow } from '../../bench/localisation/rows.js'
 import { repositoryRoot } from './repository.js'
 
-interface Share {
-  mean: number
-  low: number
-  high: number
-}
-interface Row extends Record<'object' | 'badge' | 'pointing', Share> {
+interface Row extends Record<'object' | 'badge' | 'pointing', Estimate> {
   model: SceneModel
   method: string
   isNull: boolean
@@ -20,9 +16,6 @@ export function localisationResults(): { scenes: number; rows: Row[] } {
   const file = join(repositoryRoot, 'bench/localisation/results.json')
   return JSON.parse(readFileSync(file, 'utf8')) as { scenes: number; rows: Row[] }
 }
-
-const percent = ({ mean, low, high }: Share): string =>
-  `${(100 * mean).toFixed(1)} % (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`
 
 /** The registry's methods without a row, by the reason why. */
 function reasons(): string[] {
@@ -45,7 +38,7 @@ export function localisationSection(): string[] {
       `| ${title} | on the object | on the badge | pointing game, on the ${part} | above every null row |`,
       '|---|---|---|---|---|',
       ...own.map(row => {
-        const cells = [row.object, row.badge, row.pointing].map(percent)
+        const cells = [row.object, row.badge, row.pointing].map(percentWithInterval)
         const name = row.scenes === scenes ? row.method : `${row.method} (${row.scenes} scenes)`
         return row.isNull
           ? `| *${name}* | ${cells.map(cell => `*${cell}*`).join(' | ')} | *knows nothing* |`

@@ -1,20 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Estimate, withInterval } from '../../bench/intervals.js'
 import { repositoryRoot } from './repository.js'
 
-interface Correlation {
-  mean: number
-  low: number
-  high: number
-}
-interface Row extends Record<'head' | 'upper' | 'all' | 'otherClass' | 'otherScene', Correlation> {
+interface Row extends Record<'head' | 'upper' | 'all' | 'otherClass' | 'otherScene', Estimate> {
   model: string
   method: string
   fails: boolean
 }
-
-const short = ({ mean, low, high }: Correlation): string =>
-  `${mean.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`
 
 interface Counted {
   mean: number | null
@@ -60,8 +53,8 @@ function deepTable(): string[] {
 }
 
 interface Similarities {
-  rank: Correlation
-  structure: Correlation
+  rank: Estimate
+  structure: Estimate
 }
 interface RedrawnRow extends Record<'quarter' | 'half' | 'draws' | 'pictures' | 'classes', Similarities> {
   method: string
@@ -83,7 +76,7 @@ function redrawnTable(): string[] {
     string,
     { inputs: number; rows: RedrawnRow[] }
   >
-  const both = ({ rank, structure }: Similarities) => `${short(rank)}; ${structure.mean.toFixed(2)}`
+  const both = ({ rank, structure }: Similarities) => `${withInterval(rank)}; ${structure.mean.toFixed(2)}`
   return [
     '### With weights drawn anew',
     '',
@@ -91,8 +84,9 @@ function redrawnTable(): string[] {
     'normal distribution of mean 0 and their own root mean square (biases and norms are shuffled), two draws for each picture. Each',
     "cell has Spearman's correlation of the sizes of scores with its 95 % interval over pictures, and the structural similarity (SSIM) of the",
     'same maps; a map of one value is like no other (0). Nulls: two draws with each other, and two pictures for one class. The rule',
-    'was settled before the first figure of this table (those of shuffled weights were known) and is the same for all: with the upper half drawn anew a method fails by a measure where the',
-    "lower end of its interval lies above the upper end of the plain gradient's; the same of the maps of two classes in the last column.",
+    'was settled before the first figure of this table (those of shuffled weights were known) and is the same for all: with the upper',
+    "half drawn anew a method fails by a measure where the lower end of its interval lies above the upper end of the plain gradient's;",
+    'the same of the maps of two classes in the last column.',
     '',
     '| model | method | quarter | half | null: two draws | null: two pictures | two classes | fails weights | fails classes |',
     '|---|---|---|---|---|---|---|---|---|',
@@ -123,7 +117,7 @@ export function sanitySection(): string[] {
     '|---|---|---|---|---|---|---|---|',
     ...rows.map(
       ({ method, model, head, upper, all, otherClass, otherScene, fails }) =>
-        `| ${method} | ${model} | ${[head, upper, all, otherClass, otherScene].map(short).join(' | ')} | ${fails ? '**yes**' : 'no'} |`,
+        `| ${method} | ${model} | ${[head, upper, all, otherClass, otherScene].map(withInterval).join(' | ')} | ${fails ? '**yes**' : 'no'} |`,
     ),
     '',
     'The rule is relative to the gradient and was settled with the figures in view: by a bar of one half, guided backpropagation',
