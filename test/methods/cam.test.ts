@@ -13,6 +13,7 @@ import {
   Target,
   XGradCam,
 } from '#lib/index.js'
+import { convolutionMeanNet, headWeight, wavePicture } from '../oracles/convolutionMeanNet.js'
 import { floats, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
 
 const target = Target.regression()
@@ -130,50 +131,20 @@ test('the processed map: bilinear from middle to middle of the cells, edges repe
   t.deepEqual(numbers(still.scores().data as Float32Array), [0, 0, 0, 0])
 })
 
-/** Convolution, ReLU, mean over places, linear head: what CAM was made for. */
-const network = () =>
-  loadModel(
-    writeModel({
-      opset: 17,
-      nodes: [
-        { op: 'Conv', inputs: ['x', 'w', 'b'], outputs: ['z'], attributes: { pads: [1, 1, 1, 1] } },
-        { op: 'Relu', inputs: ['z'], outputs: ['maps'] },
-        { op: 'GlobalAveragePool', inputs: ['maps'], outputs: ['p'] },
-        { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
-        { op: 'Gemm', inputs: ['f', 'v', 'c'], outputs: ['y'] },
-      ],
-      tensors: [
-        floats('w', [4, 3, 3, 3], at => Math.sin(at * 1.7)),
-        floats('b', [4], at => 0.1 * at),
-        floats('v', [4, 5], at => Math.cos(at * 1.1)),
-        floats('c', [5], at => 0.2 * at - 0.3),
-      ],
-      inputs: [valueInfo('x', ['N', 3, 6, 5])],
-      outputs: [valueInfo('y', ['N', 5])],
-    }),
-  )
-const picture = (phase: number) =>
-  createTensor(
-    'f32',
-    [1, 3, 6, 5],
-    Float32Array.from({ length: 90 }, (_, at) => Math.sin(0.7 * at + phase)),
-  )
-
 test('with a mean and a linear head: Grad-CAM and HiResCAM are one, and add up to the logit less its bias', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   const options = { target: 3 }
   const [one, two] = [new GradCam(model), new HiResCam(model)]
-  const map = (await one.attribute(picture(0.3), options)).scores().data as Float32Array
-  const other = (await two.attribute(picture(0.3), options)).scores().data as Float32Array
+  const map = (await one.attribute(wavePicture(0.3), options)).scores().data as Float32Array
+  const other = (await two.attribute(wavePicture(0.3), options)).scores().data as Float32Array
   t.true(close(map, numbers(other)))
-  const logit = (await model.run(picture(0.3))).outputs.y!.data[3] as number
+  const logit = (await model.run(wavePicture(0.3))).outputs.y!.data[3] as number
   t.true(Math.abs(map.reduce((x, y) => x + y, 0) - (logit - (0.2 * 3 - 0.3))) < 2e-6)
   // CAM itself: the head's weights on the maps, over the number of places.
-  const maps = (await model.run(picture(0.3), { outputs: ['maps'] })).outputs.maps!.data as Float32Array
+  const maps = (await model.run(wavePicture(0.3), { outputs: ['maps'] })).outputs.maps!.data as Float32Array
   const cam = Array.from({ length: 30 }, (_, place) =>
     [0, 1, 2, 3].reduce(
-      (sum, channel) =>
-        sum + (Math.fround(Math.cos((channel * 5 + 3) * 1.1)) * maps[channel * 30 + place]!) / 30,
+      (sum, channel) => sum + (headWeight(channel, 3) * maps[channel * 30 + place]!) / 30,
       0,
     ),
   )
@@ -181,9 +152,9 @@ test('with a mean and a linear head: Grad-CAM and HiResCAM are one, and add up t
 })
 
 test('the last maps are the default; batches and several targets are each alone', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   const method = new LayerCam(model)
-  const pictures = [picture(0), picture(1), picture(2)]
+  const pictures = [wavePicture(0), wavePicture(1), wavePicture(2)]
   const together = await method.attributeBatch(pictures, { target: [1, 4] })
   for (const [at, input] of pictures.entries()) {
     t.is(together[at]!.inputs[0]!.name, 'maps')
@@ -229,12 +200,18 @@ test('tokens of a square picture, the class token left out', async t => {
 })
 
 test('what is no layer of maps is refused by name', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   const method = new GradCam(model)
-  await t.throwsAsync(method.attribute(picture(0), { target: 1, layer: 'f' }), { code: 'LAYER_NOT_FOUND' })
-  await t.throwsAsync(method.attribute(picture(0), { target: 1, layer: 'none' }), { code: 'LAYER_NOT_FOUND' })
-  await t.throwsAsync(method.attribute(picture(0), { target: 1, inputs: ['x'] }), { code: 'OPTION_RANGE' })
-  await t.throwsAsync(method.attribute(picture(0), { target: 1, layer: ['maps', 'z'] }), {
+  await t.throwsAsync(method.attribute(wavePicture(0), { target: 1, layer: 'f' }), {
+    code: 'LAYER_NOT_FOUND',
+  })
+  await t.throwsAsync(method.attribute(wavePicture(0), { target: 1, layer: 'none' }), {
+    code: 'LAYER_NOT_FOUND',
+  })
+  await t.throwsAsync(method.attribute(wavePicture(0), { target: 1, inputs: ['x'] }), {
+    code: 'OPTION_RANGE',
+  })
+  await t.throwsAsync(method.attribute(wavePicture(0), { target: 1, layer: ['maps', 'z'] }), {
     code: 'OPTION_RANGE',
   })
 })

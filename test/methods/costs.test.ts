@@ -9,7 +9,6 @@ import {
   IntegratedGradients,
   LayerConductance,
   LayerIntegratedGradients,
-  loadModel,
   type Model,
   NeuronConductance,
   NeuronGradient,
@@ -22,32 +21,9 @@ import {
 import { explainedValues } from '#lib/methods/inputs/explainedValues.js'
 import { gradientPlan } from '#lib/methods/inputs/gradientPlan.js'
 import { prepareInput } from '#lib/model/prepareInput.js'
-import { floats, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { convolutionMeanNet, wavePicture } from '../oracles/convolutionMeanNet.js'
 
-const network = () =>
-  loadModel(
-    writeModel({
-      opset: 17,
-      nodes: [
-        { op: 'Conv', inputs: ['x', 'w'], outputs: ['c'], attributes: { pads: [1, 1, 1, 1] } },
-        { op: 'Relu', inputs: ['c'], outputs: ['maps'] },
-        { op: 'GlobalAveragePool', inputs: ['maps'], outputs: ['p'] },
-        { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
-        { op: 'MatMul', inputs: ['f', 'v'], outputs: ['y'] },
-      ],
-      tensors: [
-        floats('w', [4, 3, 3, 3], at => Math.sin(at * 1.7)),
-        floats('v', [4, 5], at => Math.cos(at * 1.1)),
-      ],
-      inputs: [valueInfo('x', ['N', 3, 6, 5])],
-      outputs: [valueInfo('y', ['N', 5])],
-    }),
-  )
-const picture = createTensor(
-  'f32',
-  [1, 3, 6, 5],
-  Float32Array.from({ length: 90 }, (_, at) => Math.sin(0.7 * at)),
-)
+const picture = wavePicture()
 
 /** Forward and backward passes of a call; those of a path include the input and the baseline themselves. */
 const costs: [string, (model: Model) => GradientMethod, number][] = [
@@ -64,7 +40,7 @@ const costs: [string, (model: Model) => GradientMethod, number][] = [
   ['GradCam', model => new GradCam(model), 1],
 ]
 test('each method costs what it says', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   for (const [name, make, passes] of costs) {
     const { cost } = await make(model).attribute(picture, { target: 3 })
     t.is(cost.forwardPasses, passes, name)
@@ -80,7 +56,7 @@ const threeBaselines = createTensor(
 )
 
 test('several baselines, a layer and a neuron cost what they say', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   const cases: [string, GradientMethod, object, number, number][] = [
     // Input and baseline go through together, once for each baseline; and the input once more for its value.
     ['DeepLiftShap, 3 baselines', new DeepLiftShap(model), { target: 3, baseline: threeBaselines }, 7, 7],
@@ -113,7 +89,7 @@ test('several baselines, a layer and a neuron cost what they say', async t => {
 })
 
 test('the backward pass of Grad-CAM ends at the layer: no convolution is differentiated, or run twice', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   const prepared = await prepareInput(model, picture)
   const opsOf = async (options: object) => {
     const explained = await explainedValues(model, prepared, options)
@@ -135,7 +111,7 @@ test('the backward pass of Grad-CAM ends at the layer: no convolution is differe
 })
 
 test('the time of a map of a layer has what it took to compute the layer', async t => {
-  const model = await network()
+  const model = await convolutionMeanNet()
   const prepared = await prepareInput(model, picture)
   t.is((await explainedValues(model, prepared, {})).milliseconds, 0)
   const { milliseconds } = await explainedValues(model, prepared, { layer: 'maps' })

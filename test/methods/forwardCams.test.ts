@@ -16,7 +16,8 @@ import {
   Target,
 } from '#lib/index.js'
 import { principalProjection } from '#lib/methods/layers/principalProjection.js'
-import { floats, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { convolutionMeanNet, headWeight } from '../oracles/convolutionMeanNet.js'
+import { valueInfo, writeModel } from '../oracles/onnxWriter.js'
 import { repositoryRoot } from '../oracles/repository.js'
 
 const numbers = (attribution: Attribution) => Array.from(attribution.scores().data as Float32Array)
@@ -24,38 +25,7 @@ const close = (actual: ArrayLike<number>, expected: readonly number[], tolerance
   actual.length === expected.length &&
   expected.every((value, at) => Math.abs(actual[at]! - value) <= tolerance * Math.max(1, Math.abs(value)))
 
-const weights = (at: number) => Math.fround(Math.cos(at * 1.1))
-/** Convolution, ReLU, (pooling to half its size), mean over places, linear head. */
-const network = (isPooled = false, tail: 'linear' | 'relu' = 'linear') =>
-  loadModel(
-    writeModel({
-      opset: 17,
-      nodes: [
-        { op: 'Conv', inputs: ['x', 'w', 'b'], outputs: ['z'], attributes: { pads: [1, 1, 1, 1] } },
-        { op: 'Relu', inputs: ['z'], outputs: ['r'] },
-        isPooled
-          ? {
-              op: 'AveragePool',
-              inputs: ['r'],
-              outputs: ['maps'],
-              attributes: { kernel_shape: [2, 2], strides: [2, 2] },
-            }
-          : { op: 'Identity', inputs: ['r'], outputs: ['maps'] },
-        { op: 'GlobalAveragePool', inputs: ['maps'], outputs: ['p'] },
-        { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
-        { op: 'Gemm', inputs: ['f', 'v', 'c'], outputs: ['g'] },
-        { op: tail === 'relu' ? 'Relu' : 'Identity', inputs: ['g'], outputs: ['y'] },
-      ],
-      tensors: [
-        floats('w', [4, 3, 3, 3], at => Math.sin(at * 1.7)),
-        floats('b', [4], at => 0.1 * at),
-        floats('v', [4, 5], weights),
-        floats('c', [5], at => 0.2 * at - 0.3),
-      ],
-      inputs: [valueInfo('x', ['N', 3, 6, 4])],
-      outputs: [valueInfo('y', ['N', 5])],
-    }),
-  )
+const network = (isPooled = false) => convolutionMeanNet({ size: [6, 4], isPooled })
 const values = Float32Array.from({ length: 72 }, (_, at) => Math.sin(0.7 * at * at + 0.3))
 const picture = createTensor('f32', [1, 3, 6, 4], values)
 const mapsOf = async (model: Awaited<ReturnType<typeof network>>) =>
@@ -65,7 +35,7 @@ test("CAM: the head's weights on the maps, which is Grad-CAM times the places; o
   const model = await network()
   const maps = await mapsOf(model)
   const by = Array.from({ length: 24 }, (_, place) =>
-    [0, 1, 2, 3].reduce((sum, channel) => sum + weights(channel * 5 + 3) * maps[channel * 24 + place]!, 0),
+    [0, 1, 2, 3].reduce((sum, channel) => sum + headWeight(channel, 3) * maps[channel * 24 + place]!, 0),
   )
   const cam = await new Cam(model).attribute(picture, { target: 3 })
   t.true(close(numbers(cam), by))
@@ -78,10 +48,15 @@ test("CAM: the head's weights on the maps, which is Grad-CAM times the places; o
   )
   t.is(cam.cost.forwardPasses, 1)
   t.is(cam.cost.backwardPasses, 1)
-  await t.throwsAsync(new Cam(await network(false, 'relu')).attribute(picture, { target: 3 }), {
-    code: 'MODEL_CAPABILITY',
-    message: /relu/,
-  })
+  await t.throwsAsync(
+    new Cam(
+      await convolutionMeanNet({ size: [6, 4], last: [{ op: 'Relu', inputs: ['scores'], outputs: ['y'] }] }),
+    ).attribute(picture, { target: 3 }),
+    {
+      code: 'MODEL_CAPABILITY',
+      message: /relu/,
+    },
+  )
   await t.throwsAsync(new Cam(model).attribute(picture, { target: 3, layer: 'z' }), {
     code: 'MODEL_CAPABILITY',
   })
@@ -138,7 +113,7 @@ test('Ablation-CAM: behind a mean and a linear head, what is lost is known; a ta
   const by = Array.from({ length: 6 }, (_, place) =>
     [0, 1, 2, 3].reduce((sum, channel) => {
       const mean = maps.slice(channel * 6, channel * 6 + 6).reduce((a, b) => a + b / 6, 0)
-      return sum + ((weights(channel * 5 + 1) * mean) / logit) * maps[channel * 6 + place]!
+      return sum + ((headWeight(channel, 1) * mean) / logit) * maps[channel * 6 + place]!
     }, 0),
   )
   const found = await new AblationCam(model).attribute(picture, { target: 1 })

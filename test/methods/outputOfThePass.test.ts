@@ -1,6 +1,5 @@
 import test from 'ava'
 import {
-  createTensor,
   Deconvolution,
   DeepLift,
   ExactIntegratedGradients,
@@ -13,7 +12,6 @@ import {
   InputXGradient,
   IntegratedGradients,
   LayerConductance,
-  loadModel,
   type Model,
   NeuronGradient,
   Saliency,
@@ -22,35 +20,10 @@ import {
 } from '#lib/index.js'
 import { topClasses } from '#lib/model/classify.js'
 import { LayerwiseRelevance } from '#lib/relevance.js'
-import { floats, integers, type NodeGiven, valueInfo, writeModel } from '../oracles/onnxWriter.js'
+import { convolutionMeanNet, wavePicture } from '../oracles/convolutionMeanNet.js'
+import type { NodeGiven } from '../oracles/onnxWriter.js'
 
-const network = (last: NodeGiven[] = [], scale = 1) =>
-  loadModel(
-    writeModel({
-      opset: 17,
-      nodes: [
-        { op: 'Conv', inputs: ['x', 'w'], outputs: ['c'], attributes: { pads: [1, 1, 1, 1] } },
-        { op: 'Relu', inputs: ['c'], outputs: ['maps'] },
-        { op: 'GlobalAveragePool', inputs: ['maps'], outputs: ['p'] },
-        { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
-        { op: 'MatMul', inputs: ['f', 'v'], outputs: [last.length > 0 ? 'scores' : 'y'] },
-        ...last,
-      ],
-      tensors: [
-        floats('w', [4, 3, 3, 3], at => Math.sin(at * 1.7)),
-        floats('v', [4, 7], at => scale * Math.cos(at * 1.1)),
-        integers('shape', [-1, 1]),
-      ],
-      inputs: [valueInfo('x', ['N', 3, 6, 5])],
-      outputs: [valueInfo('y', ['N', 7])],
-    }),
-  )
-const picture = (phase = 0) =>
-  createTensor(
-    'f32',
-    [1, 3, 6, 5],
-    Float32Array.from({ length: 90 }, (_, at) => Math.sin(0.7 * at + phase)),
-  )
+const network = (last: NodeGiven[] = [], scale = 1) => convolutionMeanNet({ classes: 7, last, scale })
 
 /** The model, and how often it was run for its outputs alone. */
 function counted(model: Model): { model: Model; runs: () => number } {
@@ -64,7 +37,7 @@ function counted(model: Model): { model: Model; runs: () => number } {
 }
 
 /** The five classes of the model's own output. */
-const seen = async (model: Model, input = picture()) =>
+const seen = async (model: Model, input = wavePicture()) =>
   topClasses((await model.run(input)).outputs.y!.data as Float32Array, undefined)
 
 const methods: [string, (model: Model) => GradientMethod, object?][] = [
@@ -94,7 +67,7 @@ for (const [name, make, options] of methods)
     const { model, runs } = counted(await network())
     const expected = await seen(model)
     const before = runs()
-    const { output, targets } = await make(model).attribute(picture(), { target: 3, ...options })
+    const { output, targets } = await make(model).attribute(wavePicture(), { target: 3, ...options })
     t.is(runs(), before)
     t.deepEqual(
       output.map(({ index }) => index),
@@ -112,17 +85,17 @@ for (const [name, make] of methods.slice(0, 5))
     const { model, runs } = counted(await network())
     const expected = await seen(model)
     const before = runs()
-    const found = await make(model).attribute(picture())
+    const found = await make(model).attribute(wavePicture())
     t.is(runs(), before)
     t.is(found.targets[0]!.index, expected[0]!.index)
     t.is(found.output[0]!.index, expected[0]!.index)
-    const { inputs } = await make(model).attribute(picture(), { target: expected[0]!.index })
+    const { inputs } = await make(model).attribute(wavePicture(), { target: expected[0]!.index })
     t.deepEqual(found.inputs[0]!.scores, inputs[0]!.scores)
   })
 
 test('each picture of a batch has the class that is at its own top', async t => {
   const { model, runs } = counted(await network())
-  const pictures = [0, 1, 2, 3, 4].map(phase => picture(phase))
+  const pictures = [0, 1, 2, 3, 4].map(phase => wavePicture(phase))
   const method = new Saliency(model)
   const expected = await Promise.all(pictures.map(each => seen(model, each)))
   t.true(new Set(expected.map(([top]) => top!.index)).size > 1)
@@ -141,7 +114,7 @@ test('behind a softmax the output is still the probabilities', async t => {
   )
   const expected = await seen(model)
   const before = runs()
-  const { output, targets } = await new IntegratedGradients(model, { steps: 5 }).attribute(picture(), {
+  const { output, targets } = await new IntegratedGradients(model, { steps: 5 }).attribute(wavePicture(), {
     target: 2,
   })
   t.is(runs(), before)
@@ -157,7 +130,7 @@ test('of outputs that are equal at the top the first is explained, however their
   const model = await network([{ op: 'Sigmoid', inputs: ['scores'], outputs: ['y'] }], 1e4)
   const [first] = await seen(model)
   t.is(first!.value, 1)
-  const { targets } = await new Saliency(model).attribute(picture())
+  const { targets } = await new Saliency(model).attribute(wavePicture())
   t.is(targets[0]!.index, first!.index)
 })
 
@@ -165,7 +138,9 @@ test('a neuron is explained without the rest of the model, whose output is then 
   const { model, runs } = counted(await network())
   const expected = await seen(model)
   const before = runs()
-  const { output } = await new NeuronGradient(model, { layer: 'maps', index: [2, 1, 1] }).attribute(picture())
+  const { output } = await new NeuronGradient(model, { layer: 'maps', index: [2, 1, 1] }).attribute(
+    wavePicture(),
+  )
   t.is(runs(), before + 1)
   t.is(output[0]!.index, expected[0]!.index)
 })
@@ -180,20 +155,20 @@ test('an output whose rows are no examples, whatever the model declares, is comp
     const rows = graph.apply('reshape', [outputs.get('y')!, graph.integers([-1, 7])])
     return graph.apply('sum', [rows], { axes: [1], keepDims: 0 })
   })
-  const { output } = await new Saliency(model).attribute(picture(), { target: sum })
+  const { output } = await new Saliency(model).attribute(wavePicture(), { target: sum })
   t.is(runs(), before + 1)
   t.deepEqual(output, expected)
 })
 
 test('a class that is not there is said before anything runs', async t => {
   const { model, runs } = counted(await network())
-  await t.throwsAsync(new Saliency(model).attribute(picture(), { target: 7 }), { code: 'TARGET_INVALID' })
+  await t.throwsAsync(new Saliency(model).attribute(wavePicture(), { target: 7 }), { code: 'TARGET_INVALID' })
   t.is(runs(), 0)
 })
 
 test('one pass at the input gives to the bit what samples without noise do', async t => {
   const model = await network()
-  const pictures = [0, 1, 2].map(phase => picture(phase))
+  const pictures = [0, 1, 2].map(phase => wavePicture(phase))
   const cases = [new Saliency(model), new Saliency(model, { absolute: false }), new InputXGradient(model)]
   for (const method of cases) {
     const sampled = new SmoothGrad(method, { samples: 2, sigma: 0 })
