@@ -115,28 +115,35 @@ std::vector<int> countUses(const Graph& graph) {
   return uses;
 }
 
+void numberProducers(Graph& graph) {
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    for (const ValueId id : graph.nodes[n].outputs) graph.value(id).producer = static_cast<NodeId>(n);
+}
+
+void dropNodes(Graph& graph, std::span<const char> gone) {
+  std::vector<Node> kept;
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    if (!gone[n]) kept.push_back(std::move(graph.nodes[n]));
+  graph.nodes = std::move(kept);
+  numberProducers(graph);
+}
+
 void removeDeadNodes(Graph& graph) {
   std::vector<char> live(graph.values.size(), 0);
   for (ValueId id : graph.outputs) live[static_cast<size_t>(id)] = 1;
   for (size_t i = 0; i < graph.values.size(); ++i)
     if (graph.values[i].pinned) live[i] = 1;
-  std::vector<char> keep(graph.nodes.size(), 0);
+  std::vector<char> gone(graph.nodes.size(), 0);
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
     bool needed = node.op->impure && node.op->name != "randomUniform" && node.op->name != "randomNormal";
     for (ValueId id : node.outputs) needed = needed || live[static_cast<size_t>(id)];
+    gone[n] = !needed;
     if (!needed) continue;
-    keep[n] = 1;
     for (ValueId id : node.inputs)
       if (id != kNone) live[static_cast<size_t>(id)] = 1;
   }
-  std::vector<Node> nodes;
-  for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    if (!keep[n]) continue;
-    for (ValueId id : graph.nodes[n].outputs) graph.value(id).producer = static_cast<NodeId>(nodes.size());
-    nodes.push_back(std::move(graph.nodes[n]));
-  }
-  graph.nodes = std::move(nodes);
+  dropNodes(graph, gone);
 }
 
 namespace {

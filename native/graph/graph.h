@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -114,6 +115,10 @@ struct Graph {
 
 /// How often each value is read, graph outputs and pins counted.
 std::vector<int> countUses(const Graph& graph);
+/// Makes every result say which node makes it, after nodes have been moved or added.
+void numberProducers(Graph& graph);
+/// Drops the nodes marked in `gone`, one mark a node; all others keep their order.
+void dropNodes(Graph& graph, std::span<const char> gone);
 /// Drops nodes that neither outputs, pins nor state updates need, then values nobody mentions.
 void removeDeadNodes(Graph& graph);
 /// One line a node: the golden form of plan dumps.

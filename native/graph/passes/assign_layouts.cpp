@@ -49,8 +49,7 @@ class Assignment {
       if (proposal) emitBlocked(node, *proposal);
       else emitPlain(node);
     }
-    for (size_t n = 0; n < graph_.nodes.size(); ++n)
-      for (ValueId id : graph_.nodes[n].outputs) graph_.value(id).producer = static_cast<NodeId>(n);
+    numberProducers(graph_);
     return changed;
   }
 

@@ -36,12 +36,7 @@ class Fusion {
     bool changed = false;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) changed = fuse(n) || changed;
     if (!changed) return false;
-    std::vector<Node> kept;
-    for (size_t n = 0; n < graph_.nodes.size(); ++n)
-      if (!gone_[n]) kept.push_back(std::move(graph_.nodes[n]));
-    graph_.nodes = std::move(kept);
-    for (size_t n = 0; n < graph_.nodes.size(); ++n)
-      for (ValueId id : graph_.nodes[n].outputs) graph_.value(id).producer = static_cast<NodeId>(n);
+    dropNodes(graph_, gone_);
     return true;
   }
 

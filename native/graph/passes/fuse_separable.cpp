@@ -72,12 +72,7 @@ bool fuseSeparable(Graph& graph, const PassContext& context) {
     changed = true;
   }
   if (!changed) return false;
-  std::vector<Node> kept;
-  for (size_t n = 0; n < graph.nodes.size(); ++n)
-    if (!gone[n]) kept.push_back(std::move(graph.nodes[n]));
-  graph.nodes = std::move(kept);
-  for (size_t n = 0; n < graph.nodes.size(); ++n)
-    for (const ValueId id : graph.nodes[n].outputs) graph.value(id).producer = static_cast<NodeId>(n);
+  dropNodes(graph, gone);
   return true;
 }
 

@@ -130,8 +130,7 @@ bool raiseAttention(Graph& graph, const PassContext& context) {
     nodes.push_back(std::move(node));
   }
   graph.nodes = std::move(nodes);
-  for (size_t n = 0; n < graph.nodes.size(); ++n)
-    for (ValueId id : graph.nodes[n].outputs) graph.value(id).producer = static_cast<NodeId>(n);
+  numberProducers(graph);
   return true;
 }
 

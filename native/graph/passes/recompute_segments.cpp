@@ -192,8 +192,6 @@ Graph WaitingValues::recomputed(const std::vector<size_t>& cuts, size_t segments
     }
     out.nodes.push_back(std::move(node));
   }
-  for (size_t n = 0; n < out.nodes.size(); ++n)
-    for (ValueId id : out.nodes[n].outputs) out.value(id).producer = static_cast<NodeId>(n);
   removeDeadNodes(out);
   return out;
 }

@@ -54,8 +54,7 @@ class Saving {
       graph_.nodes.push_back(std::move(node));
       for (const ValueId id : outputs) changed = save(id, old) || changed;
     }
-    for (size_t n = 0; n < graph_.nodes.size(); ++n)
-      for (const ValueId id : graph_.nodes[n].outputs) graph_.value(id).producer = static_cast<NodeId>(n);
+    numberProducers(graph_);
     return changed;
   }
 

@@ -84,8 +84,7 @@ class Sharing {
         for (Node& node : before->second) graph_.nodes.push_back(std::move(node));
       graph_.nodes.push_back(std::move(old[n]));
     }
-    for (size_t n = 0; n < graph_.nodes.size(); ++n)
-      for (const ValueId id : graph_.nodes[n].outputs) graph_.value(id).producer = static_cast<NodeId>(n);
+    numberProducers(graph_);
     return true;
   }
 
