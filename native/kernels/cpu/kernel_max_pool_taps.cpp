@@ -4,6 +4,7 @@
 #include "graph/layout.h"
 #include "kernels/cpu/cpu_kernel.h"
 #include "kernels/cpu/max_pool_kernels.h"
+#include "kernels/cpu/pool_window.h"
 
 namespace ascribe::cpu {
 
@@ -21,24 +22,10 @@ const MaxPoolKernels* maxPoolKernels() {
 
 constexpr int64_t kMostTaps = 255;
 
-/// A max pool over blocks of channels, spatial axes brought to three. `x` is the larger side.
-struct Pooling {
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
+/// A window over blocks of channels, by rows of the last axis.
+struct RowWindow : PoolWindow {
+  using PoolWindow::PoolWindow;
 
-  Pooling(const Node& node, const Shape& x, const Shape& y) {
-    const auto& sizes = node.attributes.integers("kernel");
-    const auto spatial = static_cast<int>(sizes.size());
-    for (int i = 0; i < spatial; ++i) {
-      const auto at = static_cast<size_t>(i);
-      const int axis = 3 - spatial + i;
-      in[axis] = x.at(i - spatial);
-      out[axis] = y.at(i - spatial);
-      kernel[axis] = sizes[at];
-      stride[axis] = node.attributes.integers("strides")[at];
-      dilation[axis] = node.attributes.integers("dilations")[at];
-      pad[axis] = node.attributes.integers("pads")[at];
-    }
-  }
   int64_t inRows() const { return in[0] * in[1]; }
   int64_t outRows() const { return out[0] * out[1]; }
   PoolRow row() const { return {in[2], out[2], kernel[2], stride[2], dilation[2], pad[2]}; }
@@ -53,7 +40,7 @@ struct Pooling {
       if (pad[axis] < 0 || pad[axis] >= kernel[axis] || last >= in[axis]) return false;
       if (dilation[axis] > 1 && (pad[axis] > 0 || last + (kernel[axis] - 1) * dilation[axis] >= in[axis])) return false;
     }
-    return kernel[0] * kernel[1] * kernel[2] <= kMostTaps;
+    return taps() <= kMostTaps;
   }
 };
 
@@ -85,7 +72,7 @@ class MaxPoolTaps final : public CpuKernel {
 
  private:
   const MaxPoolKernels& kernels_ = *maxPoolKernels();
-  Pooling p_;
+  RowWindow p_;
   int64_t planes_;
 };
 
@@ -124,7 +111,7 @@ class MaxPoolTapsGradient final : public CpuKernel {
 
  private:
   const MaxPoolKernels& kernels_ = *maxPoolKernels();
-  Pooling p_;
+  RowWindow p_;
   int64_t cotangents_, planes_;
 };
 
@@ -132,14 +119,14 @@ bool takesPool(const NodeSignature& s) {
   const MaxPoolKernels* kernels = maxPoolKernels();
   if (kernels == nullptr || !takesF32(s) || blockOf(s.inputs[0].layout) != kernels->lanes || s.inputs[0].channelAxis != 1) return false;
   if (!sameLayout(s.outputs[0], s.outputs[1]) || s.outputs[0].layout != s.inputs[0].layout || s.outputs[0].channelAxis != 1 || s.outputs[0].shape.count() == 0) return false;
-  return Pooling(s.node, s.inputs[0].shape, s.outputs[0].shape).meetsData();
+  return RowWindow(s.node, s.inputs[0].shape, s.outputs[0].shape).meetsData();
 }
 bool takesGradient(const NodeSignature& s) {
   const MaxPoolKernels* kernels = maxPoolKernels();
   if (kernels == nullptr || !takesF32(s) || s.outputs[0].shape.count() == 0 || s.inputs[0].shape.count() == 0) return false;
   for (const ValueType* type : {&s.inputs[0], &s.inputs[1], &s.outputs[0]})
     if (blockOf(type->layout) != kernels->lanes || type->channelAxis != (type == &s.inputs[1] ? 1 : 2)) return false;
-  return Pooling(s.node, s.outputs[0].shape, s.inputs[1].shape).meetsData();
+  return RowWindow(s.node, s.outputs[0].shape, s.inputs[1].shape).meetsData();
 }
 
 const RegisterKernel registered[] = {
