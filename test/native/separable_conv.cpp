@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "cpu_support.h"
@@ -6,6 +7,7 @@
 #include "graph/op.h"
 #include "graph/separable_conv.h"
 #include "harness.h"
+#include "kernels/cpu/blocked_conv.h"
 #include "kernels/cpu/isa.h"
 #include "runtime/onednn_library.h"
 
@@ -128,6 +130,36 @@ TEST(a_value_that_two_convolutions_read_stays_apart) {
     for (int reader = 0; reader < readers; ++reader) graph.outputs.push_back(b.node("globalAveragePool", {b.node("relu", {conv(deep, 32, 1, 1, 3 + static_cast<uint64_t>(reader))})}));
     EXPECT_EQ(count(*compile(graph, std::make_shared<Parameters>(), {}), "separableConv"), readers == 1 ? 1 : 0);
   }
+}
+
+/// What lies between has the size of the result, since the second half meets every pixel: where the first half's window does not
+/// give that size, the node is none for the kernel.
+TEST(a_result_that_the_first_window_does_not_give_is_refused) {
+  if (cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  const auto isTaken = [](int64_t stride, Ints pads, int64_t height, int64_t width) {
+    Graph graph;
+    Builder b(graph);
+    const HostTensor deep = floats({32, 1, 3, 3}, 1), bias = floats({32}, 3), single = floats({24, 32, 1, 1}, 2);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{2, 32, 40, 44});
+    b.node("separableConv", {x, b.constant(deep), b.constant(bias), b.constant(single)}, {{"pads", pads}, {"strides", Ints(2, stride)}, {"group", int64_t{32}}});
+    const Node& node = graph.nodes.back();
+    const auto inBlocks = [](ValueType type, Shape shape) {
+      type.shape = shape;
+      type.layout = Layout::Blocked16;
+      type.channelAxis = 1;
+      return type;
+    };
+    const std::vector<ValueType> inputs{inBlocks(graph.type(x), graph.shape(x)), graph.type(node.inputs[1]), graph.type(node.inputs[2]), graph.type(node.inputs[3])};
+    const std::array<const HostTensor*, 4> constants{nullptr, &deep, &bias, &single};
+    const ValueType output = inBlocks(graph.type(node.outputs[0]), {2, 24, height, width});
+    return cpu::takesSeparableConv({node, inputs, {&output, 1}, constants});
+  };
+  EXPECT_TRUE(isTaken(1, {1, 1, 1, 1}, 40, 44));
+  EXPECT_TRUE(isTaken(2, {1, 1, 1, 1}, 20, 22));
+  EXPECT_TRUE(isTaken(2, {0, 0, 1, 1}, 20, 22));
+  for (const auto& [height, width] : {std::pair{20, 22}, {39, 44}, {40, 43}, {41, 44}, {40, 45}}) EXPECT_TRUE(!isTaken(1, {1, 1, 1, 1}, height, width));
+  EXPECT_TRUE(!isTaken(2, {1, 1, 1, 1}, 40, 44));
+  EXPECT_TRUE(!isTaken(1, {1, 1, 0, 1}, 40, 44));
 }
 
 /// The oracle is the two nodes that it names, one behind the other.

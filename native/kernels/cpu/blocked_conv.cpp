@@ -389,6 +389,16 @@ std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
   return fitsDepthwise(*kernels, *window) && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
 }
 
+/// The result is as large as the window makes it.
+bool followsFromWindow(const ConvWindow& window, const Node& node) {
+  const auto& pads = node.attributes.integers("pads");
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t room = window.in[i] + pads[i] + pads[i + 2] - window.kernel[i];
+    if (room < 0 || window.out[i] != room / window.stride[i] + 1) return false;
+  }
+  return true;
+}
+
 /// Both windows of a separableConv that the kernels take, else none.
 std::optional<std::array<ConvWindow, 2>> separableWindows(const NodeSignature& s) {
   const BlockedConvKernels* kernels = blockedConvKernels();
@@ -398,6 +408,8 @@ std::optional<std::array<ConvWindow, 2>> separableWindows(const NodeSignature& s
   const Halves halves(s);
   const auto depthwise = windowOf(halves.depthwise(), false), pointwise = windowOf(halves.pointwise(), false);
   if (!depthwise || !pointwise || !fitsDepthwise(*kernels, *depthwise) || !pointwise->isPointwise()) return std::nullopt;
+  // What lies between was given the size of the result, which says nothing of the window that makes it.
+  if (!followsFromWindow(*depthwise, halves.nodes.depthwise)) return std::nullopt;
   return std::array{*depthwise, *pointwise};
 }
 
