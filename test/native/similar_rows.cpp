@@ -64,18 +64,23 @@ TEST(copies_give_what_they_give_when_nothing_is_brought_up_to_date) {
   EXPECT_TRUE(std::sqrt(error / size) < 1e-6);
 }
 
+/// A convolution of copies of one picture with numbers replaced by `other`, and behind it one whose values lie in blocks.
+std::shared_ptr<const Plan> planOf(const Shape& copies, double other, const HostTensor& first, const HostTensor& second, const CompileOptions& options) {
+  Graph graph;
+  Builder b{graph};
+  Shape one = copies;
+  one[0] = 1;
+  const ValueId mask = graph.addInput("mask", DType::Bool, copies), kept = graph.addInput("kept", DType::F32, one);
+  const ValueId x = b.node("where", {mask, b.scalar(DType::F32, other), kept});
+  graph.outputs = {b.node("conv", {b.node("conv", {x, b.constant(first)}, {{"pads", Ints{1, 1, 1, 1}}}), b.constant(second)})};
+  return compile(graph, std::make_shared<Parameters>(), options);
+}
+
 /// The greatest relative L2 error of a copy's convolution that is brought up to date, against one that is computed anew.
 double errorOf(const HostTensor& mask, const HostTensor& kept, float other) {
-  const auto run = [&](CompileOptions options) {
-    Graph graph;
-    Builder b{graph};
-    const ValueId from = graph.addInput("mask", DType::Bool, mask.shape()), own = graph.addInput("kept", DType::F32, kept.shape());
-    const ValueId x = b.node("where", {from, b.scalar(DType::F32, static_cast<double>(other)), own});
-    const ValueId first = b.node("conv", {x, b.constant(floats({16, 3, 3, 3}, 1))}, {{"pads", Ints{1, 1, 1, 1}}});
-    const ValueId second = b.node("conv", {first, b.constant(floats({16, 16, 1, 1}, 3))});
-    graph.outputs = {second};
+  const auto run = [&](const CompileOptions& options) {
     RunRequest request;
-    request.plan = compile(graph, std::make_shared<Parameters>(), options);
+    request.plan = planOf(mask.shape(), static_cast<double>(other), floats({16, 3, 3, 3}, 1), floats({16, 16, 1, 1}, 3), options);
     request.inputs = {mask, kept};
     return ascribe::test::run(std::move(request), 1)[0];
   };
@@ -105,6 +110,41 @@ TEST(numbers_that_shrink_step_by_step_take_no_bits_with_them) {
     for (int64_t copy = i + 1; copy < kCopies; ++copy) removed[copy * 1200 + 13 * i + 1] = 1;
   }
   EXPECT_TRUE(errorOf(mask, kept, 0) < 1e-6);
+}
+
+/// The sum of 27 numbers up to 1, by weights up to 1e37, is one that single precision has; of 27 numbers of 2 it is none.
+TEST(sums_that_were_infinite_are_made_anew) {
+  if (onednn() == nullptr || cpu::similarRowsKernels() == nullptr) SKIP("needs oneDNN and AVX-512");
+  constexpr int64_t kCopies = 6;
+  // Which copies have an overflow in the middle, and which have a number replaced elsewhere.
+  constexpr bool overflows[kCopies] = {false, true, false, true, true, false}, differs[kCopies] = {false, false, false, false, true, true};
+  HostTensor mask(DType::Bool, Shape{kCopies, 3, 20, 20}), kept = floats({1, 3, 20, 20}, 5, 0, 1);
+  auto* masked = static_cast<uint8_t*>(mask.mutableData());
+  for (int64_t i = 0; i < mask.shape().count(); ++i) {
+    const int64_t copy = i / 1200, y = i / 20 % 20, x = i % 20;
+    const bool isMiddle = std::abs(y - 10) <= 1 && std::abs(x - 10) <= 1;
+    masked[i] = (overflows[copy] && isMiddle) || (differs[copy] && y == 3 && x == 3) ? 1 : 0;
+  }
+  const auto run = [&](const CompileOptions& options) {
+    RunRequest request;
+    // Of all channels the mean.
+    request.plan = planOf(mask.shape(), 2, floats({16, 3, 3, 3}, 1, 0.7e37, 1e37), floats({16, 16, 1, 1}, 1, 1.0 / 16, 1.0 / 16), options);
+    request.inputs = {mask, kept};
+    request.guard = false;
+    return ascribe::test::run(std::move(request), 1)[0];
+  };
+  const HostTensor with = run({}), without = run(unmarked());
+  const int64_t each = with.shape().count() / kCopies;
+  for (int64_t copy = 0; copy < kCopies; ++copy) {
+    int64_t infinite = 0;
+    for (int64_t i = copy * each; i < (copy + 1) * each; ++i) {
+      const bool isInfinite = std::isinf(without.real(i));
+      infinite += isInfinite ? 1 : 0;
+      if (isInfinite) EXPECT_EQ(with.real(i), without.real(i));
+      else EXPECT_NEAR(with.real(i), without.real(i), 1e-6 * without.real(i));
+    }
+    EXPECT_EQ(infinite > 0, overflows[copy]);
+  }
 }
 
 }  // namespace
