@@ -5,6 +5,7 @@
 #include "cpu_support.h"
 #include "graph/half.h"
 #include "harness.h"
+#include "isa_scope.h"
 #include "kernels/cpu/gemm.h"
 #include "runtime/team.h"
 
@@ -32,7 +33,7 @@ struct Scratch {
 
 template <class Body>
 void whereThereIsBf16(Body&& body) {
-  setMaxIsa(Isa::Avx512Bf16);
+  const IsaScope capped(Isa::Avx512Bf16);
   if (bf16Kernels() == nullptr) return;
   for (const int width : {1, 3}) {
     Team team(width);
@@ -106,7 +107,7 @@ TEST(bf16ProductsReadF16AndBf16) {
 
 /// Of packed weights a row's numbers are the same bits whatever rows stand beside it, on any number of threads.
 TEST(bf16ProductsOfARowDoNotDependOnOthers) {
-  setMaxIsa(Isa::Avx512Bf16);
+  const IsaScope capped(Isa::Avx512Bf16);
   if (bf16Kernels() == nullptr) return;
   const IsaKernels& isa = *bf16Kernels();
   const GemmShape whole{61, 147, 1203};

@@ -3,7 +3,7 @@
 
 #include "cpu_support.h"
 #include "harness.h"
-#include "kernels/cpu/isa.h"
+#include "isa_scope.h"
 #include "kernels/cpu/math_kernels.h"
 
 namespace ascribe::test {
@@ -91,7 +91,7 @@ double worstError(cpu::Unary op, const std::function<double(double)>& truth, dou
 TEST(accuracy) {
   for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
     if (!cpu::isaAvailable(isa)) continue;
-    cpu::setMaxIsa(isa);
+    const IsaScope capped(isa);
     using cpu::Unary;
     const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
     EXPECT_NEAR(worstError(Unary::Exp, [](double x) { return std::exp(x); }, -87, 88.7), 0, 1.2e-7);
@@ -107,7 +107,6 @@ TEST(accuracy) {
     // The tail below -5 is where erf-based forms lose every digit.
     EXPECT_NEAR(worstError(Unary::Gelu, [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }, -12, 10), 0, 4e-7);
   }
-  cpu::setMaxIsa(cpu::Isa::Avx512);
 }
 
 /// GELU and its derivative, densely and where a float ends: results below the normal range, the infinities, NaN and -0.
@@ -122,7 +121,7 @@ TEST(geluAccuracy) {
   const std::vector<float> ends = {-0.0f, 0.0f, 1e-40f, -1e-40f, 3e38f, -3e38f, inf, std::nanf("")};
   for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
     if (!cpu::isaAvailable(isa)) continue;
-    cpu::setMaxIsa(isa);
+    const IsaScope capped(isa);
     const cpu::MathKernels& math = *cpu::kernels().math;
     math.unary(cpu::Unary::Gelu, x.data(), y.data(), kCount, 0, 0);
     math.binary(cpu::Binary::GeluGrad, cpu::Steps::Both, ones.data(), x.data(), gradient.data(), kCount, 0, 0);
@@ -151,7 +150,6 @@ TEST(geluAccuracy) {
     for (size_t i = 0; i < std::size(expectedSlopes); ++i) EXPECT_EQ(slopes[i], expectedSlopes[i]);
     EXPECT_TRUE(std::isnan(value[7]) && std::isnan(slopes[7]));
   }
-  cpu::setMaxIsa(cpu::Isa::Avx512);
 }
 
 }  // namespace

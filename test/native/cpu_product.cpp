@@ -4,6 +4,7 @@
 #include "cpu_support.h"
 #include "graph/half.h"
 #include "harness.h"
+#include "isa_scope.h"
 #include "kernels/cpu/gemm.h"
 #include "runtime/team.h"
 
@@ -24,14 +25,13 @@ template <class Body>
 void onEveryIsa(Body&& body) {
   for (const Isa isa : {Isa::Baseline, Isa::Neon, Isa::Avx2, Isa::Avx512}) {
     if (!isaAvailable(isa)) continue;
-    setMaxIsa(isa);
+    const IsaScope capped(isa);
     for (const int width : {1, 3}) {
       Team team(width);
       const TeamScope scope(team);
       body(kernels(), width);
     }
   }
-  setMaxIsa(Isa::Avx512);
 }
 
 struct Scratch {

@@ -10,7 +10,7 @@
 #include "graph/op.h"
 #include "guarded_run.h"
 #include "harness.h"
-#include "kernels/cpu/isa.h"
+#include "isa_scope.h"
 #include "kernels/kernel.h"
 #include "runtime/team.h"
 
@@ -78,7 +78,7 @@ void expectLikeReference(const CpuCase& test, const char* file, int line) {
   constexpr std::array<std::string_view, 1> backends{"cpu"};
   for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
     if (!cpu::isaAvailable(isa)) continue;
-    cpu::setMaxIsa(isa);
+    const IsaScope capped(isa);
     for (int variant = 0; variant < (test.frozen.empty() ? 1 : 2); ++variant) {
       std::vector<const HostTensor*> constants(ids.size(), nullptr);
       std::vector<bool> hidden(ids.size(), false);
@@ -102,7 +102,6 @@ void expectLikeReference(const CpuCase& test, const char* file, int line) {
       }
     }
   }
-  cpu::setMaxIsa(cpu::Isa::Avx512);
 }
 
 }  // namespace ascribe::test

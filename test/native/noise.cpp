@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "harness.h"
-#include "kernels/cpu/isa.h"
+#include "isa_scope.h"
 
 using namespace ascribe;
 
@@ -38,9 +38,8 @@ TEST(noise_of_kernels_has_the_bits_of_the_stream) {
     int64_t count;
     double size, deviation;
   };
-  const cpu::Isa before = cpu::bf16Kernels() != nullptr ? cpu::Isa::Avx512Bf16 : cpu::kernels().isa;
   for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
-    cpu::setMaxIsa(isa);
+    const ascribe::test::IsaScope capped(isa);
     for (const Case& c : {Case{0, 0, 0, 0, 1 << 20, 1, 0.3}, Case{~0ull, ~0ull, (1ull << 33) - 40, 7, 100003, 1e-3, 2.5}, Case{3, 2, 1, 1, 4097, 0, 1},
                           Case{9, 1, 6, 2, 15, 1, 1e-30}, Case{9, 1, 6, 2, 3000, 1e30, 1e-5}, Case{4, 4, 4, 4, 5000, 1e-42, 1e-41}}) {
       const RandomStream stream(c.seed, c.item, c.sample);
@@ -53,7 +52,6 @@ TEST(noise_of_kernels_has_the_bits_of_the_stream) {
       EXPECT_TRUE(inPlace == y);
     }
   }
-  cpu::setMaxIsa(before);
 }
 
 // Found among 1e9 elements: the vector kernel's own rounding of each differs from that of the stream.

@@ -12,7 +12,7 @@
 #include "graph/layout.h"
 #include "graph/op.h"
 #include "harness.h"
-#include "kernels/cpu/isa.h"
+#include "isa_scope.h"
 #include "kernels/kernel.h"
 #include "kernels/onednn_bridge/primitive.h"
 #include "runtime/onednn_library.h"
@@ -515,7 +515,7 @@ HostTensor floatsOfBf16(const Shape& shape, uint64_t seed) {
 /// Of numbers that bf16 has, products of bf16 are those of f32.
 TEST(convolutions_of_bf16) {
   requireLibrary();
-  cpu::setMaxIsa(cpu::Isa::Avx512Bf16);
+  const IsaScope capped(cpu::Isa::Avx512Bf16);
   if (cpu::bf16Kernels() == nullptr || !std::string_view(onednn()->isa()).ends_with("bf16")) SKIP("no products of bf16");
   int forward = 0, gradients = 0;
   for (const Geometry& g : geometries()) {

@@ -5,6 +5,7 @@
 #include "graph/convert.h"
 #include "graph/half.h"
 #include "harness.h"
+#include "isa_scope.h"
 #include "kernels/cpu/gemm.h"
 #include "runtime/team.h"
 
@@ -58,7 +59,7 @@ TEST(rowsOfATableAreReadInTheirStorageType) {
 TEST(storedWeightsGiveTheBitsOfWidenedOnes) {
   for (const Isa isa : {Isa::Baseline, Isa::Neon, Isa::Avx2, Isa::Avx512}) {
     if (!isaAvailable(isa)) continue;
-    setMaxIsa(isa);
+    const IsaScope capped(isa);
     Team team(2);
     const TeamScope scope(team);
     for (const DType type : kStored)
@@ -80,7 +81,6 @@ TEST(storedWeightsGiveTheBitsOfWidenedOnes) {
           for (size_t i = 0; i < results[0].size(); ++i) EXPECT_EQ(std::bit_cast<uint32_t>(results[0][i]), std::bit_cast<uint32_t>(results[1][i]));
         }
   }
-  setMaxIsa(Isa::Avx512);
 }
 
 TEST(packedWeightsAreShared) {

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "graph/convert.h"
 #include "graph/op.h"
-#include "harness.h"
 #include "guarded_run.h"
-#include "kernels/cpu/isa.h"
+#include "harness.h"
+#include "isa_scope.h"
 #include "op_cases/driver_support.h"
 #include "runtime/team.h"
 
@@ -57,7 +58,7 @@ const std::map<std::string, double, std::less<>> kProducts = {{"matMul", 0}, {"c
 void checkBf16(const OpCase& test, std::vector<HostTensor> operands) {
   const auto found = kProducts.find(test.op);
   if (found == kProducts.end() || operands[0].dtype() != DType::F32) return;
-  cpu::setMaxIsa(cpu::Isa::Avx512Bf16);
+  const IsaScope capped(cpu::Isa::Avx512Bf16);
   if (cpu::bf16Kernels() != nullptr) {
     for (HostTensor& operand : operands)
       if (operand.dtype() == DType::F32 && operand.data() != nullptr) operand = convert(convert(operand, DType::BF16), DType::F32);
@@ -71,7 +72,6 @@ void checkBf16(const OpCase& test, std::vector<HostTensor> operands) {
     rounded.tolerance = std::max(test.tolerance, found->second);
     runOn("cpu", rounded, graph, operands, expected);
   }
-  cpu::setMaxIsa(cpu::Isa::Avx512);
 }
 
 }  // namespace
@@ -91,9 +91,9 @@ void checkBackends(const OpCase& test) {
     for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512}) {
       // Only our own kernels follow the cap while the process runs.
       if (!cpu::isaAvailable(isa) || (backend != "cpu" && isa != cpu::Isa::Baseline)) continue;
-      if (backend == "cpu") cpu::setMaxIsa(isa);
+      std::optional<IsaScope> capped;
+      if (backend == "cpu") capped.emplace(isa);
       runOn(backend, test, graph, operands, expected);
-      cpu::setMaxIsa(cpu::Isa::Avx512);
     }
   checkBf16(test, operands);
 }
