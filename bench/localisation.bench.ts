@@ -7,7 +7,7 @@
  *   node build/ts/bench/localisation.bench.js [--quick] [--only NAME] [--scenes N] [--record]
  *
  * `--record` writes bench/localisation/results.json, row by row, from which `node scripts/docs.js` makes the tables of
- * docs/methods.md.
+ * docs/known-truth.md.
  */
 import { join } from 'node:path'
 import {

@@ -26,7 +26,7 @@ import { measureShares, smoothed } from './quickstart/shares.js'
 import { explainTexts } from './quickstart/texts.js'
 import { traceback } from './quickstart/traceback.js'
 
-/** Of the held-out scenes: few, so that this takes seconds. docs/methods.md has the figures of every method over 100. */
+/** Of the held-out scenes: few, so that this takes seconds. docs/known-truth.md has the figures of every method over 100. */
 const sceneCount = 16
 /** Contexts with a planted instruction. */
 const contextCount = 16

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { methods } from '#lib/methods/registry.js'
 import { measuredMethods, withoutRow } from '../../bench/localisation/rows.js'
-import { localisationResults } from '../oracles/localisationTable.js'
+import { localisationResults } from '../oracles/knownTruthPage.js'
 
 test('every method of the registry has a row in the table of known truth, or a reason why not', t => {
   const { rows } = localisationResults()

@@ -26,7 +26,8 @@ function reasons(): string[] {
   })
 }
 
-export function localisationSection(): string[] {
+/** docs/known-truth.md */
+export function knownTruthPage(): string {
   const { scenes, rows } = localisationResults()
   const table = (model: SceneModel, title: string) => {
     const part = model === 'shortcut' ? 'badge' : 'object'
@@ -35,7 +36,9 @@ export function localisationSection(): string[] {
     const isAbove = (row: Row) =>
       nulls.every(each => row[part].low > each[part].high && row.pointing.low > each.pointing.high)
     return [
-      `| ${title} | on the object | on the badge | pointing game, on the ${part} | above every null row |`,
+      `## ${title}`,
+      '',
+      `| method | on the object | on the badge | pointing game, on the ${part} | above every null row |`,
       '|---|---|---|---|---|',
       ...own.map(row => {
         const cells = [row.object, row.badge, row.pointing].map(percentWithInterval)
@@ -48,7 +51,7 @@ export function localisationSection(): string[] {
     ]
   }
   return [
-    '## Do maps lie on what a model uses?',
+    '# Do maps lie on what a model uses?',
     '',
     'Two classifiers of generated scenes are as accurate as each other: the sound one looks at the object, the shortcut one at a',
     `badge that was planted in a corner ([models/](../models/README.md)). Over ${scenes} held-out scenes that show both: the share of each`,
@@ -59,19 +62,22 @@ export function localisationSection(): string[] {
     'Maps of layers, their channels added up, and of cells are enlarged to the picture; they are signed, and what speaks against the',
     'target has a size too, but in the row with `relu`. The baseline is 0, a grey; `GradientShap` and `DeepLiftShap` have four other scenes.',
     '`node build/ts/bench/localisation.bench.js --record` measures it again; that it holds for these models says nothing of others.',
+    'This page is generated from that record by `node scripts/docs.js`.',
     '',
-    ...table('sound', 'sound model'),
-    ...table('shortcut', 'shortcut model'),
-    ...table('transformer', 'vision transformer'),
+    ...table('sound', 'The sound model'),
+    ...table('shortcut', 'The shortcut model'),
+    ...table('transformer', 'The vision transformer'),
+    '## What stands out',
+    '',
     '`Deconvolution` is no better than maps that know nothing: without pooling by maxima its map does not depend on the picture.',
     '`InternalInfluence` is uniform here: behind the layer come a mean and a linear head, whose gradient is the same at every place. The',
     'scores of `Rise` are means under masks, nearly alike everywhere, and those of `Smdl` are of whole regions: their strongest places are',
     'right more often than their shares. Cells and regions are far larger than the badge, which leaves their strongest pixel beside it. On',
     'the transformer `LeGrad` lies hardly more on the object than a map that knows nothing, and the signed map of `GradCam` no more.',
     '',
-    'No row have:',
+    '## Methods without a row',
     '',
     ...reasons(),
     '',
-  ]
+  ].join('\n')
 }
