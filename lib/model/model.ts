@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type {
   CompileOptions,
   GraphDescription,
@@ -6,13 +5,11 @@ import type {
   NativeParameters,
   NativePlan,
   NativeSession,
-  NativeStorage,
   NativeTensor,
   ParameterInfo,
   RunResult,
 } from '#typings/addon.js'
 import { readFileBounded } from '../data/files.js'
-import { Image } from '../data/image.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { type Tensor, validateTensor } from '../data/tensor.js'
 import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
@@ -21,10 +18,10 @@ import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { OnnxMetadata } from '../frontends/onnx/declarations.js'
 import { GraphBuilder } from '../graph/builder.js'
 import { call, native, settle } from '../native.js'
-import { typeError } from '../validate.js'
 import { abortable } from './abortable.js'
 import { bindSizes } from './bindSizes.js'
 import { knownInputs } from './knownInputs.js'
+import { modelHash } from './modelHash.js'
 import type {
   BatchAxis,
   ComputePrecision,
@@ -34,6 +31,7 @@ import type {
   RunModelOptions,
   RunModelResult,
 } from './modelParts.js'
+import { namedInputs } from './namedInputs.js'
 import { PlanCache } from './planCache.js'
 import { checkPositions } from './positionLimit.js'
 import { compileWith, type Recomputation } from './recomputation.js'
@@ -129,25 +127,8 @@ export class Model {
    * alone where the model has neither.
    */
   async hash(): Promise<string> {
-    this.#hash ??= this.#computeHash()
+    this.#hash ??= modelHash(this.#parts)
     return this.#hash
-  }
-  async #computeHash(): Promise<string> {
-    const { composition } = this.#parts
-    const own = await this.#hashOfFiles()
-    if (composition === undefined) return own
-    return `sha256:${createHash('sha256').update(own).update(composition).digest('hex')}`
-  }
-  async #hashOfFiles(): Promise<string> {
-    const { storage, storages, checkpoint } = this.#parts
-    const ofText = (text: string) => call(() => native().storageFromBuffer(new TextEncoder().encode(text)))
-    const hashOf = (handle: NativeStorage) => settle(() => native().hashStorage(handle))
-    if (storages !== undefined) {
-      const hashes: string[] = []
-      for (const each of storages) hashes.push(await hashOf(each))
-      return `sha256:${await hashOf(ofText(JSON.stringify([checkpoint?.config.values, hashes])))}`
-    }
-    return `sha256:${await hashOf(storage ?? ofText(JSON.stringify(this.graph.nodes)))}`
   }
 
   /** The axis along which examples are stacked, judged by the declared shapes. */
@@ -246,29 +227,7 @@ export class Model {
 
   /** Checks names and element types of inputs and returns them by name. */
   named(inputs: ModelInputs): Record<string, Tensor> {
-    if (typeof inputs !== 'object' || inputs === null || inputs instanceof Image)
-      throw typeError('inputs', 'a tensor, or tensors by name', inputs)
-    const single = inputs as Partial<Tensor>
-    if (typeof single.dtype === 'string' && Array.isArray(single.shape)) {
-      if (this.inputs.length !== 1)
-        throw new AscribeError(
-          'INPUT_MISSING',
-          `The model has ${this.inputs.length} inputs (${this.inputs.map(i => i.name).join(', ')}); give a tensor for each, by name`,
-        )
-      return { [(this.inputs[0] as ModelValue).name]: validateTensor(inputs as Tensor, 'input') }
-    }
-    const record = inputs as Readonly<Record<string, Tensor>>
-    for (const name of Object.keys(record))
-      if (!this.inputs.some(input => input.name === name))
-        throw new AscribeError('INPUT_MISSING', `The model has no input called "${name}"`, {
-          hint: `Its inputs are ${this.inputs.map(i => i.name).join(', ')}.`,
-        })
-    for (const input of this.inputs) {
-      if (record[input.name] === undefined)
-        throw new AscribeError('INPUT_MISSING', `Input "${input.name}" was not given`)
-      validateTensor(record[input.name] as Tensor, input.name)
-    }
-    return { ...record }
+    return namedInputs(this.inputs, inputs)
   }
 
   /** Computes outputs, or any named values. */
