@@ -7,21 +7,18 @@ import { AscribeError } from '../../errors.js'
 import type { CoalitionGame } from '../../games/coalitionGame.js'
 import { type CoalitionPlayer, play } from '../../games/play.js'
 import type { SamplerResult } from '../../games/samplers/samplerResult.js'
-import { generating } from '../../language/decoding.js'
-import { RemoteGenerator } from '../../language/remote/remoteGenerator.js'
-import type { TextGenerator } from '../../language/services.js'
-import { Model } from '../../model/model.js'
-import { expectKnownKeys, expectObject, typeError } from '../../validate.js'
+import type { Model } from '../../model/model.js'
+import { expectKnownKeys, expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import type { TraceOptions } from './attnTrace.js'
 import { checkedSpan } from './span.js'
+import { checkAnswersOf, checkedSubject, generatorIdentity, modelOf, type PerturbedModel } from './subject.js'
+
+export type { PerturbedModel } from './subject.js'
 
 /** What is traced: a request, a prompt that was made of one, or scores of one that others have asked before. */
 export type TracedContext = ContextRequest | ContextPrompt | ResponseScores | AnswerSimilarity
-
-/** A model of this process that writes text; or, for {@link AnswerSimilarity} alone, anything that writes texts. */
-export type PerturbedModel = Model | TextGenerator
 
 /** What was found out about a game of texts. */
 export interface FoundScores extends SamplerResult {
@@ -46,22 +43,12 @@ export abstract class PerturbedContext {
 
   /** @throws AscribeError MODEL_CAPABILITY for models that do not predict tokens one by one. */
   constructor(subject: PerturbedModel) {
-    if (subject instanceof Model) generating(subject)
-    else if (typeof subject?.generate !== 'function')
-      throw typeError('model', 'a Model, or something that generates texts', subject)
-    this.#subject = subject
+    this.#subject = checkedSubject(subject)
   }
 
   /** @throws AscribeError MODEL_CAPABILITY for a method that was made for a generator. */
   get model(): Model {
-    if (this.#subject instanceof Model) return this.#subject
-    throw new AscribeError(
-      'MODEL_CAPABILITY',
-      'The method was made for a generator, which says no probabilities',
-      {
-        hint: 'It traces an AnswerSimilarity of that generator.',
-      },
-    )
+    return modelOf(this.#subject, ', which says no probabilities')
   }
 
   /** How it stands in results: its name, every option, its seed. */
@@ -130,11 +117,7 @@ export abstract class PerturbedContext {
     { span, signal, onProgress }: TraceOptions,
     started: number,
   ): Promise<ContextAttribution> {
-    if (similarity.generator !== this.#subject)
-      throw new AscribeError(
-        'OPTION_RANGE',
-        'The answers are those of another generator than the method is made for',
-      )
+    checkAnswersOf(similarity, this.#subject)
     if (span !== undefined)
       throw new AscribeError('OPTION_RANGE', 'Answers are compared as a whole: there is no span of them')
     const { texts, response, generator } = similarity
@@ -145,9 +128,8 @@ export abstract class PerturbedContext {
       async player => (await play(similarity.game(), player, { signal, onProgress })).result,
     )
     const { name, options, seed } = this.identity()
-    const asked = generator instanceof RemoteGenerator ? generator.endpoint.model : 'a generator'
     return new ContextAttribution({
-      model: { name: asked, hash: 'unknown' },
+      model: generatorIdentity(generator),
       method: {
         name,
         options: options as { [option: string]: Json },

@@ -5,17 +5,15 @@ import { ContextPrompt, type ContextRequest } from '../../context/contextPrompt.
 import type { ContextText } from '../../context/segmentText.js'
 import { AscribeError } from '../../errors.js'
 import { hasChatTemplate } from '../../language/chatPrompt.js'
-import { generating } from '../../language/decoding.js'
 import { Generator } from '../../language/generator.js'
-import { RemoteGenerator } from '../../language/remote/remoteGenerator.js'
 import type { TextGenerator } from '../../language/services.js'
 import { Model } from '../../model/model.js'
-import { expectKnownKeys, expectObject, typeError } from '../../validate.js'
+import { expectKnownKeys, expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import type { TraceOptions } from './attnTrace.js'
-import type { PerturbedModel } from './perturbedContext.js'
 import { checkedSpan } from './span.js'
+import { checkAnswersOf, checkedSubject, generatorIdentity, modelOf, type PerturbedModel } from './subject.js'
 
 export const selfCitationOptions = {
   topK: {
@@ -61,19 +59,13 @@ export class SelfCitation {
 
   /** @throws AscribeError MODEL_CAPABILITY for models that write no text; OPTION_*. */
   constructor(subject: PerturbedModel, options: SelfCitationOptions = {}) {
-    if (subject instanceof Model) generating(subject)
-    else if (typeof subject?.generate !== 'function')
-      throw typeError('model', 'a Model, or something that generates texts', subject)
-    this.#subject = subject
+    this.#subject = checkedSubject(subject)
     this.options = resolveOptions(selfCitationOptions, options)
   }
 
   /** @throws AscribeError MODEL_CAPABILITY for a method that was made for a generator. */
   get model(): Model {
-    if (this.#subject instanceof Model) return this.#subject
-    throw new AscribeError('MODEL_CAPABILITY', 'The method was made for a generator', {
-      hint: 'It traces an AnswerSimilarity of that generator.',
-    })
+    return modelOf(this.#subject)
   }
 
   /**
@@ -116,12 +108,7 @@ export class SelfCitation {
     const scores = new Array<number>(traced.texts.length).fill(0)
     for (const [at, text] of named.entries()) scores[text] = named.length - at
     return new ContextAttribution({
-      model: isModel
-        ? { name: subject.name, hash: await subject.hash() }
-        : {
-            name: subject instanceof RemoteGenerator ? subject.endpoint.model : 'a generator',
-            hash: 'unknown',
-          },
+      model: isModel ? { name: subject.name, hash: await subject.hash() } : generatorIdentity(subject),
       method: {
         name: 'SelfCitation',
         options: this.options as { [option: string]: Json },
@@ -168,17 +155,14 @@ export class SelfCitation {
     return { texts: prompt.texts, question: prompt.question, answer, response, span: own, warnings }
   }
 
-  #ofGenerator({ generator, texts, question, response }: AnswerSimilarity, { span }: TraceOptions) {
-    if (generator !== this.#subject)
-      throw new AscribeError(
-        'OPTION_RANGE',
-        'The answers are those of another generator than the method is made for',
-      )
+  #ofGenerator(similarity: AnswerSimilarity, { span }: TraceOptions) {
+    checkAnswersOf(similarity, this.#subject)
     if (span !== undefined)
       throw new AscribeError(
         'OPTION_RANGE',
         'Answers of generators are traced as a whole: there is no span of them',
       )
+    const { texts, question, response } = similarity
     return { texts, question, answer: response, response: { ids: [], text: response }, span, warnings: [] }
   }
 }
