@@ -15,6 +15,9 @@ export interface TensorArrays {
 /** The element types that cross the public interface. Half precision lives inside models only. */
 export type DType = keyof TensorArrays
 
+/** Whether numbers of a type are real ones, in which there are gradients. */
+export const isFloating = (dtype: string | undefined): boolean => dtype === 'f32' || dtype === 'f64'
+
 /**
  * A dense array in row-major (C) order: plain data, safe to build by hand.
  *

@@ -1,6 +1,6 @@
 import type { NativeTensor } from '#typings/addon.js'
 import type { Attribution } from '../attribution/attribution.js'
-import type { Tensor } from '../data/tensor.js'
+import { isFloating, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { Target } from '../graph/target.js'
 import type { MethodIdentity, TargetedInput } from '../methods/inputs/gradientMethod.js'
@@ -123,7 +123,7 @@ export class SensitivityMax extends Metric {
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>[]> {
     const { samples, radius, seed } = this.options
-    const moving = Object.entries(tensors).filter(([, { dtype }]) => dtype === 'f32' || dtype === 'f64')
+    const moving = Object.entries(tensors).filter(([, { dtype }]) => isFloating(dtype))
     if (moving.length === 0)
       throw new AscribeError(
         'MODEL_CAPABILITY',

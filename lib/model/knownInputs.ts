@@ -1,4 +1,5 @@
 import type { GraphDescription, NodeDescription, OperationInfo } from '#typings/addon.js'
+import { isFloating } from '../data/tensor.js'
 import { native } from '../native.js'
 
 let operations: ReadonlyMap<string, OperationInfo> | undefined
@@ -56,7 +57,7 @@ export function knownInputs(graph: GraphDescription): string[] {
   return graph.inputs.flatMap(index => {
     const value = graph.values[index]
     if (value?.kind !== 'input') return []
-    const isData = value.dtype === 'f32' || value.dtype === 'f64'
+    const isData = isFloating(value.dtype)
     return deciding.has(index) && !isData ? [value.name] : []
   })
 }

@@ -1,6 +1,6 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
-import { arrayConstructors, createTensor, elementCount, type Tensor } from '../data/tensor.js'
+import { arrayConstructors, createTensor, elementCount, isFloating, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import type { Model } from '../model/model.js'
 
@@ -26,7 +26,7 @@ export function sampleInputs(
       for (let index = 0; index < data.length; index++) {
         const unit = uniformFloat64(generator)
         if (data instanceof BigInt64Array) data[index] = BigInt(Math.floor(2 * unit))
-        else data[index] = dtype === 'f32' || dtype === 'f64' ? 2 * unit - 1 : Math.floor(2 * unit)
+        else data[index] = isFloating(dtype) ? 2 * unit - 1 : Math.floor(2 * unit)
       }
       return [name, createTensor(dtype, dims, data as never)]
     }),

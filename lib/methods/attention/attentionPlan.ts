@@ -1,5 +1,5 @@
 import type { GraphDescription, NativePlan } from '#typings/addon.js'
-import type { Tensor } from '../../data/tensor.js'
+import { isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { GraphBuilder, type Value } from '../../graph/builder.js'
 import { type CompiledTarget, compileTarget } from '../../graph/compileTarget.js'
@@ -78,9 +78,7 @@ async function layersOf(
 
 /** Where data enter a model: its floating-point inputs, and the embeddings of its tokens. */
 function sourcesOf(model: Model, values: ReadonlyMap<string, Value>): Value[] {
-  const inputs = model.inputs
-    .filter(({ dtype }) => dtype === 'f32' || dtype === 'f64')
-    .map(({ name }) => name)
+  const inputs = model.inputs.filter(({ dtype }) => isFloating(dtype)).map(({ name }) => name)
   const names = new Set([...inputs, ...embeddingLookups(model).map(({ layer }) => layer)])
   return [...names].flatMap(name => values.get(name) ?? [])
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../data/tensor.js'
+import { isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { classIndex, type Target } from '../../graph/target.js'
 import { runExample } from '../../model/batching.js'
@@ -31,8 +31,9 @@ export function declaresScores(
   const axis = model.batchAxis
   const carries =
     axis.kind === 'symbolic' ? batch === axis.symbol : axis.kind === 'fixed' && batch === axis.size
-  const isFloating = dtype === 'f32' || dtype === 'f64'
-  return carries && isFloating && classes !== undefined && rest.every(size => size === 1) ? true : undefined
+  return carries && isFloating(dtype) && classes !== undefined && rest.every(size => size === 1)
+    ? true
+    : undefined
 }
 
 /** The class that the target picks, and the model's output as results show it. */
@@ -83,8 +84,7 @@ export function chosenFrom(
   target: Target,
 ): Choice {
   const { description } = target
-  const isFloating = output.data instanceof Float32Array || output.data instanceof Float64Array
-  const isScores = isFloating && output.shape.slice(2).every(size => size === 1)
+  const isScores = isFloating(output.dtype) && output.shape.slice(2).every(size => size === 1)
   const classes = isScores ? topClasses(output.data as Float32Array, model.labels) : []
   if (description.kind !== 'top' && description.kind !== 'class') return { output: classes }
   checkScores(output.shape, name)

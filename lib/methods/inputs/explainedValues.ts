@@ -1,5 +1,5 @@
 import type { Units } from '../../attribution/units.js'
-import type { Tensor } from '../../data/tensor.js'
+import { isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { runExample } from '../../model/batching.js'
 import { embeddingLookups } from '../../model/embeddings.js'
@@ -23,8 +23,6 @@ export interface ExplainedValues {
   /** What it took to compute values inside the model, for the example and its baseline. */
   readonly milliseconds: number
 }
-
-const isFloating = (dtype: string | undefined): boolean => dtype === 'f32' || dtype === 'f64'
 
 function checkInput(model: Model, name: string): void {
   const input = model.inputs.find(candidate => candidate.name === name)

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../data/tensor.js'
+import { isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
 import type { PreparedInput } from '../../model/prepareInput.js'
@@ -81,7 +81,7 @@ export class LayerIntegratedGradients extends LayerMethod {
   /** The baseline as one of the model's inputs, so that the layer has what it holds for it. */
   #ofInputs({ baseline = 0 }: AttributeOptions): Exclude<AttributeOptions['baseline'], undefined> {
     if (typeof baseline === 'object' && !('dtype' in baseline)) return baseline
-    const inputs = this.model.inputs.filter(({ dtype }) => dtype === 'f32' || dtype === 'f64')
+    const inputs = this.model.inputs.filter(({ dtype }) => isFloating(dtype))
     if (inputs.length === 0 || (typeof baseline === 'object' && inputs.length > 1))
       throw new AscribeError('INPUT_MISSING', 'Say which input the baseline belongs to: { name: baseline }', {
         hint: 'Of a model of tokens: { ids: padded }.',

@@ -1,5 +1,5 @@
 import { type Units, unitShape } from '../../attribution/units.js'
-import type { Tensor } from '../../data/tensor.js'
+import { isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { MaskedItem } from '../../games/maskedItem.js'
 import type { Explainable } from '../../model/explainable.js'
@@ -51,9 +51,7 @@ function chooseInput(
   const [named] = inputs ?? []
   if (named !== undefined && prepared.tensors[named] === undefined)
     throw new AscribeError('INPUT_MISSING', `The model has no input called "${named}"`)
-  const floating = Object.entries(prepared.tensors).filter(
-    ([, { dtype }]) => dtype === 'f32' || dtype === 'f64',
-  )
+  const floating = Object.entries(prepared.tensors).filter(([, { dtype }]) => isFloating(dtype))
   const chosen = named ?? prepared.pictureInput ?? (floating.length === 1 ? floating[0]![0] : undefined)
   const only = Object.keys(prepared.tensors).length === 1 ? Object.keys(prepared.tensors)[0] : undefined
   const name = chosen ?? only
