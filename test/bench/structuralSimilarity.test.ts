@@ -47,3 +47,27 @@ test('a map of one value has nothing of a chessboard', t => {
   )
   t.true(Math.abs(found - expected) < 1e-15)
 })
+
+test('larger maps have the mean over every window of seven by seven', t => {
+  const [columns, rows] = [9, 8]
+  const map = (score: (row: number, column: number) => number) =>
+    Float64Array.from({ length: rows * columns }, (_, place) => {
+      const [row, column] = [Math.floor(place / columns), place % columns]
+      // Both ends of the range, in all windows, each of which then has the range of the whole.
+      return row === 4 && column === 4 ? 9 : row === 3 && column === 4 ? -9 : score(row, column)
+    })
+  const first = map((row, column) => 4 * Math.sin(row * row + 2.3 * column))
+  const second = map((row, column) => 3 * Math.cos(row * 1.7 - column * column))
+  const windows: number[] = []
+  for (let top = 0; top + width <= rows; top++)
+    for (let left = 0; left + width <= columns; left++) {
+      const [a, b] = [first, second].map(scores =>
+        at((row, column) => scores[(top + row) * columns + left + column]!),
+      )
+      windows.push(structuralSimilarity(a!, b!, width))
+    }
+  t.is(windows.length, 6)
+  t.true(Math.max(...windows) - Math.min(...windows) > 0.01)
+  const mean = windows.reduce((sum, each) => sum + each, 0) / windows.length
+  t.true(Math.abs(structuralSimilarity(first, second, columns) - mean) < 1e-12)
+})

@@ -38,8 +38,8 @@ for (const [name, recorded] of Object.entries(models)) {
     Float32Array.from(inputs[name]!.baselines!.slice(0, 432)),
   )
   for (const [method, make] of Object.entries(methods)) {
-    // On a path this free the least gradients decide the order: the authors' software, its
-    // gradients changed by 1e-8 of themselves, is 0.063 from itself (and 0.024 from this one).
+    // The authors' software is 0.063 from itself there when its gradients are scaled by noise of 1e-8 (and 0.024 from
+    // this one).
     if (name === 'attention' && method === 'GuidedIntegratedGradients wide') continue
     test(`${name}: ${method} is what its authors' software makes of it`, async t => {
       const model = await loadModel(join(folder, `${name}.onnx`))

@@ -1,5 +1,14 @@
 import test from 'ava'
-import { createTensor, Deletion, Hsic, Sobol } from '#lib/index.js'
+import {
+  type Attribution,
+  createTensor,
+  Deletion,
+  type GridUnits,
+  Hsic,
+  Saliency,
+  Sobol,
+} from '#lib/index.js'
+import { scoresByName } from '#lib/metrics/scoresByName.js'
 import { stretch } from '#lib/report/scoreMap.js'
 import { close } from '../oracles/close.js'
 import { smallConvolutionNet } from '../oracles/smallConvolutionNet.js'
@@ -31,11 +40,22 @@ test('the map of the cells of a grid is judged enlarged to the pixels, as that o
   }
 })
 
-test('a map that is finer than the picture, or longer than it in one direction, belongs to another one', async t => {
+test('a map that is longer than the picture in one direction belongs to another one; one of its own size stays as it is', async t => {
   const model = await smallConvolutionNet()
-  const map = await new Sobol(model, { grid: 4, samples: 4 }).attribute(picture, { target: 2 })
+  const name = model.inputs[0]!.name
+  const cells = await new Sobol(model, { grid: 4, samples: 4 }).attribute(picture, { target: 2 })
+  const own = await new Saliency(model).attribute(picture, { target: 2 })
+  const scoresOver = async (map: Attribution, width: number, height: number) => {
+    const units = { ...(own.inputs[0]!.units as GridUnits), width, height }
+    return (await scoresByName(map, [name], { [name]: units })).get(name)!
+  }
+  t.is((await scoresOver(cells, 16, 16)).length, 256)
+  t.deepEqual(await scoresOver(cells, 16, 2), cells.scores().data)
+  t.deepEqual(await scoresOver(cells, 2, 16), cells.scores().data)
+  t.deepEqual(await scoresOver(own, 16, 16), own.scores().data)
+  t.is(own.scores().data.length, 768)
   const small = createTensor('f32', [1, 3, 2, 16], picture.data.slice(0, 96) as Float32Array)
-  await t.throwsAsync(new Deletion(model).evaluate([{ input: small, target: 2, map }]), {
+  await t.throwsAsync(new Deletion(model).evaluate([{ input: small, target: 2, map: cells }]), {
     code: 'INPUT_SHAPE',
   })
 })

@@ -114,6 +114,24 @@ TEST(the_gradient_and_its_absolute_value_are_those_of_the_plan) {
   }
 }
 
+TEST(a_single_pass_is_weighted_and_squared_like_many) {
+  const auto single = [](double weight, Statistic statistic) {
+    EnsembleRequest wanted = request("cpu", 2, 2);
+    wanted.weights = {weight};
+    wanted.statistic = statistic;
+    return result(std::move(wanted)).attributions[0].second;
+  };
+  const HostTensor plain = single(1, Statistic::Mean), half = single(0.5, Statistic::Mean), squares = single(1, Statistic::MeanSquare), spread = single(1, Statistic::BiasedVariance);
+  double most = 0;
+  for (int64_t i = 0; i < plain.shape().count(); ++i) {
+    most = std::max(most, std::fabs(plain.real(i)));
+    EXPECT_EQ(half.real(i), 0.5 * plain.real(i));
+    EXPECT_EQ(squares.real(i), static_cast<double>(static_cast<float>(plain.real(i) * plain.real(i))));
+    EXPECT_EQ(spread.real(i), 0.0);
+  }
+  EXPECT_TRUE(most > 1e-3);
+}
+
 TEST(integrated_gradients_add_up_the_path) {
   for (const char* device : {"cpu", "fake"}) {
     EnsembleRequest wanted = request(device, 2, 3);

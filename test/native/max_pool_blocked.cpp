@@ -188,6 +188,34 @@ TEST(places_are_bytes_where_gradients_alone_read_them) {
   }
 }
 
+/// A gradient by places of other windows than the pool's own, a pool whose places are observed, or given out.
+TEST(places_stay_places_where_their_readers_know_no_tap_of_the_pool) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  const Attributes own{{"kernel", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"dilations", Ints{1, 1}}, {"pads", Ints(4, 0)}};
+  const auto plan = [&](const Attributes& back, bool isGiven, bool isPinned) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{1, 3, 12, 12});
+    const ValueId y = b.node("conv", {x, b.constant(floats({32, 3, 3, 3}, 20))}, {{"pads", Ints(4, 1)}});
+    const std::vector<ValueId> pooled = b.nodes("maxPool", {y}, 2, own);
+    graph.value(pooled[1]).name = "places";
+    const ValueId g = b.node("unsqueeze", {pooled[0], b.constant(HostTensor::ofIntegers({0}))});
+    graph.outputs = {b.node("maxPoolGrad", {g, pooled[1], y}, back)};
+    if (isGiven) graph.outputs.push_back(pooled[1]);
+    CompileOptions options;
+    if (isPinned) options.pinned = {"places"};
+    return compile(graph, std::make_shared<Parameters>(), options);
+  };
+  EXPECT_EQ(nodesOf(*plan(own, false, false), "maxPoolTaps"), 1);
+  EXPECT_EQ(nodesOf(*plan(own, true, false), "maxPoolTaps"), 0);
+  EXPECT_EQ(nodesOf(*plan(own, false, true), "maxPoolTaps"), 0);
+  for (const auto& [name, value] : {std::pair{"strides", Ints{1, 2}}, {"kernel", Ints{2, 3}}, {"dilations", Ints{1, 2}}, {"pads", Ints{0, 1, 0, 0}}}) {
+    Attributes other = own;
+    other.set(name, value);
+    EXPECT_EQ(nodesOf(*plan(other, false, false), "maxPoolTaps"), 0);
+  }
+}
+
 TEST(ties_go_to_the_first_and_nan_wins) {
   HostTensor x(DType::F32, {1, 8, 6, 6});
   auto* data = static_cast<float*>(x.mutableData());

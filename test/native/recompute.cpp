@@ -14,7 +14,7 @@ constexpr int64_t kWidth = 64;
 constexpr size_t kOne = kWidth * kWidth * 4;  // an activation
 
 /// x -> tanh(W x) sixteen times; each tanh is read again by its gradient.
-Graph chain(int layers, ValueId* middle = nullptr) {
+Graph chain(int layers) {
   Graph graph;
   Builder b(graph);
   const ValueId x = graph.addInput("x", DType::F32, Shape{kWidth, kWidth});
@@ -23,7 +23,6 @@ Graph chain(int layers, ValueId* middle = nullptr) {
     y = b.node("matMul", {y, b.constant(floats({kWidth, kWidth}, 20 + static_cast<uint64_t>(layer), -0.2, 0.2))});
     y = b.node("tanh", {y});
     graph.value(y).name = "layer" + std::to_string(layer);
-    if (middle != nullptr && layer == layers / 2) *middle = y;
   }
   const ValueId seeds = b.constant(floats({1, kWidth, kWidth}, 9));
   graph.outputs = {b.node("vjp", {y, seeds, x}, {{"outputs", int64_t{1}}})};
@@ -77,13 +76,59 @@ TEST(a_budget_is_met_with_as_little_work_as_it_takes) {
 TEST(what_somebody_observes_stays_and_is_a_place_to_start_from) {
   Graph graph = chain(16);
   CompileOptions options;
-  options.pinned = {"layer3", "layer7", "layer11"};
+  options.pinned = {"layer2", "layer5", "layer6", "layer9"};
   const auto kept = compile(graph, std::make_shared<Parameters>(), options);
   options.recompute = 0;
   const auto least = compile(graph, std::make_shared<Parameters>(), options);
   for (const std::string& name : options.pinned) EXPECT_TRUE(least->graph().value(least->graph().find(name)).pinned);
+  for (const std::string& name : options.pinned) EXPECT_EQ(least->graph().find(name + " again"), kNone);
+  EXPECT_TRUE(least->graph().find("layer4 again") != kNone);
   EXPECT_TRUE(least->arenaBytes() < kept->arenaBytes());
   EXPECT_TRUE(sameBits(outputsOf(kept)[0], outputsOf(least)[0]));
+}
+
+TEST(what_is_given_out_is_not_made_again_nor_what_is_too_small_to_matter) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId x = graph.addInput("x", DType::F32, Shape{kWidth, kWidth});
+  ValueId y = x, middle = kNone;
+  for (int layer = 0; layer < 16; ++layer) {
+    y = b.node("tanh", {b.node("matMul", {y, b.constant(floats({kWidth, kWidth}, 20 + static_cast<uint64_t>(layer), -0.2, 0.2))})});
+    graph.value(y).name = "layer" + std::to_string(layer);
+    if (layer == 6) middle = y;
+    const ValueId mean = b.node("mean", {y}, {{"axes", std::vector<int64_t>{0, 1}}, {"keepDims", int64_t{1}}});
+    graph.value(mean).name = "mean" + std::to_string(layer);
+    y = b.mul(y, mean);
+  }
+  graph.outputs = {b.node("vjp", {y, b.constant(floats({1, kWidth, kWidth}, 9)), x}, {{"outputs", int64_t{1}}}), middle};
+  const auto kept = planOf(graph, std::nullopt), least = planOf(graph, 0);
+  EXPECT_TRUE(least->graph().find("layer5 again") != kNone);
+  EXPECT_EQ(least->graph().find("layer6 again"), kNone);
+  for (int layer = 0; layer < 16; ++layer) EXPECT_EQ(least->graph().find("mean" + std::to_string(layer) + " again"), kNone);
+  for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(sameBits(outputsOf(kept)[i], outputsOf(least)[i]));
+}
+
+/// A state that is written over would give other numbers the second time.
+TEST(what_a_state_held_is_kept) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId x = graph.addInput("x", DType::F32, Shape{kWidth, kWidth}), state = graph.addState("state", DType::F32, Shape{kWidth, kWidth});
+  ValueId y = x;
+  for (int layer = 0; layer < 12; ++layer) {
+    const ValueId factor = b.node("tanh", {b.node("assignState", {state, b.constant(floats({kWidth, kWidth}, 40 + static_cast<uint64_t>(layer)))})});
+    y = b.node("tanh", {b.mul(b.node("sigmoid", {y}), factor)});
+  }
+  graph.outputs = {b.node("vjp", {y, b.constant(floats({1, kWidth, kWidth}, 9)), x}, {{"outputs", int64_t{1}}})};
+  const auto kept = planOf(graph, std::nullopt), least = planOf(graph, 0);
+  const auto outputOf = [&](const std::shared_ptr<const Plan>& plan) {
+    RunRequest request;
+    request.plan = plan;
+    request.inputs = {floats({kWidth, kWidth}, 3)};
+    request.session = std::make_shared<Session>(graph, std::map<std::string, int64_t>{}, openDevice("cpu"));
+    return run(std::move(request))[0];
+  };
+  EXPECT_TRUE(again(*least) > 0);
+  EXPECT_TRUE(sameBits(outputOf(kept), outputOf(least)));
 }
 
 /// What was random must be the same the second time; it is kept.

@@ -147,5 +147,48 @@ TEST(sums_that_were_infinite_are_made_anew) {
   }
 }
 
+/// Changes from one row to the next where they may be at most `most`; nothing is written behind those.
+int64_t changesBetween(const std::vector<float>& from, const std::vector<float>& to, size_t most, std::vector<cpu::NumberChange>& changes) {
+  constexpr size_t kBehind = 64;
+  changes.assign(most + kBehind, {-7, 0});
+  float largest = 0;
+  const int64_t found = cpu::similarRowsKernels()->findChanges(from.data(), to.data(), static_cast<int64_t>(from.size()), static_cast<int64_t>(most), changes.data(), &largest);
+  for (size_t i = most; i < changes.size(); ++i) EXPECT_EQ(changes[i].place, -7);
+  return found;
+}
+
+TEST(changes_are_found_in_the_last_numbers_too_and_more_than_there_is_room_for_are_none) {
+  if (cpu::similarRowsKernels() == nullptr) SKIP("needs AVX-512");
+  std::vector<cpu::NumberChange> changes;
+  std::vector<float> from(85), to(85);
+  to[3] = -2, to[84] = 1.5F;
+  EXPECT_EQ(changesBetween(from, to, 40, changes), 2);
+  EXPECT_EQ(changes[0].place, 3);
+  EXPECT_EQ(changes[1].place, 84);
+  EXPECT_EQ(changes[0].by, -2.0F);
+  EXPECT_EQ(changes[1].by, 1.5F);
+  std::fill(to.begin(), to.end(), 1.0F);
+  EXPECT_EQ(changesBetween(from, to, 40, changes), -1);
+}
+
+TEST(what_is_no_number_is_not_brought_up_to_date) {
+  if (cpu::similarRowsKernels() == nullptr) SKIP("needs AVX-512");
+  std::vector<cpu::NumberChange> changes;
+  const std::vector<float> from(48, -3e38F);
+  std::vector<float> to = from;
+  EXPECT_EQ(changesBetween(from, to, 40, changes), 0);
+  for (const float odd : {NAN, INFINITY, 3e38F}) {  // the last one is further away than there are numbers
+    to[20] = odd;
+    EXPECT_EQ(changesBetween(from, to, 40, changes), -1);
+  }
+  cpu::Finish finish{};
+  std::vector<float> sums(32, 2.0F), y(32);
+  EXPECT_TRUE(cpu::similarRowsKernels()->finishSums(finish, sums.data(), y.data(), 32));
+  for (const float odd : {NAN, INFINITY, -INFINITY}) {
+    sums[19] = odd;
+    EXPECT_TRUE(!cpu::similarRowsKernels()->finishSums(finish, sums.data(), y.data(), 32));
+  }
+}
+
 }  // namespace
 }  // namespace ascribe::test

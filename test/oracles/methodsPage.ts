@@ -50,8 +50,8 @@ const peersSection = [
   "The authors' software of guided and blurred paths (PAIR `saliency`) and of IDGI was run in double precision by `record_paths.py` beside",
   'it; `test/methods/pathPeers.test.ts` compares. As it stands, with differences of 0.01 pixels and Gaussians cut at 4 sigmas, the blurred',
   'path is 0.015 away, and so is that software from itself with 1e-5 pixels and 8 sigmas. A guided path without a corridor',
-  '(`maximumDistance: 1`, 20 steps) agrees to 9e-8 on the first two networks; on the one with attention it is 0.024 away, and',
-  'that software, its gradients changed by 1e-8 of themselves, is 0.063 from itself: the order of the inputs hangs on ties.',
+  '(`maximumDistance: 1`, 20 steps) agrees to 9e-8 on the first two networks; on the one with attention it is 0.024 away, which is not',
+  'compared: there that software is 0.063 from itself when its gradients are scaled by noise of 1e-8.',
   '',
 ]
 

@@ -3,6 +3,7 @@ import {
   AnswerSimilarity,
   ContextAttribution,
   ContextPrompt,
+  Generator,
   loadModel,
   SelfCitation,
   type TextGenerator,
@@ -31,6 +32,7 @@ test('numbers in brackets count in their order, each once, where there is such a
   t.deepEqual(citedTexts('[10]>[32]>[1]', 20), [9, 0])
   t.deepEqual(citedTexts('I would say [3] > [1] > [3], since [0] and [99999999999999] are none', 4), [2, 0])
   t.deepEqual(citedTexts('none of 1, 2 (3)', 4), [])
+  t.deepEqual(citedTexts('[5]>[4]', 4), [3])
 })
 
 test('texts stand under their numbers, with question and answer; points fall from the first named to the last', async t => {
@@ -54,6 +56,12 @@ test('texts stand under their numbers, with question and answer; points fall fro
   t.deepEqual(ContextAttribution.fromJSON(JSON.stringify(found)).scores, found.scores)
   const one = await new SelfCitation(generator, { topK: 1 }).attribute(similarity)
   t.deepEqual(one.scores, [0, 1, 0, 0])
+})
+
+test('fewer texts are asked for where there are fewer', t => {
+  const texts = ['ab', 'cd'].map(text => ({ text, start: 0, end: 2 }))
+  t.regex(citationPrompt({ texts, question: undefined, answer: 'ab' }, 5), /Name the 2 most/)
+  t.notRegex(citationPrompt({ texts, question: undefined, answer: 'ab' }, 5), /Question/)
 })
 
 test('an answer that names nothing is told, and gives no text a point', async t => {
@@ -80,7 +88,9 @@ test('a model of this process is asked too, about a part of the response where o
   const details = found.method.details as { prompt: string; answer: string }
   t.is(details.prompt, citationPrompt({ texts, question: 'gh', answer: 'abcdef' }, 5))
   t.is(found.cost.forwardPasses, 4)
-  t.true(found.cost.tokens > 4)
+  const said = await new Generator(model).generate(details.prompt, { temperature: 0, maximumTokens: 4 })
+  t.is(details.answer, said.text!)
+  t.is(found.cost.tokens, said.promptIds.length + 4)
   const prompt = await ContextPrompt.create(model, {
     context: ['ab', 'cd'],
     question: 'gh',
@@ -89,6 +99,46 @@ test('a model of this process is asked too, about a part of the response where o
   const part = await method.attribute(prompt, { span: { start: 2, end: 4 } })
   t.deepEqual(part.responseSpan, { start: 2, end: 4 })
   t.regex((part.method.details as typeof details).prompt, /Question: gh\n\nAnswer: cd\n/)
+  const other = new SelfCitation(await loadModel(folder))
+  await t.throwsAsync(other.attribute(prompt), { code: 'OPTION_RANGE' })
+  // Too long with the response, but not with the part of it that is asked about.
+  const cut = await ContextPrompt.create(model, {
+    context: Array.from({ length: 5 }, () => 'abcdefghij'.repeat(50)),
+    question: 'gh',
+    response: 'abc'.repeat(300),
+    overlong: 'drop',
+  })
+  const { warnings, texts: left } = await method.attribute(cut, { span: { start: 0, end: 2 } })
+  t.true(left.length < 5)
+  t.deepEqual(
+    warnings.map(({ code }) => code),
+    ['TEXTS_DROPPED', 'NOTHING_CITED'],
+  )
+})
+
+test('a model that was taught to chat is asked in its template', async t => {
+  const folder = await checkpointCopy(t, 'llama', {
+    'tokenizer.json': letterTokenizer(),
+    'tokenizer_config.json': {
+      chat_template: "{% for m in messages %}{{ m.role + '. ' + m.content + ' ' }}{% endfor %}",
+    },
+    'config.json': { max_position_embeddings: 2048 },
+  })
+  const model = await loadModel(folder)
+  t.teardown(() => model.tokenizer?.dispose())
+  const { cost, method } = await new SelfCitation(model, { maximumTokens: 4 }).attribute({
+    context: ['ab', 'cd'],
+    question: 'gh',
+    response: 'abcdef',
+  })
+  const content = method.details!.prompt as string
+  const generator = new Generator(model)
+  const [chat, plain] = [
+    await generator.generate([{ role: 'user', content }], { temperature: 0, maximumTokens: 4 }),
+    await generator.generate(content, { temperature: 0, maximumTokens: 4 }),
+  ]
+  t.is(cost.tokens, chat.promptIds.length + 4)
+  t.not(chat.promptIds.length, plain.promptIds.length)
 })
 
 test('what cannot be asked is refused by name', async t => {

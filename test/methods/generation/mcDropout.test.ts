@@ -38,8 +38,12 @@ test('passes are keyed by seed and number: a few of them are the first of many',
     noisyProbability(model, { ids }, token, { samples, rate: 0.2, seed })
   t.deepEqual(await run(3, 4), await run(3, 4))
   t.notDeepEqual(await run(3, 4), await run(3, 5))
-  const whole = await run(9, 4)
+  const [few, whole] = [await run(8, 4), await run(9, 4)]
   t.true(whole.deviation > 0)
+  // The ninth pass is what the means say; sums of squares then follow, if the other eight are the same.
+  const last = 9 * whole.mean - 8 * few.mean
+  const squares = 7 * few.deviation ** 2 + (8 / 9) * (last - few.mean) ** 2
+  t.true(Math.abs(squares / (8 * whole.deviation ** 2) - 1) < 1e-4, `${squares}`)
 })
 
 for (const name of ['gpt2', 't5'])
@@ -76,5 +80,8 @@ test('models without dropout, and functions without its numbers, are refused', a
   await t.throwsAsync(explainGeneration(model, ids, { ...asked, dropout: { samples: 1 } }), {
     code: 'OPTION_RANGE',
   })
+  // So seldom that none of these passes drops anything.
+  const never = noisyProbability(model, { ids }, token, { samples: 4, rate: 1e-12, seed: 1 })
+  await t.throwsAsync(never, { code: 'MODEL_CAPABILITY', message: /changes nothing/ })
   t.throws(() => Target.prediction('mcDropoutProbability', { token: 1 }), { code: 'TARGET_INVALID' })
 })

@@ -10,6 +10,7 @@ import {
   loadModel,
   Scorer,
 } from '#lib/index.js'
+import { noisyProbability } from '#lib/methods/generation/mcDropout.js'
 import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
 import { temporaryFolder } from '../../oracles/temporaryFolder.js'
 
@@ -47,4 +48,5 @@ test('a weight that is no number is NOT_FINITE, whatever is asked of the model',
   )
   const noisy = { function: 'mcDropoutProbability', dropout: { rate: 0.1 } } as const
   await t.throwsAsync(explainGeneration(model, ids, { answer: [3], method: 'Saliency', ...noisy }), refused)
+  await t.throwsAsync(noisyProbability(model, { ids }, 3, { samples: 4, rate: 0.1, seed: 1 }), refused)
 })
