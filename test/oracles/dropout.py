@@ -18,13 +18,14 @@ token = 20
 source = [7, 12, 5, 9, 2]
 written = [0, 14]
 passes = 40_000
+raised = 0.4
 
 
-def noisy(name):
+def noisy(name, **rates):
     torch.manual_seed(0)
     is_pair = name.startswith("t5")
     kind = AutoModelForSeq2SeqLM if is_pair else AutoModelForCausalLM
-    model = kind.from_pretrained(fixtures / name, attn_implementation="eager").train()
+    model = kind.from_pretrained(fixtures / name, attn_implementation="eager", **rates).train()
     many = lambda row: torch.tensor([row] * 2000)
     given = {"input_ids": many(source), "decoder_input_ids": many(written)} if is_pair else {"input_ids": many(ids)}
     values = []
@@ -45,6 +46,8 @@ json.dump(
         "written": written,
         "passes": passes,
         "probabilities": {name: noisy(name) for name in ["gpt2", "opt", "t5", "t5-gated"]},
+        # At the rate of their training a place that is left out hardly shows.
+        "raised": {"rate": raised, "probabilities": {name: noisy(name, dropout_rate=raised) for name in ["t5", "t5-gated"]}},
     },
     sys.stdout,
 )

@@ -49,7 +49,7 @@ function ratesOf(model: Model, rate: number | undefined): Rates {
 
 /** Those of T5 drop inside their feed-forward layers too, and what their encoder and decoder end with. */
 const moduleName =
-  /\.(self_attn|attn|attention|mlp|fc2|SelfAttention|EncDecAttention|DenseReluDense(\.dropout)?|coder\.final_layer_norm)$/
+  /\.(self_attn|attn|attention|mlp|fc2|SelfAttention|EncDecAttention|DenseReluDense(\.dropout)?)$|coder\.final_layer_norm$/
 
 /** One place in which elements are dropped. */
 interface Tap {

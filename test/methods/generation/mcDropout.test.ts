@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { explainGeneration, loadModel, Target } from '#lib/index.js'
-import { noisyProbability } from '#lib/methods/generation/mcDropout.js'
+import { type NoisyProbability, noisyProbability } from '#lib/methods/generation/mcDropout.js'
 import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
 import { repositoryRoot } from '../../oracles/repository.js'
 
@@ -12,7 +12,8 @@ interface Recorded {
   source: number[]
   written: number[]
   passes: number
-  probabilities: Record<string, { mean: number; deviation: number }>
+  probabilities: Record<string, NoisyProbability>
+  raised: { rate: number; probabilities: Record<string, NoisyProbability> }
 }
 const recorded = JSON.parse(
   readFileSync(join(repositoryRoot, 'test', 'oracles', 'dropout.json'), 'utf8'),
@@ -30,6 +31,16 @@ for (const [name, peer] of Object.entries(recorded.probabilities))
     t.true(Math.abs(found.mean - peer.mean) < 6 * error, `${found.mean} ${peer.mean}`)
     // Heavier tails than the normal distribution's make the deviation's own error larger than 1 / sqrt(2 n) of it.
     t.true(Math.abs(found.deviation / peer.deviation - 1) < 0.15, `${found.deviation} ${peer.deviation}`)
+  })
+
+// Each place in which elements are dropped adds to the deviation, and more at a high rate.
+for (const [name, peer] of Object.entries(recorded.raised.probabilities))
+  test(`${name}: the deviation at a high rate is PyTorch's within 3 percent`, async t => {
+    const model = await loadModel(checkpointFolder(name))
+    const { rate } = recorded.raised
+    const found = await noisyProbability(model, pair, token, { samples: 8000, rate, seed: 1 })
+    t.true(Math.abs(found.mean / peer.mean - 1) < 0.02, `${found.mean} ${peer.mean}`)
+    t.true(Math.abs(found.deviation / peer.deviation - 1) < 0.03, `${found.deviation} ${peer.deviation}`)
   })
 
 test('passes are keyed by seed and number: a few of them are the first of many', async t => {
@@ -50,9 +61,9 @@ for (const name of ['gpt2', 't5'])
   test(`${name}: the function explains the probability, in units of the noise`, async t => {
     const model = await loadModel(checkpointFolder(name))
     const options = { answer: [token], method: 'InputXGradient' } as const
-    const dropout = { samples: 12, seed: 3 }
+    const dropout = { samples: 12, seed: 1 }
     const [prompt, read] = name === 't5' ? [source, { ...pair, ids: [...source, 0] }] : [ids, { ids }]
-    const noisy = await noisyProbability(model, read, token, { samples: 12, rate: undefined, seed: 3 })
+    const noisy = await noisyProbability(model, read, token, { rate: undefined, ...dropout })
     const plain = await explainGeneration(model, prompt, { ...options, function: 'probability' })
     const map = await explainGeneration(model, prompt, {
       ...options,
