@@ -41,6 +41,20 @@ void fusedMatMul(InferContext& c) {
   c.require(!c.has(3) || (c.dtype(3) == c.dtype(0) && c.shape(3) == out), "the residual must have the result's shape");
 }
 
+/// x [..., rows, k], then matrices of weights, two that lead to the layer's middle and one back: activation(x gate) * (x value) out.
+/// Weights may be in a storage type.
+void gatedLayer(InferContext& c) {
+  const Shape& x = c.shape(0);
+  const bool transposed = c.attributes().integer("transposeB") != 0;
+  for (int i = 1; i < 4; ++i)
+    c.require(c.shape(i).rank() == 2 && (c.dtype(i) == c.dtype(0) || (c.dtype(0) == DType::F32 && isStorageOnly(c.dtype(i)))), "needs three matrices of the data's type or a storage type");
+  const auto side = [&](int i, bool isOut) { return c.shape(i)[isOut == transposed ? 0 : 1]; };
+  c.require(x.rank() >= 2 && side(1, false) == x.at(-1) && c.shape(2) == c.shape(1) && side(3, false) == side(1, true), "the layer's products do not fit");
+  Shape out = x;
+  out[x.rank() - 1] = side(3, true);
+  c.output(c.dtype(0), out);
+}
+
 /// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
 Shape convolved(InferContext& c) {
   const Shape &x = c.shape(0), &w = c.shape(1);
@@ -158,6 +172,9 @@ const bool registered = [] {
   // Written when weights are frozen (graph/freeze.h).
   RegisterOp({.name = "storedMatMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
               .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = storedMatMul});
+  // Written by the pass fuse-gated-layer alone; activation is silu, gelu or geluTanh.
+  RegisterOp({.name = "gatedLayer", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 4,
+              .attributes = {requiredText("activation"), integer("transposeB", 0)}, .infer = gatedLayer});
   RegisterOp({.name = "conv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3, .attributes = windowAnd({}), .infer = conv});
   // Written by the fusion pass alone: x, w, bias?, residual?; activation is none, relu, clip (alpha, beta), leakyRelu (alpha) or silu.
   RegisterOp({.name = "fusedConv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4,

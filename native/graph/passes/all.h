@@ -20,6 +20,7 @@ bool joinSliceGradients(Graph& graph, const PassContext& context);
 bool bf16Products(Graph& graph, const PassContext& context);
 bool markSimilarRows(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
+bool fuseGatedLayer(Graph& graph, const PassContext& context);
 bool fuseSeparable(Graph& graph, const PassContext& context);
 bool saveGatesAsBits(Graph& graph, const PassContext& context);
 bool savePlacesAsBytes(Graph& graph, const PassContext& context);

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "kernels/cpu/cpu_kernel.h"
-#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/product_weights.h"
 #include "kernels/cpu/strides.h"
 
 namespace ascribe::cpu {
@@ -13,7 +13,7 @@ namespace {
 /// packed once, for any number of rows.
 class Product final : public CpuKernel {
  public:
-  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul", s.node), stored_(s.inputs[1].dtype) {
+  explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul", s.node) {
     Shape a = s.inputs[0].shape, b = s.inputs[1].shape;
     const bool vectorA = a.rank() == 1, vectorB = b.rank() == 1;
     if (vectorA) a = Shape{1, a[0]};
@@ -34,23 +34,14 @@ class Product final : public CpuKernel {
     if (count_ != 1) {
       strides_ = {broadcastStrides(batchA, batch_), broadcastStrides(batchB, batch_)};
     }
-    const MatrixSource right{nullptr, transposeB_ ? shape_.k : shape_.n, transposeB_, DType::F32};
-    // A few rows read the matrix once, from where it lies: packing it would gain nothing. Rounded to bf16 it is half as
-    // large, or not to be rounded again; blocks stay as small as they are.
-    const bool isPacked = multipliesBf16(s.node) ? !isBlocked(stored_) : stored_ == DType::F32 && shape_.m > 4;
-    if (isPacked && s.constants[1] && s.constants[1]->data() && batchB.count() == 1) {
-      MatrixSource source = right;
-      source.dtype = stored_;
-      source.data = s.constants[1]->data();
-      packed_ = packedOnce(*isa().gemm, Side::B, source, shape_.n, shape_.k, s.constants[1]->identity());
-    }
+    weights_ = ProductWeights(s, 1, b, transposeB_, shape_.m, *isa().gemm);
     scratch_ = gemmScratch(isa(), shape_, mostThreads());
   }
   void run(const KernelArguments& k) const override {
     const MatrixSource a{k.inputs[0].data, transposeA_ ? shape_.m : shape_.k, transposeA_, DType::F32};
-    const MatrixSource b{k.inputs[1].data, transposeB_ ? shape_.k : shape_.n, transposeB_, stored_};
+    const MatrixSource b = weights_.at(k.inputs[1]);
     GemmOptions options;
-    options.packedB = packed_.get();
+    options.packedB = weights_.packed.get();
     float* c = k.outputs[0].as<float>();
     if (count_ == 1) return gemm(isa(), shape_, a, b, c, shape_.n, options, threads(), k.scratch);
     const auto item = [&](int64_t index) {
@@ -66,20 +57,19 @@ class Product final : public CpuKernel {
     gemmBatched(isa(), count_, shape_, a, b, shape_.n, item, options, threads(), k.scratch);
   }
   size_t scratchBytes() const override { return scratch_; }
-  size_t packedBytes() const override { return packed_ ? packed_->bytes() : 0; }
-  bool ownsOperand(size_t i) const override { return i == 1 && packed_ != nullptr; }
+  size_t packedBytes() const override { return weights_.packed ? weights_.packed->bytes() : 0; }
+  bool ownsOperand(size_t i) const override { return i == 1 && weights_.packed != nullptr; }
   double flops() const override {
     return 2.0 * static_cast<double>(count_ * shape_.m) * static_cast<double>(shape_.n) * static_cast<double>(shape_.k);
   }
 
  private:
   GemmShape shape_;
-  DType stored_;
   bool transposeA_ = false, transposeB_ = false;
   Shape batch_;
   int64_t count_ = 1;
   std::array<Strides, 2> strides_{};
-  std::shared_ptr<const PackedMatrix> packed_;
+  ProductWeights weights_;
   size_t scratch_ = 0;
 };
 

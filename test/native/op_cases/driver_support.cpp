@@ -19,9 +19,9 @@ const std::map<std::string, std::vector<const OpCase*>>& casesByOp() {
 }
 
 bool isDrivenElsewhere(std::string_view op) {
-  // Weights in their storage type: stored_weights.cpp. What gates save: gate_bits.cpp; what max pools do: max_pool_blocked.cpp. Two convolutions in one: separable_conv.cpp.
+  // Weights in their storage type: stored_weights.cpp. What gates save: gate_bits.cpp; what max pools do: max_pool_blocked.cpp. Two convolutions in one: separable_conv.cpp. The products of a gated layer: gated_layer.cpp.
   return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder" || op == "storedMatMul" || op == "storedGather" ||
-         op == "gateBits" || op == "bitGateGrad" || op == "maxPoolTaps" || op == "maxPoolTapsGrad" || op == "separableConv";
+         op == "gateBits" || op == "bitGateGrad" || op == "maxPoolTaps" || op == "maxPoolTapsGrad" || op == "separableConv" || op == "gatedLayer";
 }
 
 std::vector<std::string_view> fastBackends(std::string_view op) {
