@@ -140,14 +140,14 @@ class Pointwise final : public GroupedConv {
 
   /// Whichever is smaller, the data or the weights, is read by every thread; the other is shared out.
   void run(const KernelArguments& k) const override {
-    const int64_t pixels = window_.pixels();
+    const int64_t pixels = window_.images * window_.pixels();
     const double flops = window_.flops();
-    if (window_.images * pixels < window_.results) {
-      parallelFor(groups(), grainOf(flops / static_cast<double>(groups())), [&](int64_t begin, int64_t end) { runPart(k, 0, window_.images * pixels, begin, end); });
+    if (pixels < window_.results) {
+      const int64_t sums = groups_.back() * pixels;
+      parallelFor(sums, grainOf(flops / static_cast<double>(sums)), [&](int64_t begin, int64_t end) { runShare(k, begin, end); });
     } else {
-      const int64_t tile = kernels_.tileOf(kernels_.groupOf(groups_.back())), tiles = (window_.images * pixels + tile - 1) / tile;
-      parallelFor(tiles, grainOf(flops / static_cast<double>(tiles)),
-                  [&](int64_t begin, int64_t end) { runPart(k, begin * tile, std::min(end * tile, window_.images * pixels), 0, groups()); });
+      const int64_t tile = kernels_.tileOf(kernels_.groupOf(groups_.back())), tiles = (pixels + tile - 1) / tile;
+      parallelFor(tiles, grainOf(flops / static_cast<double>(tiles)), [&](int64_t begin, int64_t end) { runPart(k, begin * tile, std::min(end * tile, pixels), 0, groups()); });
     }
   }
 
@@ -163,10 +163,24 @@ class Pointwise final : public GroupedConv {
     return to;
   }
 
-  /// Pixels counted through all images; groups of results.
-  void runPart(const KernelArguments& k, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup) const {
+  /// Sums counted group after group, and pixel after pixel within one: a group in which a share ends is for its pixels up to there,
+  /// since groups are few and not all alike. Weights of the next group come from memory during this one's products.
+  void runShare(const KernelArguments& k, int64_t begin, int64_t end) const {
+    const int64_t pixels = window_.images * window_.pixels();
+    for (int64_t group = 0; group < groups(); ++group) {
+      const int64_t blocks = groups_[at(group + 1)] - groups_[at(group)], first = groups_[at(group)] * pixels;
+      const auto pixelAt = [&](int64_t sum) { return std::clamp<int64_t>((sum - first + blocks - 1) / blocks, 0, pixels); };
+      const int64_t from = pixelAt(begin), to = pixelAt(end);
+      const bool goesOn = end > first + blocks * pixels;
+      if (from < to) runPart(k, from, to, group, group + 1, goesOn ? groups_[at(group + 2)] - groups_[at(group + 1)] : 0);
+    }
+  }
+
+  /// Pixels counted through all images; groups of results, and how many blocks of results the group behind them has that is next.
+  void runPart(const KernelArguments& k, int64_t begin, int64_t end, int64_t firstGroup, int64_t lastGroup, int64_t nextBlocks = 0) const {
     const int64_t lanes = kernels_.lanes, pixels = window_.pixels(), plane = pixels * lanes;
-    PointwiseTask task{.xBlock = plane, .channels = window_.channels, .yBlock = plane, .finish = finish_};
+    PointwiseTask task{.xBlock = plane, .channels = window_.channels, .yBlock = plane, .finish = finish_, .aheadBlocks = nextBlocks};
+    task.ahead = packed_->data() + groups_[at(lastGroup)] * lanes * window_.channels;
     for (int64_t from = firstGroup; from < lastGroup;) {
       const int64_t to = setPanel(task, bias(k), from, lastGroup), block = groups_[at(from)];
       for (int64_t pixel = begin; pixel < end;) {

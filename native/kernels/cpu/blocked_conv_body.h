@@ -32,9 +32,9 @@ ASCRIBE_INLINE void finishRun(const Finish& finish, float* y, int64_t count) {
 }
 
 /// R pixels of G blocks of results, of the last one its first half alone if `EndsHalf`: `x` and `y` at the first pixel, weights and
-/// bias of the group.
+/// bias of the group. Lines from `ahead` on, as many as there are channels, come into the second-level cache meanwhile.
 template <int R, int G, bool EndsHalf>
-void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const float* bias, int64_t biasCount, const float* residual, float* y) {
+void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const float* bias, int64_t biasCount, const float* residual, float* y, const float* ahead) {
   constexpr int kWhole = EndsHalf ? G - 1 : G;
   Vf sum[R][kWhole + 1];
   VfHalf last[R];
@@ -51,7 +51,8 @@ void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const
   }
   for (int64_t c = 0; c < t.channels; c += kLanes, x += t.xBlock) {
     const int64_t depth = std::min<int64_t>(kLanes, t.channels - c);
-    for (int64_t k = 0; k < depth; ++k, w += G * kLanes) {
+    for (int64_t k = 0; k < depth; ++k, w += G * kLanes, ahead += kLanes) {
+      __builtin_prefetch(ahead, 0, 2);
       Vf line[kWhole + 1];
       VfHalf lastLine;
 #pragma GCC unroll 4
@@ -76,7 +77,7 @@ void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const
     }
 }
 
-using PointwiseTile = void (*)(const PointwiseTask&, const float*, const float*, const float*, int64_t, const float*, float*);
+using PointwiseTile = void (*)(const PointwiseTask&, const float*, const float*, const float*, int64_t, const float*, float*, const float*);
 
 template <int G, bool EndsHalf, int... R>
 PointwiseTile tileFor(int64_t rows, std::integer_sequence<int, R...>) {
@@ -94,7 +95,10 @@ void pointwiseGroup(const PointwiseTask& t, int64_t pixel, int64_t pixels, int64
     float* y = t.y + block * t.yBlock + at;
     constexpr auto kRows = std::make_integer_sequence<int, rowsOf(G)>();
     const PointwiseTile tile = endsHalf ? tileFor<G, true>(rows, kRows) : tileFor<G, false>(rows, kRows);
-    tile(t, t.x + at, w, t.bias == nullptr ? nullptr : t.bias + channel, t.results - channel, t.residual == nullptr ? nullptr : t.residual + block * t.yBlock + at, y);
+    // Each of the first tiles fetches its part; the others go once more over what is there.
+    const int64_t part = (pixel + begin) / rowsOf(G);
+    tile(t, t.x + at, w, t.bias == nullptr ? nullptr : t.bias + channel, t.results - channel, t.residual == nullptr ? nullptr : t.residual + block * t.yBlock + at, y,
+         part < t.aheadBlocks ? t.ahead + part * kLanes * t.channels : w);
     if (t.finish.kind != Finish::Kind::Clip)
       for (int g = 0; g < G; ++g) finishRun(t.finish, y + g * t.yBlock, rows * kLanes);
   }

@@ -24,6 +24,8 @@ struct PointwiseTask {
   int64_t results;  // channels of y; blocks are filled up with zeros
   int64_t pixels;
   Finish finish;
+  const float* ahead = nullptr;  // weights that will be read next, `aheadBlocks` blocks of results of them: fetched meanwhile
+  int64_t aheadBlocks = 0;
 };
 
 /// A depthwise convolution over some rows of one block of channels, [height][width][lanes] both sides.
