@@ -55,6 +55,9 @@ export function call<T>(work: () => T): T {
   }
 }
 
+/** What a plan is like. @throws AscribeError HANDLE_DISPOSED where its model was disposed meanwhile. */
+export const describePlan = <D>(plan: { describe(): D }): D => call(() => plan.describe())
+
 /** Waits for a native job; an abort cancels it at its next node. */
 export async function settle<T>(start: () => NativeJob<T>, signal?: AbortSignal): Promise<T> {
   const caller = new Error()

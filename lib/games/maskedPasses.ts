@@ -3,6 +3,7 @@ import { arrayConstructors, elementCount, type Tensor } from '../data/tensor.js'
 import type { Batching } from '../model/batching.js'
 import type { Model } from '../model/model.js'
 import { cacheBytes } from '../model/passRows.js'
+import { describePlan } from '../native.js'
 import { expectInteger } from '../validate.js'
 import { type Coalition, isMember } from './coalition.js'
 import type { Request } from './coalitionGame.js'
@@ -76,7 +77,7 @@ export async function passSizes(
 ): Promise<number[]> {
   const given = requested === undefined ? undefined : expectInteger('chunk', requested, 1, 1 << 20)
   if (batching.size !== 'any') return [batching.size]
-  const { arenaBytes, scratchBytes, weightBytes, device } = (await compile(1)).describe()
+  const { arenaBytes, scratchBytes, weightBytes, device } = describePlan(await compile(1))
   const limit = model.memoryLimitBytes ?? defaultChunkBytes
   const cached =
     device === 'cpu' ? Math.max(fewRows, Math.floor(cacheBytes / Math.max(arenaBytes, 1))) : greatestChunk
@@ -188,7 +189,7 @@ export async function wholePasses(context: PassContext, stem: Stem | undefined):
   return {
     batch: sizes[0]!,
     chunk: sizes[0]!,
-    device: plan.describe().device,
+    device: describePlan(plan).device,
     shortcut: stem && { kind: 'stem', value: stem.value.name },
     async evaluate(requests, signal) {
       const values: Float64Array[] = []

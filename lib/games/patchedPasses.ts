@@ -1,4 +1,5 @@
 import type { NativeTensor } from '#typings/addon.js'
+import { describePlan } from '../native.js'
 import { type Coalition, coalitionKey } from './coalition.js'
 import type { Request } from './coalitionGame.js'
 import { openMaskedSession } from './maskedGraph.js'
@@ -71,7 +72,7 @@ export async function patchedPasses(context: PassContext, patches: Patches): Pro
     context.compile(JSON.stringify(['patched', readout.key, layoutKey]), () => graph, rows)
   const sizes = await passSizes(model, batching, context.chunk, compile)
   const plan = await compile(sizes[0]!)
-  const { device } = plan.describe()
+  const { device } = describePlan(plan)
   if (device !== 'cpu') return undefined
   const basePlan = await context.compile(JSON.stringify(['bases', layoutKey]), () => bases, 1)
   const session = openMaskedSession(layout, [graph, bases], patchStates(layout))

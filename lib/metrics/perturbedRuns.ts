@@ -4,7 +4,7 @@ import { AscribeError } from '../errors.js'
 import { type Batching, batchingOf } from '../model/batching.js'
 import type { Model } from '../model/model.js'
 import { concatenate } from '../model/stack.js'
-import { native, settle } from '../native.js'
+import { describePlan, native, settle } from '../native.js'
 import { copyRows } from './copyRows.js'
 import { Overlap } from './overlap.js'
 import { copiesOf, type Perturbation, type Ranked } from './perturbation.js'
@@ -185,7 +185,7 @@ export class PerturbedRuns {
     let suited = this.#suited.get(key)
     if (suited === undefined) {
       const { plan } = await perturbedPlan(model, subject, kind, players, 1, items, batching, options.signal)
-      const { arenaBytes, scratchBytes, device } = plan.describe()
+      const { arenaBytes, scratchBytes, device } = describePlan(plan)
       const threads = device === 'cpu' ? native().engine().threadsPerLane : 1
       const limit = (model.memoryLimitBytes ?? defaultBytes) / threads - scratchBytes
       const rowsIn = (bytes: number) => Math.max(1, Math.floor(bytes / Math.max(arenaBytes, 1)))

@@ -7,6 +7,7 @@ import { targetKey } from '../graph/targetKey.js'
 import type { Batching } from '../model/batching.js'
 import { bindSizes } from '../model/bindSizes.js'
 import type { Model } from '../model/model.js'
+import { describePlan } from '../native.js'
 import { outputsAmong, type PerturbedPlan, perRow, planInputs, scoresOf } from './perturbedPlan.js'
 import type { Subject } from './subject.js'
 
@@ -95,7 +96,7 @@ export async function sharedPlan(
   const whole = { [name]: { ...explained.tensors[name]!, shape: [copies, ...shape.slice(1)] } }
   const sizes = { ...bindSizes(batching.inputs, whole), [perRow]: copies }
   const plan = await model.plan(key, () => (made ?? build()!).graph, { sizes }, signal)
-  const { arenaBytes, scratchBytes, inputs } = plan.describe()
+  const { arenaBytes, scratchBytes, inputs } = describePlan(plan)
   if (arenaBytes + scratchBytes > limitBytes) return undefined
   return { plan, ...scores, reads: new Set(inputs.map(each => each.name)) }
 }

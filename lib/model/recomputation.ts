@@ -1,5 +1,6 @@
 import type { NativePlan, PlanDescription } from '#typings/addon.js'
 import { AscribeError } from '../errors.js'
+import { describePlan } from '../native.js'
 import { expectInteger, typeError } from '../validate.js'
 
 /**
@@ -38,7 +39,7 @@ export async function compileWith(
   if (typeof recompute === 'number') return compile(recompute)
   const plan = await compile()
   if (recompute === false || memoryLimitBytes === undefined) return plan
-  const description = plan.describe()
+  const description = describePlan(plan)
   const room = Math.floor(memoryLimitBytes - bytesBeside(description))
   if (description.arenaBytes <= room || room < 1) return plan
   try {

@@ -8,7 +8,7 @@ import type { BatchAxis, Model, ModelValue } from '../model/model.js'
 import { rowsOf } from '../model/stack.js'
 import { nextStage } from '../model/stages.js'
 import { type SuggestedLayer, suggestedLayers } from '../model/suggestedLayers.js'
-import { native, settle } from '../native.js'
+import { describePlan, native, settle } from '../native.js'
 import { gradientGraph } from './gradientGraph.js'
 import { sampleInputs } from './sampleInputs.js'
 
@@ -160,7 +160,7 @@ async function describeGraph(
     { sizes },
     options.signal,
   )
-  const { nodes, arenaBytes, weightBytes, scratchBytes, device, recomputed } = plan.describe()
+  const { nodes, arenaBytes, weightBytes, scratchBytes, device, recomputed } = describePlan(plan)
   return {
     layers,
     plan: {

@@ -8,7 +8,7 @@ import { type Batching, batchingOf } from '../../model/batching.js'
 import type { Model } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { rowsOf, stack } from '../../model/stack.js'
-import { settle } from '../../native.js'
+import { describePlan, settle } from '../../native.js'
 import type { AttributionMethod } from '../attributionMethod.js'
 import { choose } from '../inputs/choice.js'
 import { type AttributeOptions, checkAttributeOptions, type Explained } from '../inputs/gradientMethod.js'
@@ -143,7 +143,7 @@ export abstract class AttentionMethod implements AttributionMethod {
     let compiled = await compile(batching.size === 'any' ? 1 : batching.size)
     if (batching.size === 'any' && wanted > 1) {
       const limit = model.memoryLimitBytes ?? defaultChunkBytes
-      const fitting = Math.max(1, Math.floor(limit / Math.max(1, compiled.plan.describe().arenaBytes)))
+      const fitting = Math.max(1, Math.floor(limit / Math.max(1, describePlan(compiled.plan).arenaBytes)))
       if (fitting > 1) compiled = await compile(Math.min(wanted, fitting))
     }
     return collect(model, compiled, prepared, choices, target, batching, signal)
@@ -172,7 +172,7 @@ async function collect(
 ): Promise<TargetRun> {
   const { plan, chunk, layers } = compiled
   // Now: the model may be disposed of while the plan runs.
-  const described = plan.describe()
+  const described = describePlan(plan)
   const { tokens: keys } = compiled
   const examples = prepared.length
   const scores = new Float32Array(examples * keys)

@@ -10,6 +10,7 @@ import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
 import type { Model } from '../../model/model.js'
 import { cachedExamples } from '../../model/passRows.js'
+import { describePlan } from '../../native.js'
 import { declaresScores, outputName } from './choice.js'
 import type { ExplainedValues } from './explainedValues.js'
 import type { ExplainedParts, PassParts } from './pass.js'
@@ -288,7 +289,7 @@ export async function gradientPlan(
     if (details === undefined) {
       const { description: target, output } = make()
       details = {
-        description: plan.describe(),
+        description: describePlan(plan),
         target,
         givesOutput: givesOutput && output !== undefined,
       }
