@@ -1,17 +1,26 @@
 import test from 'ava'
 import {
+  AblationCam,
+  createTensor,
+  EigenCam,
   FeatureAblation,
   FeaturePermutation,
+  GradCam,
   InputXGradient,
   IntegratedGradients,
+  LayerActivation,
   LeaveOneOut,
   Lima,
+  Lime,
+  Occlusion,
+  Rise,
   Saliency,
   Smdl,
   SmoothGrad,
   Target,
 } from '#lib/index.js'
 import { exampleA, inputA } from '../oracles/workedModels.js'
+import { loadScenes, sceneInput } from '../robustness/programs/model.js'
 
 const target = Target.regression()
 
@@ -98,4 +107,30 @@ test('regions that are null are refused', async t => {
       async () => new Method(model, { regions: null as never }).attribute(inputA(), { target: 0 }),
       { code: 'OPTION_TYPE' },
     )
+})
+
+test('a picture that holds NaN or infinity is refused by methods of layers and regions too', async t => {
+  const model = await loadScenes()
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const picture = sceneInput()
+    ;(picture.data as Float32Array)[5] = value
+    const expected = { code: 'INPUT_VALUE', message: new RegExp(`holds ${value} at element 5`) }
+    for (const Method of [GradCam, EigenCam, AblationCam, Occlusion, LeaveOneOut, Rise, Lime, Lima])
+      await t.throwsAsync(new Method(model).attribute(picture, { target: 0 }), expected, Method.name)
+    const layer = model.layers().findLast(({ name }) => name !== undefined)!.name
+    await t.throwsAsync(new LayerActivation(model).attribute(picture, { target: 0, layer }), expected)
+  }
+})
+
+test('a picture in double is brought to what the model reads by methods on regions, as by gradients', async t => {
+  const model = await loadScenes()
+  const { shape, data } = sceneInput()
+  const wide = createTensor('f64', shape, Float64Array.from(data as Float32Array))
+  const regions = { kind: 'grid', rows: 2 } as const
+  const methods = [new LeaveOneOut(model), new Rise(model, { samples: 8 }), new Lima(model, { regions })]
+  for (const method of methods) {
+    const own = await method.attribute(sceneInput(), { target: 0 })
+    const found = await method.attribute(wide, { target: 0 })
+    t.deepEqual(found.scores().data, own.scores().data, own.method.name)
+  }
 })

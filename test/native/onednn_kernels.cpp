@@ -477,18 +477,20 @@ TEST(poolings) {
   EXPECT_TRUE(made >= atLeast(13));
 }
 
-HostTensor withNan(HostTensor tensor) {
-  static_cast<float*>(tensor.mutableData())[3] = std::nanf("");
+HostTensor with(float value, HostTensor tensor) {
+  static_cast<float*>(tensor.mutableData())[3] = value;
   return tensor;
 }
-TEST(not_a_number_is_never_hidden_by_an_activation) {
+TEST(what_is_not_finite_is_never_hidden_by_an_activation) {
   requireLibrary();
   const HostTensor x = floats({1, 3, 9, 9}, 1), w = floats({16, 3, 3, 3}, 2);
   const Attributes relu{{"activation", std::string("relu")}};
   EXPECT_EQ(check({.op = "fusedConv", .inputs = {x, w}, .attributes = relu, .inputAxes = {0, 0}}, widest()), 2);
-  EXPECT_THROWS_CODE(check({.op = "fusedConv", .inputs = {withNan(floats({1, 3, 9, 9}, 1)), w}, .attributes = relu, .inputAxes = {0, 0}}, widest()), "NOT_FINITE");
-  // Weights that are known and hold NaN: another backend's.
-  EXPECT_EQ(check({.op = "fusedConv", .inputs = {x, withNan(floats({16, 3, 3, 3}, 2))}, .attributes = relu, .inputAxes = {0, 0}}, widest()), 0);
+  for (const float value : {std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+    EXPECT_THROWS_CODE(check({.op = "fusedConv", .inputs = {with(value, floats({1, 3, 9, 9}, 1)), w}, .attributes = relu, .inputAxes = {0, 0}}, widest()), "NOT_FINITE");
+    // Weights that are known and hold it: another backend's.
+    EXPECT_EQ(check({.op = "fusedConv", .inputs = {x, with(value, floats({16, 3, 3, 3}, 2))}, .attributes = relu, .inputAxes = {0, 0}}, widest()), 0);
+  }
 }
 
 /// The library fixes its instruction set when it is first asked, so another one takes another process.

@@ -1,4 +1,5 @@
 import type { Units } from '../../attribution/units.js'
+import { expectFinite } from '../../data/finite.js'
 import { isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { runExample } from '../../model/batching.js'
@@ -70,21 +71,6 @@ function checkBaselineNames(baseline: Baseline | undefined, known: readonly stri
     })
 }
 
-function checkFinite(tensor: Tensor, name: string): void {
-  const { data } = tensor
-  if (data instanceof BigInt64Array) return
-  // Nothing less itself is 0, of NaN and infinity NaN, which a sum keeps: no branch for each element.
-  let [even, odd] = [0, 0]
-  for (let at = 0; at + 1 < data.length; at += 2) {
-    even += data[at]! - data[at]!
-    odd += data[at + 1]! - data[at + 1]!
-  }
-  const last = data.at(-1) ?? 0
-  if (even + odd + (last - last) === 0) return
-  const at = data.findIndex(value => !Number.isFinite(value))
-  throw new AscribeError('INPUT_VALUE', `"${name}" holds ${data[at]} at element ${at}`)
-}
-
 /** What the scores of a value inside the model belong to: tokens where it is [1, T, features]. */
 export function layerUnits(
   model: Model,
@@ -113,6 +99,9 @@ export async function explainedValues(
   const inputNames = model.inputs.map(({ name }) => name)
   checkBaselineNames(baseline, areLayers ? [...names, ...inputNames] : names)
   const absent = baseline ?? (areLayers ? paddedText(model, prepared) : undefined)
+  // An activation may hide them: ReLU makes 0 of what infinities cancel to. Elsewhere a mask may hold infinity.
+  for (const [name, { kind }] of Object.entries(prepared.units))
+    if (kind === 'grid') expectFinite(prepared.tensors[name]!, name)
   let milliseconds = 0
   const valuesOf = async (inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
     if (!areLayers) return inputs
@@ -129,7 +118,7 @@ export async function explainedValues(
         'INPUT_DTYPE',
         `"${name}" holds ${tensors[name]!.dtype} numbers of shape [${tensors[name]!.shape.join(', ')}], which cannot be explained`,
       )
-    checkFinite(tensors[name]!, name)
+    if (areLayers || prepared.units[name]?.kind !== 'grid') expectFinite(tensors[name]!, name)
   }
   const units = Object.fromEntries(
     names.map((name): [string, Units] => {

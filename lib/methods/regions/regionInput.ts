@@ -1,5 +1,6 @@
 import { type Units, unitShape } from '../../attribution/units.js'
-import { isFloating, type Tensor } from '../../data/tensor.js'
+import { expectFinite } from '../../data/finite.js'
+import { arrayConstructors, isFloating, type Tensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import type { MaskedItem } from '../../games/maskedItem.js'
 import type { Explainable } from '../../model/explainable.js'
@@ -60,6 +61,19 @@ function chooseInput(
       hint: `inputs: one of ${Object.keys(prepared.tensors).join(', ')}`,
     })
   return name
+}
+
+/** Numbers in double or single as the model reads them: masks are put on them inside its graph. */
+function asRead(model: Explainable, prepared: PreparedInput): PreparedInput {
+  const tensors = { ...prepared.tensors }
+  for (const { name, dtype } of model.inputs) {
+    const given = tensors[name]
+    if (given === undefined || given.dtype === dtype || !isFloating(dtype) || !isFloating(given.dtype))
+      continue
+    const data = arrayConstructors[dtype as 'f32'].from(given.data as Float32Array)
+    tensors[name] = { dtype, shape: given.shape, data } as Tensor
+  }
+  return { ...prepared, tensors }
 }
 
 /** Axes that the regions lie on: height and width of what looks like a picture, else all behind the batch. */
@@ -137,8 +151,9 @@ export async function regionInput(
   given: Explained,
   options: RegionInputOptions,
 ): Promise<RegionInput> {
-  const prepared = await prepareInput(model, given)
+  const prepared = asRead(model, await prepareInput(model, given))
   const input = chooseInput(model, prepared, options.inputs)
+  expectFinite(prepared.tensors[input]!, input)
   const isPicture = prepared.units[input]?.kind === 'grid'
   const extents = axesOf(prepared.units[input], prepared.tensors[input]!).map(
     axis => prepared.tensors[input]!.shape[axis]!,

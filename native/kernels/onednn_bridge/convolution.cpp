@@ -85,14 +85,14 @@ AscribeOperation describeData(const NodeSignature& s) {
 }
 
 /// oneDNN's ReLU and clip make a number of NaN. It is stopped where it can come in: in images, which are read as planes,
-/// and in weights.
+/// and in weights; infinity too, since sums of it are NaN.
 bool hidesNan(const NodeSignature& s) {
   if (s.node.op->name != "fusedConv") return false;
   const std::string& activation = s.node.attributes.text("activation");
   return activation != "none" && activation != "silu";
 }
 /// The floats may lie at any byte: over a mapped file.
-bool holdsNan(const void* data, int64_t count) {
+bool isNotFinite(const void* data, int64_t count) {
   std::atomic<bool> found{false};
   parallelFor(count, 65536, [&](int64_t begin, int64_t end) {
     // Without a branch, so that the loop vectorises.
@@ -100,14 +100,14 @@ bool holdsNan(const void* data, int64_t count) {
     for (int64_t i = begin; i < end; ++i) {
       float value;
       std::memcpy(&value, static_cast<const char*>(data) + i * static_cast<int64_t>(sizeof value), sizeof value);
-      any |= value != value;
+      any |= value - value != 0;
     }
     if (any) found = true;
   });
   return found;
 }
-bool holdsNan(const HostTensor* tensor) {
-  return tensor != nullptr && tensor->data() != nullptr && holdsNan(tensor->data(), tensor->shape().count());
+bool isNotFinite(const HostTensor* tensor) {
+  return tensor != nullptr && tensor->data() != nullptr && isNotFinite(tensor->data(), tensor->shape().count());
 }
 
 /// Null where they may change from run to run.
@@ -132,9 +132,9 @@ class WeightedKernel final : public BridgeKernel {
   bool ownsOperand(size_t i) const override { return i == 1 && packed_; }
   size_t scratchBytes() const override { return (packed_ ? 0 : packedBytes_) + narrowBytes_ + BridgeKernel::scratchBytes(); }
   void run(const KernelArguments& k) const override {
-    if (refusesNan_ && holdsNan(k.inputs[0].as<float>(), k.inputs[0].count()))
-      throw Error("NOT_FINITE", "a convolution with an activation reads NaN, which the activation would hide",
-                  "look for NaN in the input; or compile without the pass fuse-convolution to let it through");
+    if (refusesNan_ && isNotFinite(k.inputs[0].as<float>(), k.inputs[0].count()))
+      throw Error("NOT_FINITE", "a convolution with an activation reads NaN or infinity, which the activation would hide",
+                  "look for them in the input; or compile without the pass fuse-convolution to let them through");
     Buffers buffers;
     std::byte* scratch = k.scratch;
     buffers[ASCRIBE_FIRST] = k.inputs[0].data;
@@ -176,7 +176,7 @@ std::unique_ptr<Primitive> forwardPrimitive(const NodeSignature& s) {
   if (hasPaddedChannels(s.outputs[0]) && s.node.op->name == "fusedConv" && s.node.attributes.text("activation") == "clip" &&
       (s.node.attributes.real("alpha") > 0 || s.node.attributes.real("beta") < 0))
     return nullptr;
-  if (hidesNan(s) && (holdsNan(s.constants[1]) || (s.has(2) && holdsNan(s.constants[2])))) return nullptr;
+  if (hidesNan(s) && (isNotFinite(s.constants[1]) || (s.has(2) && isNotFinite(s.constants[2])))) return nullptr;
   return Primitive::make(describeForward(s), flopsOf(s.inputs[1].shape, s.outputs[0]));
 }
 std::unique_ptr<Primitive> dataPrimitive(const NodeSignature& s) {
