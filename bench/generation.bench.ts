@@ -15,7 +15,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
-import { Generator, loadModel, type Model } from '#lib/index.js'
+import { type ComputePrecision, Generator, loadModel, type Model } from '#lib/index.js'
 import { native, settle } from '#lib/native.js'
 import { flags, isChosen, printTable, quick, threads } from './harness.js'
 
@@ -115,7 +115,10 @@ const anonymous = () => {
   return Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024
 }
 
-async function peakMemory(path: string, precision: 'f32' | 'bf16'): Promise<{ peak: number; model: Model }> {
+async function peakMemory(
+  path: string,
+  precision: ComputePrecision,
+): Promise<{ peak: number; model: Model }> {
   const before = anonymous()
   let peak = 0
   const watch = setInterval(() => {
@@ -154,7 +157,9 @@ for (const [dtype, path, precision] of [
   ['bf16', join(folder, 'bf16'), 'f32'],
   ['bf16', join(folder, 'bf16'), 'bf16'],
   ['q8_0', join(folder, 'q8_0.gguf'), 'f32'],
+  ['q8_0', join(folder, 'q8_0.gguf'), 'int8'],
   ['q4_k', join(folder, 'q4_k.gguf'), 'f32'],
+  ['q4_k', join(folder, 'q4_k.gguf'), 'int8'],
 ] as const) {
   const title = `${dtype === 'bf16' ? `bf16, products of ${precision}` : dtype}`
   // Names are apart, so that --only asks for one of them.

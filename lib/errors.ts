@@ -31,7 +31,7 @@ export const errorCodes = {
   PACKAGE_MISSING: 'An optional package is needed and not installed.',
   PRECISION_LOST: 'Scores cancel so far that nothing of what they add up to is left in single precision.',
   PRECISION_UNAVAILABLE:
-    'A precision was asked for that the processor, its instructions in use, or the device does not have.',
+    'A precision was asked for that the processor, its instructions in use, the device or the model does not have, or that has no derivative.',
   PREPROCESSING_REQUIRED: 'An image was given to a model whose preprocessing is not known.',
   REMOTE_FAILED: 'An endpoint could not be reached, refused, or gave an answer that cannot be used.',
   REPLAY_MISSING: 'A recorded run holds no answer to a request.',

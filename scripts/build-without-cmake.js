@@ -14,6 +14,19 @@ const isaFlags = [
     ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
   ],
   [
+    /_avx512vnni\.cpp$/,
+    [
+      '-mavx512f',
+      '-mavx512bw',
+      '-mavx512dq',
+      '-mavx512vl',
+      '-mavx512vnni',
+      '-mfma',
+      '-mf16c',
+      '-mprefer-vector-width=512',
+    ],
+  ],
+  [
     /_avx512bf16\.cpp$/,
     [
       '-mavx512f',

@@ -94,8 +94,11 @@ export interface CompileOptions {
   sizes?: Record<string, number>
   /** Symbols that vary per run, bounded by `sizes`. */
   runLengths?: string[]
-  /** 'bf16': factors of matrix products and convolutions are rounded, everything else is f32; PRECISION_UNAVAILABLE. */
-  precision?: 'f32' | 'f64' | 'bf16'
+  /**
+   * 'bf16': factors of matrix products and convolutions are rounded; 'int8': rows that are multiplied with weights in blocks.
+   * Everything else is f32; PRECISION_UNAVAILABLE.
+   */
+  precision?: 'f32' | 'f64' | 'bf16' | 'int8'
   train?: boolean
   /** 'frozen' folds and prepacks weights; 'mutable' reads them at each run. */
   parameters?: 'frozen' | 'mutable'
@@ -366,7 +369,7 @@ export interface EngineReport {
   threadsPerLane: number
   backends: BackendReport[]
   passes: string[]
-  precisions: ('f32' | 'f64' | 'bf16')[]
+  precisions: ('f32' | 'f64' | 'bf16' | 'int8')[]
 }
 
 export interface OnnxPayload {

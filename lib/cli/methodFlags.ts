@@ -64,8 +64,12 @@ export function methodOptions(
 ): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(entry.options)
-      // A model in bf16 is searched as any other.
-      .filter(name => flags[name] !== undefined && !(name === 'precision' && flags[name] === 'bf16'))
+      // A model in bf16 or int8 is searched as any other.
+      .filter(
+        name =>
+          flags[name] !== undefined &&
+          !(name === 'precision' && (flags[name] === 'bf16' || flags[name] === 'int8')),
+      )
       .map(name => [name, flags[name]]),
   )
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Model } from '../model/model.js'
+import type { ComputePrecision, Model } from '../model/model.js'
 import type { CommonFlags } from './session.js'
 
 /** Flags of every command that loads a model. */
@@ -8,14 +8,15 @@ export interface ModelFlags extends CommonFlags {
   labels?: string
   tokenizer?: string
   device?: string
-  precision?: 'f32' | 'f64' | 'bf16' | undefined
+  precision?: ComputePrecision | 'f64' | undefined
   memoryLimit?: string
   recompute?: string
   threads?: string
   lanes?: string
 }
 
-const precisionHelp = 'f32, or bf16: factors of products are rounded, where the processor multiplies bf16'
+const precisionHelp =
+  'f32; bf16: factors of products are rounded, where the processor multiplies bf16; or int8: rows are rounded where weights are in blocks, forwards only'
 
 export function addModelFlags(command: Command, precision = precisionHelp): Command {
   command
@@ -79,7 +80,9 @@ export async function openModel(path: string, flags: ModelFlags): Promise<Model>
       ? undefined
       : await wholeNumber('--memory-limit', flags.memoryLimit, 1, 2 ** 30)
   const precision =
-    flags.precision === undefined ? undefined : expectOneOf('--precision', flags.precision, ['f32', 'bf16'])
+    flags.precision === undefined
+      ? undefined
+      : expectOneOf('--precision', flags.precision, ['f32', 'bf16', 'int8'])
   return loadModel(path, {
     ...(precision === undefined ? {} : { precision }),
     ...(flags.preprocessing === undefined ? {} : { preprocessing: flags.preprocessing }),

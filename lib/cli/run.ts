@@ -14,7 +14,7 @@ interface RunFlags extends ModelFlags {
 export function addRun(program: Command): void {
   addModelFlags(
     program.command('run <model>').description('compute outputs, or any named value inside the model'),
-    'f32, bf16 (factors of products are rounded), or f64: the reference kernels in double precision',
+    'f32, bf16 (factors of products are rounded), int8 (rows are, where weights are in blocks), or f64: the reference kernels in double precision',
   )
     .requiredOption('--input <NAME=FILE.npy>', 'a tensor for an input; may be given several times', collect)
     .option(
@@ -35,7 +35,7 @@ async function run(session: Session, path: string, flags: RunFlags): Promise<num
     import('../data/npy.js'),
     import('../validate.js'),
   ])
-  const precision = expectOneOf('--precision', flags.precision ?? 'f32', ['f32', 'bf16', 'f64'])
+  const precision = expectOneOf('--precision', flags.precision ?? 'f32', ['f32', 'bf16', 'int8', 'f64'])
   const files = namedFiles('--output', flags.output ?? [])
   const inputs = await readNamedTensors('--input', flags.input)
   const model = await openModel(path, precision === 'f64' ? { ...flags, precision: undefined } : flags)

@@ -2,7 +2,7 @@ import type { Tensor } from '../data/tensor.js'
 import type { GraphBuilder, Value } from '../graph/builder.js'
 import { type Batching, batchingOf } from '../model/batching.js'
 import { bindSizes } from '../model/bindSizes.js'
-import type { Model } from '../model/model.js'
+import type { ComputePrecision, Model } from '../model/model.js'
 import { settle } from '../native.js'
 import type { Coalition } from './coalition.js'
 import type { CoalitionEvaluator, Request } from './coalitionGame.js'
@@ -65,7 +65,7 @@ export interface MaskedModelOptions {
 export interface MaskedModel extends CoalitionEvaluator {
   /** Where it runs. */
   readonly device: string
-  readonly precision: 'f32' | 'f64' | 'bf16'
+  readonly precision: ComputePrecision | 'f64'
   readonly batching: Batching
   /** Greatest memory of a pass so far, in bytes. */
   readonly peakBytes: number

@@ -8,11 +8,11 @@ import { classIndex, Target } from '../graph/target.js'
 import { targetKey } from '../graph/targetKey.js'
 import { expectObject } from '../validate.js'
 import { bindSizes } from './bindSizes.js'
-import type { Model, ModelInputs } from './model.js'
+import type { ComputePrecision, Model, ModelInputs } from './model.js'
 
 export interface DerivativeOptions {
   /** 'f64' runs the reference kernels in double precision: an oracle, slow. Default: the model's, see `loadModel`. */
-  precision?: 'f32' | 'f64' | 'bf16'
+  precision?: Exclude<ComputePrecision, 'int8'> | 'f64'
   signal?: AbortSignal
 }
 

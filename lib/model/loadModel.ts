@@ -13,6 +13,7 @@ import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
 import { expectOneOf } from '../validate.js'
 import { type ComputePrecision, Model, type ModelParts } from './model.js'
+import { expectBlocks, expectPrecision } from './precision.js'
 import { expectRecomputation, type Recomputation } from './recomputation.js'
 
 export interface LoadModelOptions {
@@ -35,7 +36,9 @@ export interface LoadModelOptions {
   /**
    * What products are computed in. 'bf16' rounds the factors of matrix products, convolutions and attention to bf16 where
    * they are packed, and adds up in f32; norms, softmax, residuals and sums stay f32. Weights are packed once in bf16.
-   * Default 'f32'.
+   * 'int8' is for GGUF files whose weights are in blocks (Q8_0, Q4_K, Q6_K): products with such matrices round their rows to 8
+   * bits, a scale for each block of 32, and multiply integers; all else is f32. It runs forwards only: gradients are
+   * PRECISION_UNAVAILABLE. Default 'f32'.
    */
   precision?: ComputePrecision
   /** Bound on the memory of one call, in bytes; work is cut to fit. Default: none. */
@@ -85,18 +88,6 @@ async function readPreprocessing(option: PreprocessingOption | string) {
   return resolvePreprocessing(option as PreprocessingOption)
 }
 
-function requirePrecision(precision: ComputePrecision): void {
-  expectOneOf('precision', precision, ['f32', 'bf16'])
-  if (native().engine().precisions.includes(precision)) return
-  throw new AscribeError(
-    'PRECISION_UNAVAILABLE',
-    'This processor has no products of bf16 (avx512_bf16), or they are forbidden',
-    {
-      hint: 'Leave precision at f32; ASCRIBE_MAX_ISA below avx512_bf16 forbids them.',
-    },
-  )
-}
-
 const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true
 
 /**
@@ -106,13 +97,13 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
  *   folder, with config.json and model.safetensors in it; or of a GGUF file (`.gguf`), or of a llama2.c file (`.bin`). A folder's
  *   preprocessor_config.json and class names are used where the options name no others.
  * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error);
- *   PRECISION_UNAVAILABLE where the processor has no products of bf16
+ *   PRECISION_UNAVAILABLE where the processor has no products of bf16, or the model no weights in blocks for those of int8
  * @example
  * const model = await loadModel('mobilenet.onnx', { preprocessing: 'imagenet', labels: 'imagenet.txt' })
  */
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
-    if (options.precision !== undefined) requirePrecision(options.precision)
+    if (options.precision !== undefined) expectPrecision(options.precision)
     if (options.recompute !== undefined) expectRecomputation(options.recompute)
     for (const pass of options.withoutPasses ?? [])
       expectOneOf('withoutPasses', pass, native().engine().passes)
@@ -120,6 +111,11 @@ export async function loadModel(source: string | Uint8Array, options: LoadModelO
       typeof source === 'string' && (/\.(bin|gguf)$/.test(source) || (await isFolder(source)))
         ? await checkpointParts(source, options)
         : await onnxParts(source, options)
+    if (options.precision === 'int8')
+      expectBlocks(
+        parts.name,
+        call(() => parts.parameters.list()),
+      )
     const given =
       options.preprocessing === undefined ? preprocessing : await readPreprocessing(options.preprocessing)
     const names = options.labels === undefined ? labels : await readLabels(options.labels)

@@ -34,6 +34,7 @@ import type {
 import { namedInputs } from './namedInputs.js'
 import { PlanCache } from './planCache.js'
 import { checkPositions } from './positionLimit.js'
+import { expectBlocks } from './precision.js'
 import { compileWith, type Recomputation } from './recomputation.js'
 import { nextStage } from './stages.js'
 
@@ -238,6 +239,7 @@ export class Model {
     const sizes = bindSizes(this.inputs, given)
     const names = options.outputs ?? this.outputs.map(output => output.name)
     const { precision = this.precision, withoutPasses = [], backends } = options
+    if (precision === 'int8') expectBlocks(this.name, this.parameters.list())
     const known = this.#knownOf(given)
     const contents = Object.entries(known).map(([name, { data }]) => [name, Array.from(data, String)])
     const variant = JSON.stringify([precision, withoutPasses, backends, sizes, contents])

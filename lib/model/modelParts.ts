@@ -22,7 +22,7 @@ export interface RunModelOptions {
   /** Default true: NaN or infinity in a result is NOT_FINITE and names the node. */
   guard?: boolean
   /** 'f64' runs the reference kernels in double precision: an oracle, slow. Default: the model's, see `loadModel`. */
-  precision?: 'f32' | 'f64' | 'bf16'
+  precision?: ComputePrecision | 'f64'
   /** Passes of the compiler to leave out, by name, to find the one that does harm. */
   withoutPasses?: readonly string[]
   /** Kernel backends in order of preference. Default: every one found, fastest first. */
@@ -46,9 +46,10 @@ export type BatchAxis =
 
 /**
  * What a model computes its products in: `bf16` rounds the factors of matrix products, convolutions and attention to bf16
- * and adds up in f32. Everything else is f32 in both.
+ * and adds up in f32; `int8` rounds the rows of products with weights in blocks to 8 bits and multiplies integers, forwards only.
+ * Everything else is f32.
  */
-export type ComputePrecision = 'f32' | 'bf16'
+export type ComputePrecision = 'f32' | 'bf16' | 'int8'
 
 /** Everything that makes a {@link Model}; see `loadModel`. */
 export interface ModelParts {

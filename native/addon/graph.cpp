@@ -27,9 +27,9 @@ CompileOptions readOptions(Napi::Value value) {
   CompileOptions out;
   out.specialise.sizes = reader.integersByName("sizes", 0);
   out.specialise.runLengths = reader.texts("runLengths");
-  const auto precision = reader.choice("precision", {"f32", "f64", "bf16"}, 0);
+  const auto precision = reader.choice("precision", {"f32", "f64", "bf16", "int8"}, 0);
   out.specialise.precision = precision == 1 ? DType::F64 : DType::F32;
-  out.specialise.products = precision == 2 ? DType::BF16 : DType::F32;
+  out.specialise.products = precision == 2 ? DType::BF16 : precision == 3 ? DType::I8 : DType::F32;
   out.specialise.train = reader.boolean("train", false);
   out.frozenParameters = reader.choice("parameters", {"frozen", "mutable"}, 0) == 0;
   out.device = reader.maybeText("device").value_or("auto");

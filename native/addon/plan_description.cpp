@@ -54,7 +54,7 @@ Napi::Object describePlan(Napi::Env env, const Plan& plan) {
   out.Set("outputs", describeValues(env, graph, graph.outputs));
   out.Set("device", plan.device()->name());
   const SpecialiseOptions& computed = plan.options().specialise;
-  out.Set("precision", computed.products == DType::BF16 ? "bf16" : computed.precision == DType::F32 ? "f32" : "f64");
+  out.Set("precision", computed.products == DType::BF16 ? "bf16" : computed.products == DType::I8 ? "int8" : computed.precision == DType::F32 ? "f32" : "f64");
   out.Set("arenaBytes", static_cast<double>(plan.arenaBytes()));
   out.Set("weightBytes", static_cast<double>(plan.weightBytes()));
   out.Set("scratchBytes", static_cast<double>(plan.scratchBytes()));

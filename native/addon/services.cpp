@@ -175,7 +175,7 @@ Napi::Value engineReport(const Napi::CallbackInfo& info) {
     out.Set("threadsPerLane", configuration.threadsPerLane);
     out.Set("backends", backends);
     out.Set("passes", toArray(env, passes));
-    std::vector<std::string> precisions = {"f32", "f64"};
+    std::vector<std::string> precisions = {"f32", "f64", "int8"};
     if (cpu::bf16Kernels() != nullptr) precisions.emplace_back("bf16");
     out.Set("precisions", toArray(env, precisions));
     return out;

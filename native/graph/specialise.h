@@ -13,7 +13,8 @@ struct SpecialiseOptions {
   std::vector<std::string> runLengths;
   /// What floating-point values are computed in: F32, F64 (oracle) or Dual (forward mode).
   DType precision = DType::F32;
-  /// What factors of matrix products and convolutions are rounded to: F32 (not at all) or BF16.
+  /// What factors of matrix products and convolutions are rounded to: F32 (not at all), BF16, or I8 for rows that meet weights
+  /// in blocks.
   DType products = DType::F32;
   bool train = false;
   /// Largest folded result; larger ones stay nodes.

@@ -8,10 +8,11 @@
 namespace ascribe {
 
 void requireProducts(DType products, const std::vector<std::string_view>& backends) {
-  if (products != DType::BF16) return;
+  if (products == DType::F32) return;
+  const std::string name = products == DType::BF16 ? "bf16" : "int8";
   if (std::find(backends.begin(), backends.end(), "cpu") == backends.end() || std::find(backends.begin(), backends.end(), "cuda") != backends.end())
-    throw Error("PRECISION_UNAVAILABLE", "products of bf16 are those of the processor's own kernels", "use device cpu and its backend cpu, or leave precision at f32");
-  cpu::requiredBf16Kernels();
+    throw Error("PRECISION_UNAVAILABLE", "products of " + name + " are those of the processor's own kernels", "use device cpu and its backend cpu, or leave precision at f32");
+  if (products == DType::BF16) cpu::requiredBf16Kernels();
 }
 
 std::vector<std::string_view> resolveBackends(const std::vector<std::string>& requested, DType precision, const Device& device) {

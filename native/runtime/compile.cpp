@@ -157,6 +157,9 @@ std::shared_ptr<const Plan> compile(const Graph& source, std::shared_ptr<Paramet
   inferAndFold(graph, options.specialise);
   const PassContext context{options.specialise, options.frozenParameters, backends, channelLayout(backends)};
   const bool hasGradient = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) { return node.op->name == "vjp"; });
+  // Rounding has no derivative, and that of the product beside it would be of another function than the one that ran.
+  if (hasGradient && options.specialise.products == DType::I8)
+    throw Error("PRECISION_UNAVAILABLE", "products of int8 have no derivative", "load the model with precision f32 or bf16 for gradients");
   runPasses(graph, raisingPasses(), context, options.withoutPasses);
 
   const size_t attached = graph.parameters.size();

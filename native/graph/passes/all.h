@@ -18,6 +18,7 @@ bool narrowRowsOfDerivatives(Graph& graph, const PassContext& context);
 bool readExpansions(Graph& graph, const PassContext& context);
 bool joinSliceGradients(Graph& graph, const PassContext& context);
 bool bf16Products(Graph& graph, const PassContext& context);
+bool int8Products(Graph& graph, const PassContext& context);
 bool markSimilarRows(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
 bool fuseGatedLayer(Graph& graph, const PassContext& context);

@@ -28,6 +28,7 @@ std::span<const Pass> loweringPasses() {
       {"read-expansions", passes::readExpansions},
       {"join-slice-gradients", passes::joinSliceGradients},
       {"bf16-products", passes::bf16Products},
+      {"int8-products", passes::int8Products},
       {"fuse-gated-layer", passes::fuseGatedLayer},
       {"mark-similar-rows", passes::markSimilarRows},
       {"assign-layouts", passes::assignLayouts},

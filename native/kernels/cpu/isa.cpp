@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "kernels/cpu/block_kernels.h"
 #include "runtime/error.h"
 
 #if defined(__x86_64__)
@@ -15,6 +16,7 @@ namespace ascribe::cpu {
 
 extern const GemmKernels gemmBaseline, gemmNeon, gemmAvx2, gemmAvx512, gemmAvx512Bf16;
 extern const MathKernels mathBaseline, mathNeon, mathAvx2, mathAvx512;
+extern const BlockKernels blocksBaseline, blocksAvx2, blocksAvx512Vnni;
 extern const RowKernels rowsBaseline, rowsNeon, rowsAvx2, rowsAvx512, rowsAvx512Bf16;
 
 namespace {
@@ -92,6 +94,15 @@ const IsaKernels& requiredBf16Kernels() {
   throw Error("PRECISION_UNAVAILABLE",
               detected() == Isa::Avx512Bf16 ? "products of bf16 (avx512_bf16) are forbidden by ASCRIBE_MAX_ISA" : "this processor has no products of bf16 (avx512_bf16)",
               "leave precision at f32");
+}
+
+const BlockKernels& blockKernels() {
+#if defined(__x86_64__)
+  const Isa most = cap().load(std::memory_order_relaxed);
+  if (most > Isa::Avx512 && detected() >= Isa::Avx512 && __builtin_cpu_supports("avx512vnni")) return blocksAvx512Vnni;
+  if (std::min(most, detected()) >= Isa::Avx2) return blocksAvx2;
+#endif
+  return blocksBaseline;
 }
 
 void setMaxIsa(Isa isa) { cap().store(isa, std::memory_order_relaxed); }
