@@ -17,7 +17,7 @@ export const attentionRolloutOptions = {
     minimum: 0,
     maximum: 0.999,
     description:
-      "Share of each layer's smallest probabilities that are set to 0, the first token's of itself kept [unconfirmed].",
+      "Share of each layer's smallest probabilities that are set to 0, the first token's of itself kept.",
   },
   ...rowOptions,
   ...placeOptions,
@@ -36,7 +36,8 @@ export type AttentionRolloutOptions = Given<typeof attentionRolloutOptions>
  * paper says nothing.
  *
  * Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers" (ACL 2020), section 3. Heads by maximum or
- * minimum and `discard` are from a later implementation for pictures [unconfirmed].
+ * minimum and `discard` are from a later implementation for pictures, vit-explain, whose rows do not add up to 1 with them: it
+ * divides columns by the sums of rows.
  *
  * @throws AscribeError MODEL_CAPABILITY where the model has no attention, or the number of tokens changes on the way.
  */

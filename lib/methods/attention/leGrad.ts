@@ -21,8 +21,8 @@ export type LeGradOptions = Given<typeof leGradOptions>
  * Of a model that reads one text and writes another, a token has the mean over the layers that look at its text (of what was
  * read, the encoder's and those in which written tokens look at it): our own extension, of which the paper says nothing.
  *
- * Source: Bousselham et al., "LeGrad" (2024), in the form of the library torch-cam: the gradient of the target itself in
- * every layer, not of each layer's own output behind the head.
+ * Source: Bousselham et al., "LeGrad" (2024). There, and in the library torch-cam, a layer has the gradient of a score of its own,
+ * which the head makes of the mean of its tokens; here every layer has that of the target itself.
  *
  * @throws AscribeError MODEL_CAPABILITY where the model has no attention, or the number of tokens changes on the way.
  */
