@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes the pages of docs/ that follow from the code: docs/completeness.md, docs/context.md, docs/errors.md, docs/known-truth.md, docs/methods.md, docs/metrics.md and docs/operators.md. A test holds them current.
+// Writes the pages of docs/ that follow from the code: docs/completeness.md, docs/context.md, docs/errors.md, docs/known-truth.md, docs/methods.md, docs/metrics.md, docs/operators.md and docs/peers.md. A test holds them current.
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { knownTruthPage } from '../build/ts/test/oracles/knownTruthPage.js'
 import { methodsPage } from '../build/ts/test/oracles/methodsPage.js'
 import { metricsPage } from '../build/ts/test/oracles/metricsPage.js'
 import { operatorsPage } from '../build/ts/test/oracles/operatorsPage.js'
+import { peersPage } from '../build/ts/test/oracles/peersPage.js'
 
 const docs = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'docs')
 writeFileSync(path.join(docs, 'completeness.md'), completenessPage())
@@ -19,3 +20,4 @@ writeFileSync(path.join(docs, 'known-truth.md'), knownTruthPage())
 writeFileSync(path.join(docs, 'methods.md'), methodsPage())
 writeFileSync(path.join(docs, 'metrics.md'), metricsPage())
 writeFileSync(path.join(docs, 'operators.md'), await operatorsPage())
+writeFileSync(path.join(docs, 'peers.md'), peersPage())

@@ -8,6 +8,7 @@ import { knownTruthPage } from '../oracles/knownTruthPage.js'
 import { methodsPage } from '../oracles/methodsPage.js'
 import { metricsPage } from '../oracles/metricsPage.js'
 import { operatorsPage } from '../oracles/operatorsPage.js'
+import { peersPage } from '../oracles/peersPage.js'
 import { repositoryRoot } from '../oracles/repository.js'
 
 for (const [name, page] of [
@@ -18,6 +19,7 @@ for (const [name, page] of [
   ['methods.md', methodsPage],
   ['metrics.md', metricsPage],
   ['operators.md', operatorsPage],
+  ['peers.md', peersPage],
 ] as const)
   test(`docs/${name} is what the code says (node scripts/docs.js writes it)`, async t => {
     t.is(await readFile(join(repositoryRoot, 'docs', name), 'utf8'), await page())

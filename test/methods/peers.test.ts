@@ -182,6 +182,7 @@ for (const [name, recorded] of Object.entries(models)) {
         other,
       ),
     )
+    t.log(`EigenCam ${Math.min(...distances).toExponential(1)}`)
     // The sign of a component is arbitrary there.
     t.true(Math.min(...distances) <= 1e-3, `EigenCam: ${distances}`)
   })

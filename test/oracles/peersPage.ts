@@ -1,0 +1,61 @@
+import { conceptMethods } from '#lib/methods/concepts/registry.js'
+import { methods } from '#lib/methods/registry.js'
+import { peersTable } from './peersTable.js'
+
+/** Behind an import of its own, and in no registry. */
+const ofRelevance = ['LayerwiseRelevance', 'AttnLrp', 'TransformerAttribution']
+
+/** Every method that has to be in the table, in its order. */
+export const peerMethods: readonly string[] = [
+  ...[...methods, ...conceptMethods].map(({ name }) => name),
+  ...ofRelevance,
+]
+
+function rows(name: string): string[] {
+  return (peersTable[name] ?? []).map(({ against, option, distance, test }) => {
+    const cells = [`\`${name}\``, against, option ? `\`${option}\`` : '', distance ?? '', `\`test/${test}\``]
+    return `| ${cells.join(' | ')} |`
+  })
+}
+
+/** docs/peers.md */
+export function peersPage(): string {
+  return [
+    '# What every method was held against',
+    '',
+    'Other software where there is some, run by a script in `test/` that says its versions, its numbers recorded; else what is known exactly',
+    'of a small case. The figure is the relative L2 distance, the greatest over the models; where there is none, numbers are those of a',
+    'worked example or a formula, each compared by itself. An option stands where the default is another way, most often because the',
+    'peer is taken to be wrong. Methods on contexts and on weights are apart: [context](context.md), [metrics](metrics.md) too.',
+    'This page is generated from the registry by `node scripts/docs.js`; a test finds methods that are left out.',
+    '',
+    '| method | held against | with | relative L2 | test |',
+    '|---|---|---|---|---|',
+    ...peerMethods.flatMap(rows),
+    '',
+    '## How they were run',
+    '',
+    'Captum and pytorch-grad-cam on three small exported networks: convolutions with max pooling, a residual one, one with attention',
+    '(`test/fixtures/peers/record.py`). Rules for rectifiers and DeepLIFT on the first two. Attention on three encoders of their own',
+    "(`record_attention.py`): torchvision's vision transformer, timm's as of DeiT, and BERT of transformers with padding. The authors' software",
+    "of guided and blurred paths and of IDGI in double precision (`record_paths.py`). Captum's TCAV was given concept vectors of this library's",
+    'regression in the place of its own steps (`record_tcav.py`).',
+    '',
+    '## Where they differ, and what predicts it',
+    '',
+    "- Captum's trapezoid has weights that do not add up: its figures are 49/50 of those by `rule: 'riemann_trapezoid'`, which a test holds.",
+    "- In Captum max pooling behind a rectifier loses its rule (`maxPool: 'gradient'`), and the mean of a softmax runs over the batch",
+    "  (`softmax: 'tensorMean'`). Ours keeps the sum.",
+    '- AblationCam of pytorch-grad-cam takes 1e7 off channels of a layer that holds negative numbers, once more for each before it in the',
+    '  batch. There it is compared with zeros, as in the paper.',
+    '- The blurred path of its authors, with differences of 0.01 pixels and Gaussians cut at 4 sigmas, is 0.015 away, and so is that',
+    '  software from itself with 1e-5 pixels and 8 sigmas.',
+    '- A guided path without a corridor (`maximumDistance: 1`, 20 steps) agrees to 9e-8 on the first two networks; on the one with attention',
+    '  it is 0.024 away, which is not compared: there that software is 0.063 from itself when its gradients are scaled by noise of 1e-8.',
+    '- vit-explain divides columns by the sums of rows. That is the same for a mean of heads; with the greatest or the least of them its map',
+    "  is 0.04 to 0.12 away, and a test makes the same of the model's probabilities by that quotient.",
+    "- The paper of LeGrad, and torch-cam, take the gradient of a score of each layer's own; ours is that of the target. At padding, where no",
+    '  token may look, ours counts nothing.',
+    '',
+  ].join('\n')
+}
