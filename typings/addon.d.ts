@@ -189,8 +189,13 @@ export interface RunResult {
  * More rows than a plan takes at once, pass after pass in one job. Rows that fill the last pass up repeat its first.
  */
 export interface RowsRequest {
-  /** What every pass reads as it is, in the plan's shapes. */
+  /** What every pass reads as it is, in the plan's shapes. Not to be written to before the job is done. */
   tables: Record<string, NativeTensor>
+  /**
+   * Tables of f32 [items, ...] that hold, of each of their scores (f64 [items, scores]; they share them one after the other), the
+   * place in the falling order of all scores of the item, from 0; among equal scores the earlier comes first.
+   */
+  ranked?: { scores: NativeTensor; tables: string[] }
   /** What differs by row, [count, ...]; the plan's inputs are [chunk, ...]. */
   rows: Record<string, NativeTensor>
   /**

@@ -9,7 +9,7 @@ import {
 } from './faithfulnessMetric.js'
 import type { Ranked } from './perturbation.js'
 import type { CopyScores } from './perturbedRuns.js'
-import { overScores, ranksOf } from './ranking.js'
+import { overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
 import type { Subject } from './subject.js'
 
@@ -39,7 +39,7 @@ export abstract class Erasure extends FaithfulnessMetric<Ranked> {
     const taken = shares.map(share => Math.max(1, Math.round(share * count)))
     return {
       kind: 'ranked',
-      ranks: ranksOf(scores),
+      order: { scores },
       thresholds: [this.keeps ? count : 0, ...taken],
       inserts: this.keeps,
     }

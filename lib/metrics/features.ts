@@ -71,6 +71,15 @@ export function featureScores(
       'INPUT_SHAPE',
       `The map of "${name}" has ${scores.length} scores, expected ${elements}${features.count === elements ? '' : ` or ${features.count}`}`,
     )
+  const isPlain = scores instanceof Float32Array || scores instanceof Float64Array
+  if (isPlain && scores.length === features.count) {
+    result.set(scores)
+    // Nothing less itself is 0, of NaN and infinity NaN, which a sum keeps.
+    let odd = 0
+    for (let at = 0; at < result.length; at++) odd += result[at]! - result[at]!
+    if (odd === 0) return result
+    result.fill(0)
+  }
   for (let at = 0; at < scores.length; at++) {
     const score = Number(scores[at])
     if (!Number.isFinite(score))

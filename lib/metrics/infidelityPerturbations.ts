@@ -143,8 +143,8 @@ function cumulativePatches(subject: Subject, options: PerturbationOptions): Rank
   const sums = sumsOfSteps(contributions(subject, options), playerOf, patches)
   const said = new Float64Array(patches.steps + 1)
   for (let patch = 0; patch < patches.steps; patch++) said[patch + 1] = said[patch]! + sums[patch]!
-  const ranks = stepsOfFeatures(playerOf, patches)
-  return { kind: 'ranked', ranks, thresholds: Array.from(said.keys()), said, patches }
+  const places = stepsOfFeatures(playerOf, patches)
+  return { kind: 'ranked', order: { places }, thresholds: Array.from(said.keys()), said, patches }
 }
 
 function removals(subject: Subject, options: PerturbationOptions): Masked {

@@ -37,6 +37,7 @@ export type LocalisationOptions = Given<typeof localisationOptions>
  */
 export class Localisation extends MapMetric {
   protected readonly features = 'unit'
+  protected override readonly shares = ['pointing']
   readonly options: Resolved<typeof localisationOptions>
 
   constructor(options: LocalisationOptions = {}) {

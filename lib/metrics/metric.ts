@@ -62,6 +62,8 @@ function check(options: EvaluateOptions): void {
  */
 export abstract class Metric {
   abstract identity(): MethodIdentity
+  /** Names of values that are 1 for a hit and 0 for a miss: their means are shares, with intervals of shares. */
+  protected readonly shares: readonly string[] = []
   /** The maps of some samples, in their order. */
   protected async explain(
     samples: readonly MetricSample[],
@@ -115,7 +117,7 @@ export abstract class Metric {
       options: own,
       ...(seed === undefined ? {} : { seed }),
       samples: results,
-      summary: summariseAll(results),
+      summary: summariseAll(results, this.shares),
       curves: meanCurves(results),
       cost: { forwardPasses: tally.forwardPasses, milliseconds: performance.now() - started },
       warnings: [...tally.warnings.values()],

@@ -3,8 +3,11 @@ import type { PlaceChanges } from '../graph/placeLists.js'
 /** Copies in which features are removed in an order. */
 export interface Ranked {
   readonly kind: 'ranked'
-  /** The place of each feature in the order of removal, from 0. */
-  readonly ranks: Float32Array
+  /**
+   * Where each feature stands in the order of removal: scores, the greatest of which goes first and the earlier of two equal ones, or
+   * its place itself, from 0.
+   */
+  readonly order: { readonly scores: Float64Array } | { readonly places: Float32Array }
   /** One copy for each: features with a rank below it are removed. */
   readonly thresholds: readonly number[]
   /** Starts without anything, and thresholds say what comes back. */

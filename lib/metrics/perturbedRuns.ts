@@ -7,7 +7,7 @@ import { concatenate } from '../model/stack.js'
 import { describePlan, native, settle } from '../native.js'
 import { copyRows } from './copyRows.js'
 import { Overlap } from './overlap.js'
-import { copiesOf, type Perturbation, type Ranked } from './perturbation.js'
+import { copiesOf, type Perturbation } from './perturbation.js'
 import {
   othersOf,
   type PerturbationKind,
@@ -34,6 +34,28 @@ const greatestRows = 32
 const fewestRows = 2
 /** What of a pass stays in the cache of the core that runs it. */
 const cacheBytes = 2 << 20
+
+/** The place of each feature in the order of removal, where it is known and not left to the engine. */
+const placesOf = (perturbation: Perturbation): Float32Array | undefined =>
+  perturbation.kind === 'ranked' && 'places' in perturbation.order ? perturbation.order.places : undefined
+
+/** What the engine ranks: the scores of features of which no place is known. */
+function rankedTables(
+  subjects: readonly Subject[],
+  perturbations: readonly Perturbation[],
+  reads: ReadonlySet<string> | undefined,
+): RowsRequest['ranked'] {
+  const [{ explained, count }] = subjects as [Subject]
+  const tables = explained.names.map(planInputs.ranks)
+  if (reads !== undefined && !tables.every(name => reads.has(name))) return undefined
+  const scores = perturbations.flatMap(each =>
+    each.kind === 'ranked' && 'scores' in each.order ? [each.order.scores] : [],
+  )
+  if (scores.length === 0) return undefined
+  const data = scores.length === 1 ? scores[0]! : new Float64Array(scores.length * count)
+  if (scores.length > 1) for (const [item, own] of scores.entries()) data.set(own, item * count)
+  return { scores: { dtype: 'f64', shape: [scores.length, count], data }, tables }
+}
 
 interface Suited {
   /** That run passes beside each other. */
@@ -134,6 +156,7 @@ export class PerturbedRuns {
         ? given
         : Object.fromEntries(Object.entries(given).filter(([name]) => reads.has(name)))
     const tables = read(this.#tables(subjects, perturbations))
+    const ranked = rankedTables(subjects, perturbations, reads)
     const results = counts.map(count =>
       Object.fromEntries(scores.map(name => [name, new Float64Array(count)])),
     )
@@ -142,7 +165,13 @@ export class PerturbedRuns {
         const { marks = {} } = copies
         const own = { rows: read(copies.rows), marks: read(marks) }
         await overlap.begin(async () => {
-          const outputs = await this.#passes(plan, { ...own, tables, count, chunk: rows })
+          const outputs = await this.#passes(plan, {
+            ...own,
+            ...(ranked === undefined ? {} : { ranked }),
+            tables,
+            count,
+            chunk: rows,
+          })
           this.passes += count
           for (const [place, name] of scores.entries()) {
             let row = 0
@@ -235,16 +264,14 @@ export class PerturbedRuns {
       put(planInputs.removed(name), inserts ? present : absent)
       const { count, shape } = features[at]!
       const end = offset + count
-      if (perturbation.kind === 'ranked')
-        put(
-          planInputs.ranks(name),
-          perturbations.map(each => ({
-            dtype: 'f32',
-            shape: [...shape],
-            data: (each as Ranked).ranks.subarray(offset, end),
-          })),
-        )
-      else if (perturbation.playerOf !== undefined && !perturbation.areUnits)
+      if (perturbation.kind === 'ranked') {
+        const places = perturbations.flatMap(each => placesOf(each)?.subarray(offset, end) ?? [])
+        if (places.length > 0)
+          put(
+            planInputs.ranks(name),
+            places.map(data => ({ dtype: 'f32', shape: [...shape], data })),
+          )
+      } else if (perturbation.playerOf !== undefined && !perturbation.areUnits)
         tables[planInputs.players(name)] = {
           dtype: 'i64',
           shape: [count],

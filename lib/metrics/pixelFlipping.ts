@@ -10,7 +10,7 @@ import {
 } from './faithfulnessMetric.js'
 import type { Ranked } from './perturbation.js'
 import type { CopyScores } from './perturbedRuns.js'
-import { areaUnder, asCurves, overScores, ranksOf } from './ranking.js'
+import { areaUnder, asCurves, overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
 import type { Subject } from './subject.js'
 
@@ -57,7 +57,7 @@ export class PixelFlipping extends FaithfulnessMetric<Ranked> {
     const steps = Math.ceil(count / featuresInStep)
     return {
       kind: 'ranked',
-      ranks: ranksOf(scores),
+      order: { scores },
       thresholds: Array.from({ length: steps }, (_, step) => Math.min((step + 1) * featuresInStep, count)),
     }
   }

@@ -11,7 +11,7 @@ import {
 } from './faithfulnessMetric.js'
 import type { Ranked } from './perturbation.js'
 import type { CopyScores } from './perturbedRuns.js'
-import { areaUnder, asCurves, overScores, ranksOf } from './ranking.js'
+import { areaUnder, asCurves, overScores } from './ranking.js'
 import type { SampleResult } from './result.js'
 import type { Subject } from './subject.js'
 
@@ -53,7 +53,7 @@ export abstract class RemovalCurve extends FaithfulnessMetric<Ranked> {
   protected override perturb({ scores, count }: Subject): Ranked {
     return {
       kind: 'ranked',
-      ranks: ranksOf(scores),
+      order: { scores },
       thresholds: stepsOf(count, this.options.steps),
       inserts: this.inserts,
     }

@@ -34,26 +34,37 @@ export interface MetricResult {
 }
 
 /**
- * The mean of what is defined, with a 95 % interval: Wilson's where every value is 0 or 1, else the percentile
- * bootstrap.
+ * The mean of what is defined, with a 95 % interval: the percentile bootstrap, or Wilson's for a share of hits, which must be
+ * said: correlations and means may be 0 or 1 throughout too, and are no share of anything.
+ *
+ * @param isShare Whether values are hits (1) and misses (0). Where some lie between, as of ties, the bootstrap is taken.
  */
-export function summarise(values: readonly number[], seed = 0): Summary {
+export function summarise(values: readonly number[], isShare = false): Summary {
   const defined = values.filter(Number.isFinite)
   const undefinedCount = values.length - defined.length
   if (defined.length === 0)
     return { mean: Number.NaN, low: Number.NaN, high: Number.NaN, count: 0, undefinedCount }
-  const isShare = defined.every(value => value === 0 || value === 1)
-  const interval = isShare
-    ? wilsonInterval(defined.filter(value => value === 1).length, defined.length)
-    : bootstrapInterval(defined, { seed })
+  const interval =
+    isShare && defined.every(value => value === 0 || value === 1)
+      ? wilsonInterval(defined.filter(value => value === 1).length, defined.length)
+      : bootstrapInterval(defined)
   return { ...interval, undefinedCount }
 }
 
-/** Every value by name, summarised over the samples. */
-export function summariseAll(samples: readonly SampleResult[]): Record<string, Summary> {
+/** Every value by name, summarised over the samples; `shares` are the names of those that are hits and misses. */
+export function summariseAll(
+  samples: readonly SampleResult[],
+  shares: readonly string[] = [],
+): Record<string, Summary> {
   const names = [...new Set(samples.flatMap(({ values }) => Object.keys(values)))]
   return Object.fromEntries(
-    names.map(name => [name, summarise(samples.map(({ values }) => values[name] ?? Number.NaN))]),
+    names.map(name => [
+      name,
+      summarise(
+        samples.map(({ values }) => values[name] ?? Number.NaN),
+        shares.includes(name),
+      ),
+    ]),
   )
 }
 

@@ -69,17 +69,15 @@ export async function prepareSubject(
   )
   const count = features.reduce((sum, each) => sum + each.count, 0)
   const given = await scoresByName(map, names, explained.units)
-  const scores = new Float64Array(count)
-  let offset = 0
-  for (const [at, name] of names.entries()) {
+  const parts = names.map((name, at) => {
     const own = given.get(name)
     if (own === undefined)
       throw new AscribeError('INPUT_MISSING', `The map of sample ${index} says nothing of "${name}"`, {
         hint: `It has scores of ${[...given.keys()].join(', ')}; name layers with \`layer\`.`,
       })
-    scores.set(featureScores(own, features[at]!, tensors[name]!.data.length, name), offset)
-    offset += features[at]!.count
-  }
+    return featureScores(own, features[at]!, tensors[name]!.data.length, name)
+  })
+  const scores = parts.length === 1 ? parts[0]! : Float64Array.from(parts.flatMap(part => [...part]))
   const target = Target.from(sample.target)
   const { description } = target
   const chosen =

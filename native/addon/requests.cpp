@@ -20,9 +20,13 @@ size_t inputIndex(const Plan& plan, const std::string& name) {
   throw Error("OPTION_UNKNOWN", "the model has no input called \"" + name + "\"", "Its inputs are " + known + ".");
 }
 
-std::vector<std::optional<HostTensor>> readInputs(const Plan& plan, Napi::Value value, const std::string& name, References& keep) {
+/// Tables of the row loop are made for one call and not written to again.
+constexpr size_t kTableCopyLimit = size_t{16} << 10;
+
+std::vector<std::optional<HostTensor>> readInputs(const Plan& plan, Napi::Value value, const std::string& name, References& keep,
+                                                  size_t copyLimit = size_t{1} << 20) {
   std::vector<std::optional<HostTensor>> out(plan.graph().inputs.size());
-  for (const auto& [key, tensor] : entries(value, name)) out[inputIndex(plan, key)] = borrowTensor(tensor, "input " + key, keep);
+  for (const auto& [key, tensor] : entries(value, name)) out[inputIndex(plan, key)] = borrowTensor(tensor, "input " + key, keep, copyLimit);
   return out;
 }
 
@@ -96,12 +100,20 @@ RowsRequest::Marks readMarks(Napi::Value value, const std::string& name, Referen
   return out;
 }
 
+RowsRequest::Ranked readRanked(const Plan& plan, const Reader& ranked, References& keep) {
+  RowsRequest::Ranked out;
+  out.scores = borrowTensor(ranked.value("scores"), ranked.path("scores"), keep, kTableCopyLimit);
+  for (const std::string& name : ranked.texts("tables")) out.inputs.push_back(inputIndex(plan, name));
+  return out;
+}
+
 }  // namespace
 
 RowsRequest readRows(std::shared_ptr<const Plan> plan, Napi::Value value, Napi::Value optionsValue, JobRequest& job) {
   const Reader request(value, "request"), options(optionsValue, "options");
   RowsRequest out;
-  out.tables = readInputs(*plan, request.value("tables"), request.path("tables"), job.keep);
+  out.tables = readInputs(*plan, request.value("tables"), request.path("tables"), job.keep, kTableCopyLimit);
+  if (request.has("ranked")) out.ranked = readRanked(*plan, Reader(request.value("ranked"), request.path("ranked")), job.keep);
   out.rows = readInputs(*plan, request.value("rows"), request.path("rows"), job.keep);
   out.marks.resize(out.rows.size());
   if (request.has("marks"))

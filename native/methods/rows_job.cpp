@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "graph/convert.h"
+#include "numerics/falling_ranks.h"
 #include "runtime/error.h"
 #include "runtime/parallel.h"
 
@@ -53,10 +54,26 @@ void checkMarks(const Value& value, const RowsRequest::Marks& marks, int64_t cou
       throw Error("INPUT_VALUE", "place " + std::to_string(places[i]) + " of " + value.name + " is outside its " + std::to_string(width));
 }
 
+void checkRanked(const Plan& plan, const RowsRequest::Ranked& ranked) {
+  const Shape& scores = ranked.scores.shape();
+  if (ranked.scores.dtype() != DType::F64) throw Error("INPUT_DTYPE", "scores to be ranked must be f64");
+  if (scores.rank() != 2) throw Error("INPUT_SHAPE", "scores to be ranked have the shape " + scores.text() + ", expected [items, scores]");
+  int64_t shared = 0;
+  for (const size_t input : ranked.inputs) {
+    const Value& value = inputOf(plan, input);
+    if (value.type.dtype != DType::F32) throw Error("INPUT_DTYPE", "ranks are f32, and " + value.name + " is another input");
+    checkLeading(value, scores[0]);
+    shared += value.type.shape.count(1, value.type.shape.rank());
+  }
+  if (shared != scores[1])
+    throw Error("INPUT_SHAPE", "there are " + std::to_string(scores[1]) + " scores to be ranked, and inputs for " + std::to_string(shared));
+}
+
 }  // namespace
 
 void RowsRequest::check() const {
   if (count < 1) throw Error("OPTION_RANGE", "there must be a row");
+  if (ranked) checkRanked(*plan, *ranked);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i]) checkRows(inputOf(*plan, i), *rows[i], count, chunk);
     if (marks[i]) checkMarks(inputOf(*plan, i), *marks[i], count, chunk);
@@ -72,8 +89,31 @@ RowsJob::Strand RowsJob::openStrand() {
   return strand;
 }
 
+void RowsJob::rankTables() {
+  if (!request_.ranked) return;
+  const auto& [scores, inputs] = *request_.ranked;
+  const int64_t items = scores.shape()[0], count = scores.shape()[1];
+  // Like tables that are given, not counted against the job's bound.
+  HostTensor ranks(DType::F32, scores.shape());
+  auto* all = static_cast<float*>(ranks.mutableData());
+  parallelFor(items, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) fallingRanks(scores.as<double>() + item * count, count, all + item * count);
+  });
+  int64_t first = 0;
+  for (const size_t input : inputs) {
+    HostTensor table(DType::F32, inputOf(*request_.plan, input).type.shape);
+    const int64_t own = table.shape().count(1, table.shape().rank());
+    auto* to = static_cast<float*>(table.mutableData());
+    for (int64_t item = 0; item < items; ++item) std::copy_n(all + item * count + first, own, to + item * own);
+    first += own;
+    request_.tables[input] = std::move(table);
+  }
+  request_.ranked.reset();
+}
+
 void RowsJob::begin() {
   started_ = std::chrono::steady_clock::now();
+  rankTables();
   const Plan& plan = *request_.plan;
   for (const ValueId id : plan.graph().outputs) {
     Shape shape = plan.graph().shape(id);

@@ -23,8 +23,15 @@ struct RowsRequest {
     HostTensor places;  // i32
   };
 
+  /// Tables that are made here: places of scores in the falling order of all scores of an item, which the inputs share one after the other.
+  struct Ranked {
+    HostTensor scores;  // f64 [items, scores]
+    std::vector<size_t> inputs;
+  };
+
   std::shared_ptr<const Plan> plan;
   std::vector<std::optional<HostTensor>> tables;
+  std::optional<Ranked> ranked;
   std::vector<std::optional<HostTensor>> rows;  // [count, ...]
   std::vector<std::optional<Marks>> marks;
   int64_t count = 0, chunk = 1;
@@ -67,6 +74,7 @@ class RowsJob : public Job {
   };
 
   void begin();
+  void rankTables();
   Strand openStrand();
   bool fill(Strand& strand);
   void fillRows(Strand& strand, size_t input, const HostTensor& rows, int64_t filled);

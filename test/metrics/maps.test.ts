@@ -73,6 +73,13 @@ test('localisation gives mass, rank and pointing of each sample; an empty mask i
   t.is(summary.pointing!.mean, 0.5)
   // Two hits of two would be certain by the bootstrap; Wilson's interval knows better.
   t.true(summary.pointing!.low > 0.09 && summary.pointing!.high < 0.91)
+  // A mass of 0 or 1 is no hit or miss: masses that are all 1 have no spread, and the bootstrap says so.
+  const whole = [of([1, 0], [1, 0]), of([0, 2], [0, 1])]
+  const { summary: inside } = await new Localisation().evaluate(whole)
+  t.deepEqual([inside.mass!.mean, inside.mass!.low, inside.mass!.high], [1, 1, 1])
+  t.deepEqual([inside.rank!.mean, inside.rank!.low, inside.rank!.high], [1, 1, 1])
+  // Wilson's lower end of two of two is 2 / (2 + 1.96²).
+  t.true(Math.abs(inside.pointing!.low - 2 / (2 + 1.959963984540054 ** 2)) < 1e-12)
   const signed = await new Localisation({ part: 'signed' }).evaluate([of([1, -3, 0, 4], [1, 1, 0, 0])])
   t.deepEqual(signed.samples[0]!.values, { mass: -1, rank: 0.5, pointing: 0 })
   await t.throwsAsync(new Localisation().evaluate([of([1, 2, 3, 4])]), { code: 'INPUT_MISSING' })

@@ -128,6 +128,53 @@ const wide = (count: number, chunk: number, at: (row: number) => number): RowsRe
   chunk,
 })
 
+test('places in the order of falling scores are tables, shared by inputs, for each item', async t => {
+  const builder = new GraphBuilder()
+  const first = builder.input('first', 'f32', ['items', 3])
+  const second = builder.input('second', 'f32', ['items', 2, 2])
+  const row = builder.input('row', 'i64', ['rows'])
+  const [ofFirst, ofSecond] = [first, second].map(table => builder.apply('gather', [table, row], { axis: 0 }))
+  const graph = call(() => native().createGraph(builder.build([ofFirst!, ofSecond!])))
+  const sizes = { rows: 1, items: 2 }
+  const plan = await settle(() => graph.compile(native().createParameters([]), { sizes }))
+  const rows: NativeTensor = { dtype: 'i64', shape: [2], data: BigInt64Array.of(0n, 1n) }
+  const given = (dtype: 'f64' | 'f32', shape: number[], scores: number[], tables: string[]): RowsRequest => ({
+    tables: {},
+    ranked: {
+      scores: { dtype, shape, data: (dtype === 'f64' ? Float64Array : Float32Array).from(scores) },
+      tables,
+    } as never,
+    rows: { row: rows },
+    count: 2,
+    chunk: 1,
+  })
+  const singles = [0.5, -0, 2, 0, 2, -3, 0.25]
+  // The last two differ in double precision alone.
+  const doubles = [1e-300, -1e300, 0, 1, 1e300, 0.1, 0.1 + 2 ** -54]
+  for (const tables of [
+    ['first', 'second'],
+    ['second', 'first'],
+  ]) {
+    const { outputs } = await settle(() =>
+      plan.rows(given('f64', [2, 7], [...singles, ...doubles], tables), {}),
+    )
+    const places = [...[2, 4, 0, 5, 1, 6, 3], ...[4, 6, 5, 1, 0, 3, 2]]
+    const share = (from: number, width: number) =>
+      [0, 7].flatMap(item => places.slice(item + from, item + from + width))
+    const isFirst = tables[0] === 'first'
+    t.deepEqual([...(outputs[0]!.data as Float32Array)], share(isFirst ? 0 : 4, 3))
+    t.deepEqual([...(outputs[1]!.data as Float32Array)], share(isFirst ? 3 : 0, 4))
+  }
+  const refused = (...ranked: Parameters<typeof given>) => codeOf(() => plan.rows(given(...ranked), {}))
+  const both = ['first', 'second']
+  t.is(refused('f32', [2, 7], [...singles, ...singles], both), 'INPUT_DTYPE')
+  t.is(refused('f64', [2, 6], [...singles, ...singles].slice(2), both), 'INPUT_SHAPE')
+  t.is(refused('f64', [1, 7], singles, both), 'INPUT_SHAPE')
+  t.is(refused('f64', [14], [...singles, ...singles], both), 'INPUT_SHAPE')
+  t.is(refused('f64', [2, 1], [1, 2], ['row']), 'INPUT_DTYPE')
+  t.is(refused('f64', [2, 7], [...singles, ...singles], ['first', 'third']), 'OPTION_UNKNOWN')
+})
+
 test("passes on several threads give what one pass after the other gives, and the failure of any is the job's", async t => {
   t.true(native().engine().threadsPerLane >= 1)
   const plan = await exponentials(3)

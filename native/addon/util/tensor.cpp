@@ -8,7 +8,6 @@ namespace ascribe::addon {
 
 namespace {
 
-constexpr size_t kCopyLimit = size_t{1} << 20;
 constexpr size_t kExternalFrom = size_t{64} << 10;
 
 napi_typedarray_type arrayTypeOf(DType dtype) {
@@ -103,10 +102,10 @@ HostTensor copyTensor(Napi::Value value, const std::string& name) {
   return out;
 }
 
-HostTensor borrowTensor(Napi::Value value, const std::string& name, References& keep) {
+HostTensor borrowTensor(Napi::Value value, const std::string& name, References& keep, size_t copyLimit) {
   const Argument argument = readTensor(value, name);
   HostTensor out(argument.dtype, argument.shape, argument.data, nullptr);
-  if (out.bytes() > kCopyLimit) {
+  if (out.bytes() > copyLimit) {
     keep.push_back(Napi::Persistent(argument.array));
     return out;
   }

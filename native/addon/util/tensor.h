@@ -22,7 +22,7 @@ HostTensor copyTensor(Napi::Value value, const std::string& name);
 
 /// The same for the inputs of a job. Up to a megabyte is copied: that costs less than a reference cycle through the
 /// collector and makes later writes harmless. Above, the caller's array is kept and read in place.
-HostTensor borrowTensor(Napi::Value value, const std::string& name, References& keep);
+HostTensor borrowTensor(Napi::Value value, const std::string& name, References& keep, size_t copyLimit = size_t{1} << 20);
 
 /// A fresh JavaScript tensor. Above 64 KiB the array stands on the tensor's own memory, which no one else may hold.
 Napi::Object makeTensor(Napi::Env env, HostTensor tensor);
