@@ -13,7 +13,7 @@ export const peerMethods: readonly string[] = [
 
 function rows(name: string): string[] {
   return (peersTable[name] ?? []).map(({ against, option, distance, test }) => {
-    const cells = [`\`${name}\``, against, option ? `\`${option}\`` : '', distance ?? '', `\`test/${test}\``]
+    const cells = [`\`${name}\``, against, option ?? '', distance ?? '', `\`test/${test}\``]
     return `| ${cells.join(' | ')} |`
   })
 }
@@ -39,13 +39,15 @@ export function peersPage(): string {
     '(`test/fixtures/peers/record.py`). Rules for rectifiers and DeepLIFT on the first two. Attention on three encoders of their own',
     "(`record_attention.py`): torchvision's vision transformer, timm's as of DeiT, and BERT of transformers with padding. The authors' software",
     "of guided and blurred paths and of IDGI in double precision (`record_paths.py`). Captum's TCAV was given concept vectors of this library's",
-    'regression in the place of its own steps (`record_tcav.py`).',
+    'regression in the place of its own steps (`record_tcav.py`), and its NoiseTunnel the noise that this library draws; its relevance is of the',
+    'first two networks, LXT that of the one with attention (`record_rules.py`).',
     '',
     '## Where they differ, and what predicts it',
     '',
     "- Captum's trapezoid has weights that do not add up: its figures are 49/50 of those by `rule: 'riemann_trapezoid'`, which a test holds.",
     "- In Captum max pooling behind a rectifier loses its rule (`maxPool: 'gradient'`), and the mean of a softmax runs over the batch",
     "  (`softmax: 'tensorMean'`). Ours keeps the sum.",
+    '- The variance of noise in Captum is that of a population: ours is n / (n - 1) of it unless `biased` is on, which a test holds.',
     '- AblationCam of pytorch-grad-cam takes 1e7 off channels of a layer that holds negative numbers, once more for each before it in the',
     '  batch. There it is compared with zeros, as in the paper.',
     '- The blurred path of its authors, with differences of 0.01 pixels and Gaussians cut at 4 sigmas, is 0.015 away, and so is that',

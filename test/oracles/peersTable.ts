@@ -2,7 +2,7 @@
 export interface PeerRow {
   /** Software and version, or the exact truth where there is no software. */
   readonly against: string
-  /** The option under which it is the same, where that is not the default. */
+  /** The option under which it is the same, where that is not the default; as the page has it. */
   readonly option?: string
   /** Relative L2, the greatest over the models; absent where numbers are those of a worked example, to their printed digits. */
   readonly distance?: string
@@ -15,6 +15,7 @@ const gradCam = 'pytorch-grad-cam (084273b3)'
 const saliency = 'PAIR saliency (7b72b673)'
 const chefer = "Chefer's Transformer-MM-Explainability (58eaea85)"
 const vitExplain = 'vit-explain (15a81d35)'
+const lxt = "its authors' LXT (f0434417), explicit rules"
 const torchCam = 'torch-cam (f44afef8)'
 const example = 'the worked example of the specification'
 
@@ -35,6 +36,8 @@ const path = (against: string, distance: string, option?: string) =>
   peer(against, distance, option, 'methods/pathPeers.test.ts')
 const attention = (against: string, distance: string, option?: string) =>
   peer(against, distance, option, 'methods/attentionPeers.test.ts')
+const rules = (against: string, distance: string, option?: string) =>
+  peer(against, distance, option, 'methods/rulesPeers.test.ts')
 const masked = (against: string) => exact(against, 'methods/perturbationPeers.test.ts')
 const sampler = (against: string) => exact(against, 'games/samplers.test.ts')
 
@@ -46,49 +49,59 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
   Deconvolution: [peer(captum, '3e-7')],
   IntegratedGradients: [
     peer(captum, '2e-7'),
-    peer(`${captum}, trapezoid`, '2e-7', "rule: 'captum-trapezoid'"),
+    peer(`${captum}, trapezoid`, '2e-7', "`rule: 'captum-trapezoid'`"),
     worked,
   ],
   DeepLift: [
-    peer(captum, '9e-5', "maxPool: 'gradient' behind a rectifier"),
-    peer(`${captum}, softmax`, '1e-6', "softmax: 'tensorMean'", 'methods/deepLiftPeers.test.ts'),
+    peer(captum, '9e-5', "`maxPool: 'gradient'` behind a rectifier"),
+    peer(`${captum}, softmax`, '1e-6', "`softmax: 'tensorMean'`", 'methods/deepLiftPeers.test.ts'),
     exact(`${example}, RevealCancel`, 'methods/revealCancel.test.ts'),
   ],
   ExactIntegratedGradients: [exact(example, 'methods/inputs/paths.test.ts')],
-  GradientShap: [peer(`${captum}, given the same draws`, '1e-7', "sampling: 'captum'")],
-  DeepLiftShap: [peer(captum, '6e-5', "maxPool: 'gradient' behind a rectifier")],
+  GradientShap: [peer(`${captum}, given the same draws`, '1e-7', "`sampling: 'captum'`")],
+  DeepLiftShap: [peer(captum, '6e-5', "`maxPool: 'gradient'` behind a rectifier")],
   Idgi: [path("its authors' software (yangruo1226/IDGI, 10cc723e)", '2e-6')],
-  GuidedIntegratedGradients: [path(`its authors' software, ${saliency}`, '9e-5', "rule: 'left'")],
+  GuidedIntegratedGradients: [path(`its authors' software, ${saliency}`, '9e-5', "`rule: 'left'`")],
   BlurIntegratedGradients: [
-    path(`its authors' software, ${saliency}, with finer differences`, '2e-5', "rule: 'riemann_left'"),
+    path(`its authors' software, ${saliency}, with finer differences`, '2e-5', "`rule: 'riemann_left'`"),
   ],
   FeatureAblation: [peer(captum, '4e-6')],
   LayerActivation: [peer(captum, '2e-7')],
   LayerGradientXActivation: [peer(captum, '3e-7')],
-  LayerIntegratedGradients: [peer(captum, '4e-7', "path: 'layer'")],
+  LayerIntegratedGradients: [peer(captum, '4e-7', "`path: 'layer'`")],
   LayerConductance: [
-    peer(captum, '3e-7', "points: 'captum'"),
+    peer(captum, '3e-7', "`points: 'captum'`"),
     exact(example, 'methods/layerMethods.test.ts'),
   ],
   InternalInfluence: [peer(captum, '1e-7'), exact(example, 'methods/layerMethods.test.ts')],
   NeuronGradient: [peer(captum, '3e-7')],
   NeuronIntegratedGradients: [peer(captum, '2e-7')],
-  NeuronConductance: [peer(captum, '1e-7'), peer(`${captum}, trapezoid`, '3e-7', "rule: 'captum-trapezoid'")],
-  Cam: [exact('Grad-CAM times the places, in closed form', 'methods/forwardCams.test.ts')],
+  NeuronConductance: [
+    peer(captum, '1e-7'),
+    peer(`${captum}, trapezoid`, '3e-7', "`rule: 'captum-trapezoid'`"),
+  ],
+  Cam: [
+    rules(torchCam, '3e-7'),
+    exact('Grad-CAM times the places, in closed form', 'methods/forwardCams.test.ts'),
+  ],
   GradCam: [peer(gradCam, '3e-7'), exact(example, 'methods/cam.test.ts')],
   GradCamPlusPlus: [peer(gradCam, '3e-7'), exact(example, 'methods/cam.test.ts')],
   HiResCam: [peer(gradCam, '2e-7'), exact(example, 'methods/cam.test.ts')],
   GradCamElementwise: [peer(gradCam, '2e-7')],
   LayerCam: [peer(gradCam, '2e-7'), exact(example, 'methods/cam.test.ts')],
   XGradCam: [peer(gradCam, '3e-7'), exact(example, 'methods/cam.test.ts')],
-  ScoreCam: [peer(gradCam, '3e-6', "masks: 'corners'")],
+  ScoreCam: [peer(gradCam, '3e-6', "`masks: 'corners'`")],
   AblationCam: [peer(`${gradCam}, its ablation set to 0 as in the paper`, '2e-6')],
   EigenCam: [peer(`${gradCam}, but for the sign`, '6e-6')],
-  GuidedGradCam: [peer(captum, '6e-7', "interpolation: 'nearest'")],
+  GuidedGradCam: [peer(captum, '6e-7', "`interpolation: 'nearest'`")],
   RawAttention: [attention('torchvision 0.28.0, timm 1.0.29, transformers 5.18.0', '1e-6')],
   AttentionRollout: [
     attention(chefer, '2e-7'),
-    attention(`${vitExplain}, rows divided by their own sums`, '4e-7', "heads: 'max' or 'min', or discard"),
+    attention(
+      `${vitExplain}, rows divided by their own sums`,
+      '4e-7',
+      "`heads: 'max'` or `'min'`, or `discard`",
+    ),
   ],
   GradientXAttention: [attention(chefer, '1e-6'), exact(example, 'methods/attention.test.ts')],
   LeGrad: [attention(`${torchCam}, given scores that the layers behind make`, '5e-7')],
@@ -109,9 +122,18 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
     exact('the best of all 720 orders', 'methods/regions/greedySearch.test.ts'),
   ],
   Smdl: [exact(example, 'methods/regions/smdl.test.ts')],
-  SmoothGrad: [exact('the method itself without noise', 'methods/properties.test.ts')],
-  SmoothGradSquared: [exact('x² + sigma² of a square', 'methods/properties.test.ts')],
-  VarGrad: [exact('0 without noise; its biased form', 'methods/properties.test.ts')],
+  SmoothGrad: [
+    rules(`${captum}, given the same noise, around Saliency and IntegratedGradients`, '3e-7'),
+    exact('the method itself without noise', 'methods/properties.test.ts'),
+  ],
+  SmoothGradSquared: [
+    rules(`${captum}, given the same noise`, '3e-7'),
+    exact('x² + sigma² of a square', 'methods/properties.test.ts'),
+  ],
+  VarGrad: [
+    rules(`${captum}, given the same noise`, '2e-6', '`biased`'),
+    exact('0 without noise; its biased form', 'methods/properties.test.ts'),
+  ],
   Tcav: [
     peer(
       `${captum}, given the same concept vectors`,
@@ -121,7 +143,12 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
     ),
     exact("SciPy 1.17.1's test of Welch", 'methods/concepts/tcavPeers.test.ts'),
   ],
-  LayerwiseRelevance: [exact(`${example}, Captum's defects among it`, 'methods/relevance.test.ts')],
-  AttnLrp: [exact(`${example}; its explicit rules`, 'methods/relevance.test.ts')],
+  LayerwiseRelevance: [
+    rules(`${captum}, epsilon`, '8e-7'),
+    rules(`${captum}, gamma in convolutions`, '2e-5', "`convolution: 'gamma'`"),
+    rules(`${captum}, alpha 1 and beta 0 in convolutions`, '3e-5', "`convolution: 'captumAlpha1Beta0'`"),
+    exact(`${example}, Captum's defects among it`, 'methods/relevance.test.ts'),
+  ],
+  AttnLrp: [rules(lxt, '2e-7'), exact(`${example}; its explicit rules`, 'methods/relevance.test.ts')],
   TransformerAttribution: [exact('its formula, written out', 'methods/attention.test.ts')],
 }
