@@ -56,8 +56,8 @@ void gatedLayer(InferContext& c) {
 }
 
 /// x [N, C, spatial…], w [M, C/group, kernel…], bias [M]?
-Shape convolved(InferContext& c) {
-  const Shape &x = c.shape(0), &w = c.shape(1);
+Shape convolved(InferContext& c, const Shape& x) {
+  const Shape& w = c.shape(1);
   int64_t group = c.attributes().integer("group");
   c.require(x.rank() >= 3 && x.rank() <= 5 && w.rank() == x.rank(), "needs [N,C,spatial…] with one to three spatial axes and weights of the same rank");
   c.require(c.dtype(0) == c.dtype(1), "operands have different element types");
@@ -75,11 +75,19 @@ Shape convolved(InferContext& c) {
   out.count();
   return out;
 }
-void conv(InferContext& c) { c.output(c.dtype(0), convolved(c)); }
+void conv(InferContext& c) { c.output(c.dtype(0), convolved(c, c.shape(0))); }
 
-/// x, w, bias? of a depthwise convolution, then w [L, M, 1…], bias [L]?, residual? of one of 1 x 1 behind it.
+/// x, w, bias? of a depthwise convolution, then w [L, M, 1…], bias [L]?, residual? of one of 1 x 1 behind it, then w [M, K, 1…]?,
+/// bias [M]? of one of 1 x 1 before it, which reads x in its place.
 void separableConv(InferContext& c) {
-  const Shape between = convolved(c), w = c.shape(3);
+  Shape wide = c.shape(0);
+  if (c.has(6)) {
+    const Shape& first = c.shape(6);
+    c.require(wide.rank() >= 3 && first.rank() == wide.rank() && first[1] == wide[1] && first.count(2, first.rank()) == 1, "the first convolution is none of 1 x 1 over the data");
+    c.require(!c.has(7) || c.shape(7) == Shape{first[0]}, "the first bias must be one value per output channel");
+    wide[1] = first[0];
+  }
+  const Shape between = convolved(c, wide), w = c.shape(3);
   c.require(w.rank() == between.rank() && w[1] == between[1] && w.count(2, w.rank()) == 1, "the second convolution is none of 1 x 1 over the first");
   Shape out = between;
   out[1] = w[0];
@@ -180,8 +188,10 @@ const bool registered = [] {
   RegisterOp({.name = "fusedConv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4,
               .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0)}), .infer = conv});
   // Written by the pass fuse-separable alone: activations are as fusedConv's.
-  RegisterOp({.name = "separableConv", .opClass = OpClass::Bilinear, .minInputs = 4, .maxInputs = 6,
-              .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0), text("thenActivation", "none"), real("thenAlpha", 0), real("thenBeta", 0)}), .infer = separableConv});
+  RegisterOp({.name = "separableConv", .opClass = OpClass::Bilinear, .minInputs = 4, .maxInputs = 8,
+              .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0), text("thenActivation", "none"), real("thenAlpha", 0), real("thenBeta", 0),
+                                       text("firstActivation", "none"), real("firstAlpha", 0), real("firstBeta", 0)}),
+              .infer = separableConv});
   RegisterOp({.name = "convDataGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({}), .infer = convDataGradient, .shapeOnly = 0b100});
   RegisterOp({.name = "convWeightGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({integer("perExample", 0)}), .infer = convWeightGradient, .shapeOnly = 0b100});
   RegisterOp({.name = "convTranspose", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3,

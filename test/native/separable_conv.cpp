@@ -1,5 +1,9 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "cpu_support.h"
@@ -11,7 +15,7 @@
 #include "kernels/cpu/isa.h"
 #include "runtime/onednn_library.h"
 
-/// Two convolutions in one node, the first made by rows where the second reads it: the numbers of both behind each other.
+/// Two or three convolutions in one node, each made by rows where the next one reads it: the numbers of all behind each other.
 namespace ascribe::test {
 namespace {
 
@@ -22,9 +26,12 @@ struct Form {
   int64_t images, channels, results, height, width, kernel, stride;
   const char* activation;
   bool hasResidual;
+  int64_t before = 1;  // the kernel of the convolution that makes what the depthwise one reads
 };
 
-/// A convolution of 1 x 1, so that values lie in blocks, a depthwise one, another of 1 x 1, and something behind it.
+HostTensor picturesFor(const Form& form) { return floats({form.images, 16, form.height, form.width}, 3); }
+
+/// A convolution that widens, so that values lie in blocks, a depthwise one, one of 1 x 1, and something behind it.
 std::shared_ptr<const Plan> plan(const Form& form, CompileOptions options) {
   Graph graph;
   Builder b(graph);
@@ -39,10 +46,10 @@ std::shared_ptr<const Plan> plan(const Form& form, CompileOptions options) {
     return std::string_view(form.activation) == "none" ? x : b.node(form.activation, {x});
   };
   const ValueId x = graph.addInput("x", DType::F32, Shape{form.images, 16, form.height, form.width});
-  const ValueId wide = activated(conv(x, form.channels, 1, 1, 1));
+  const ValueId wide = activated(conv(x, form.channels, form.before, 1, 1));
   const ValueId deep = activated(conv(wide, form.channels, form.kernel, form.channels, form.stride));
   ValueId narrow = conv(deep, form.results, 1, 1, 1);
-  if (form.hasResidual) narrow = b.add(narrow, conv(x, form.results, 1, 1, form.stride));
+  if (form.hasResidual) narrow = b.add(narrow, form.results == 16 ? x : conv(x, form.results, 1, 1, form.stride));
   graph.outputs = {b.node("globalAveragePool", {activated(narrow)}), narrow};
   return compile(graph, std::make_shared<Parameters>(), options);
 }
@@ -50,29 +57,111 @@ std::shared_ptr<const Plan> plan(const Form& form, CompileOptions options) {
 int64_t count(const Plan& plan, std::string_view op) {
   return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; });
 }
+int64_t countKernels(const Plan& plan, std::string_view name) {
+  return std::count_if(plan.steps().begin(), plan.steps().end(), [&](const PlanStep& step) { return step.kernel->name() == name; });
+}
 
-TEST(bands_have_the_numbers_of_two_convolutions) {
-  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+/// Halves and doubles rows, with kept rows between bands and none, a border on every side, channels and results that fill their last
+/// block and do not.
+constexpr Form kForms[] = {
+    {"halving", 3, 96, 24, 113, 96, 3, 2, "clip", false},
+    {"residual", 4, 144, 24, 40, 40, 3, 1, "clip", true},
+    {"its own residual", 2, 96, 16, 57, 64, 3, 1, "relu", true},
+    {"wide results", 2, 40, 336, 90, 97, 5, 1, "silu", true},
+    {"one image", 1, 200, 16, 64, 60, 3, 1, "relu", false},
+    {"one image, halving", 1, 100, 20, 112, 112, 5, 2, "leakyRelu", false},
+    {"uneven", 5, 33, 17, 71, 61, 5, 2, "none", false},
+    {"uneven, whole", 5, 33, 17, 71, 61, 3, 1, "none", false},
+    {"rows wider than the working memory", 1, 200, 16, 9, 700, 3, 1, "clip", false},
+};
+
+void expectBitsOfPartsApart(const Form& form) {
   CompileOptions without;
   without.withoutPasses.emplace_back("fuse-separable");
-  for (const Form& form : {Form{"halving", 3, 96, 24, 113, 96, 3, 2, "clip", false}, {"residual", 4, 144, 24, 40, 40, 3, 1, "clip", true}, {"wide results", 2, 40, 336, 90, 97, 5, 1, "silu", true},
-                           {"one image", 1, 200, 16, 64, 60, 3, 1, "relu", false}, {"uneven", 5, 33, 17, 71, 61, 5, 2, "none", false}, {"uneven, whole", 5, 33, 17, 71, 61, 3, 1, "none", false}}) {
-    const auto fused = plan(form, {}), apart = plan(form, without);
-    const bool isLarge = form.images * form.channels * ((form.height - 1) / form.stride + 1) * ((form.width - 1) / form.stride + 1) * 4 >= 2 << 20;
-    EXPECT_EQ(count(*fused, "separableConv"), isLarge ? 1 : 0);
-    EXPECT_EQ(count(*apart, "separableConv"), 0);
-    std::vector<std::vector<HostTensor>> all;
-    for (const int threads : {1, 2, 3})
-      for (const auto& each : {fused, apart}) {
-        RunRequest request;
-        request.plan = each;
-        request.inputs = {floats({form.images, 16, form.height, form.width}, 3)};
-        all.push_back(run(std::move(request), threads));
-      }
-    for (const std::vector<HostTensor>& outputs : all)
-      for (size_t i = 0; i < 2; ++i)
-        if (std::memcmp(outputs[i].data(), all[0][i].data(), outputs[i].bytes()) != 0) fail(__FILE__, __LINE__, form.note);
+  const auto fused = plan(form, {}), apart = plan(form, without);
+  const auto isLarge = [&](int64_t height, int64_t width) { return form.images * ((form.channels + 15) / 16 * 16) * height * width * 4 >= 2 << 20; };
+  const bool isWideLarge = form.before == 1 && isLarge(form.height, form.width);
+  EXPECT_EQ(countKernels(*fused, "cpu-widened-separable"), isWideLarge ? 1 : 0);
+  EXPECT_EQ(countKernels(*fused, "cpu-separable"), !isWideLarge && isLarge((form.height - 1) / form.stride + 1, (form.width - 1) / form.stride + 1) ? 1 : 0);
+  EXPECT_EQ(count(*apart, "separableConv"), 0);
+  std::vector<std::vector<HostTensor>> all;
+  for (const int threads : {1, 2, 3})
+    for (const auto& each : {fused, apart}) {
+      RunRequest request;
+      request.plan = each;
+      request.inputs = {picturesFor(form)};
+      all.push_back(run(std::move(request), threads));
+    }
+  for (const std::vector<HostTensor>& outputs : all)
+    for (size_t i = 0; i < 2; ++i)
+      if (std::memcmp(outputs[i].data(), all[0][i].data(), outputs[i].bytes()) != 0) fail(__FILE__, __LINE__, form.note);
+}
+
+TEST(bands_have_the_numbers_of_convolutions_apart) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  for (Form form : kForms)
+    for (const int64_t before : {1, 3}) {
+      form.before = before;
+      expectBitsOfPartsApart(form);
+    }
+}
+
+TEST(an_image_has_the_same_bits_in_every_batch) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  Form form{"batch", 5, 144, 24, 66, 56, 3, 1, "clip", true};
+  const HostTensor pictures = picturesFor(form);
+  const auto outputOf = [&](int64_t images, int threads) {
+    form.images = images;
+    RunRequest request;
+    request.plan = plan(form, {});
+    EXPECT_EQ(countKernels(*request.plan, "cpu-widened-separable"), 1);
+    HostTensor first(DType::F32, {images, 16, form.height, form.width});
+    std::memcpy(first.mutableData(), pictures.data(), first.bytes());
+    request.inputs = {first};
+    return run(std::move(request), threads)[1];
+  };
+  const HostTensor all = outputOf(5, 2);
+  for (const auto& [images, threads] : {std::pair{1, 1}, {1, 3}, {3, 2}, {4, 3}}) {
+    const HostTensor some = outputOf(images, threads);
+    EXPECT_EQ(std::memcmp(some.data(), all.data(), some.bytes()), 0);
   }
+}
+
+/// What a tap, another reader or an output wants is there: only what nobody else reads is made by bands.
+TEST(a_wide_value_that_is_wanted_stays) {
+  if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
+  for (const bool isOutput : {false, true}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{4, 16, 64, 64});
+    const auto conv = [&](ValueId from, int64_t outputs, int64_t kernel, int64_t group, uint64_t seed) {
+      const ValueId w = b.constant(floats({outputs, b.shape(from)[1] / group, kernel, kernel}, seed, -0.3, 0.3));
+      return b.node("conv", {from, w}, {{"pads", Ints(4, kernel / 2)}, {"group", group}});
+    };
+    const ValueId wide = b.node("relu", {conv(x, 96, 1, 1, 1)});
+    graph.outputs = {b.node("globalAveragePool", {conv(conv(wide, 96, 3, 96, 2), 32, 1, 1, 3)})};
+    if (isOutput) graph.outputs.push_back(wide);
+    const auto made = compile(graph, std::make_shared<Parameters>(), {});
+    EXPECT_EQ(countKernels(*made, "cpu-widened-separable"), isOutput ? 0 : 1);
+    EXPECT_EQ(countKernels(*made, "cpu-separable"), isOutput ? 1 : 0);
+  }
+}
+
+TEST(instructions_without_blocks_of_16_keep_them_apart) {
+  if (std::getenv("ASCRIBE_MAX_ISA") != nullptr) {
+    if (cpu::kernels().isa < cpu::Isa::Avx512) EXPECT_EQ(count(*plan(kForms[1], {}), "separableConv"), 0);
+    return;
+  }
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    setenv("ASCRIBE_MAX_ISA", "avx2", 1);
+    execl("/proc/self/exe", "ascribe_tests", "--filter", "separable_conv/", nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /// Only a convolution of 1 x 1 that meets every pixel and all channels can read rows where they are made.
@@ -162,28 +251,36 @@ TEST(a_result_that_the_first_window_does_not_give_is_refused) {
   EXPECT_TRUE(!isTaken(1, {1, 1, 0, 1}, 40, 44));
 }
 
-/// The oracle is the two nodes that it names, one behind the other.
-TEST(the_reference_is_both_halves) {
-  Graph graph;
-  const std::vector<HostTensor> operands{floats({2, 6, 7, 9}, 1), floats({6, 1, 3, 3}, 2), floats({6}, 3), floats({4, 6, 1, 1}, 4), floats({4}, 5), floats({2, 4, 4, 5}, 6)};
-  std::vector<ValueId> ids;
-  for (size_t i = 0; i < operands.size(); ++i) ids.push_back(graph.addInput("x" + std::to_string(i), DType::F32, operands[i].shape()));
-  Builder b(graph);
-  const Attributes window{{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"group", int64_t{6}}};
-  Attributes first = window, both = window;
-  first.set("activation", std::string("clip")).set("alpha", -0.1).set("beta", 0.4);
-  both.set("activation", std::string("clip")).set("alpha", -0.1).set("beta", 0.4).set("thenActivation", std::string("relu")).set("thenAlpha", 0.0).set("thenBeta", 0.0);
-  const ValueId between = b.node("fusedConv", {ids[0], ids[1], ids[2]}, first);
-  const Node firstNode = graph.nodes.back();
-  b.node("fusedConv", {between, ids[3], ids[4], ids[5]}, {{"activation", std::string("relu")}});
-  const Node secondNode = graph.nodes.back();
-  b.node("separableConv", ids, both);
-  const Node bothNode = graph.nodes.back();
-  const HostTensor made = evaluateReference(graph, firstNode, std::array{operands[0], operands[1], operands[2]})[0];
-  const HostTensor expected = evaluateReference(graph, secondNode, std::array{made, operands[3], operands[4], operands[5]})[0];
-  const HostTensor actual = evaluateReference(graph, bothNode, operands)[0];
-  EXPECT_TRUE(actual.shape() == expected.shape());
-  EXPECT_TRUE(std::memcmp(actual.data(), expected.data(), actual.bytes()) == 0);
+/// The oracle is the nodes that it names, one behind the other.
+TEST(the_reference_is_all_parts) {
+  for (const bool isWidened : {false, true}) {
+    Graph graph;
+    const std::vector<HostTensor> operands{floats({2, isWidened ? 3 : 6, 7, 9}, 1), floats({6, 1, 3, 3}, 2), floats({6}, 3), floats({4, 6, 1, 1}, 4),
+                                           floats({4}, 5), floats({2, 4, 4, 5}, 6), floats({6, 3, 1, 1}, 7), floats({6}, 8)};
+    std::vector<ValueId> ids;
+    for (size_t i = 0; i < operands.size(); ++i) ids.push_back(graph.addInput("x" + std::to_string(i), DType::F32, operands[i].shape()));
+    Builder b(graph);
+    const Attributes window{{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"group", int64_t{6}}};
+    Attributes depthwise = window, all = window;
+    depthwise.set("activation", std::string("clip")).set("alpha", -0.1).set("beta", 0.4);
+    all.set("activation", std::string("clip")).set("alpha", -0.1).set("beta", 0.4).set("thenActivation", std::string("relu")).set("thenAlpha", 0.0).set("thenBeta", 0.0);
+    all.set("firstActivation", std::string("leakyRelu")).set("firstAlpha", 0.3).set("firstBeta", 0.0);
+    HostTensor wide = operands[0];
+    ValueId x = ids[0];
+    if (isWidened) {
+      x = b.node("fusedConv", {ids[0], ids[6], ids[7]}, {{"activation", std::string("leakyRelu")}, {"alpha", 0.3}});
+      wide = evaluateReference(graph, Node(graph.nodes.back()), std::array{operands[0], operands[6], operands[7]})[0];
+    }
+    const ValueId between = b.node("fusedConv", {x, ids[1], ids[2]}, depthwise);
+    const HostTensor made = evaluateReference(graph, Node(graph.nodes.back()), std::array{wide, operands[1], operands[2]})[0];
+    b.node("fusedConv", {between, ids[3], ids[4], ids[5]}, {{"activation", std::string("relu")}});
+    const HostTensor expected = evaluateReference(graph, Node(graph.nodes.back()), std::array{made, operands[3], operands[4], operands[5]})[0];
+    const size_t given = isWidened ? 8 : 6;
+    b.node("separableConv", std::vector<ValueId>(ids.begin(), ids.begin() + given), all);
+    const HostTensor actual = evaluateReference(graph, Node(graph.nodes.back()), std::vector<HostTensor>(operands.begin(), operands.begin() + given))[0];
+    EXPECT_TRUE(actual.shape() == expected.shape());
+    EXPECT_TRUE(std::memcmp(actual.data(), expected.data(), actual.bytes()) == 0);
+  }
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "graph/layout.h"
 #include "graph/op.h"
@@ -37,6 +38,17 @@ Node joined(const Node& depthwise, const Node& pointwise) {
   return out;
 }
 
+/// What `both` reads is made by a convolution of 1 x 1 before it.
+Node widened(const Node& before, const Node& both) {
+  Node out = both;
+  out.inputs[0] = before.inputs[0];
+  out.inputs.insert(out.inputs.end(), {before.inputs[1], operand(before, 2)});
+  const bool isFused = before.attributes.has("activation");
+  out.attributes.set("firstActivation", isFused ? before.attributes.text("activation") : std::string("none"));
+  for (const auto& [from, to] : {std::pair{"alpha", "firstAlpha"}, std::pair{"beta", "firstBeta"}}) out.attributes.set(to, isFused ? before.attributes.real(from) : 0.0);
+  return out;
+}
+
 bool takes(const Graph& graph, const Node& node, const PassContext& context) {
   std::vector<ValueType> inputs;
   std::vector<const HostTensor*> constants;
@@ -47,32 +59,69 @@ bool takes(const Graph& graph, const Node& node, const PassContext& context) {
   return takesLayout({node, inputs, {&graph.type(node.outputs[0]), 1}, constants}, context.backends);
 }
 
+class Fusion {
+ public:
+  Fusion(const Graph& graph, const PassContext& context) : graph_(graph), context_(context), uses_(countUses(graph)), gone_(graph.nodes.size(), 0) {}
+
+  /// The node that takes this one's place, if there is one; what it does beside is gone.
+  std::optional<Node> replacementOf(const Node& node) {
+    if (!isConvolution(node) || multipliesBf16(node) || !meetsEveryPixel(node)) return std::nullopt;
+    const std::optional<NodeId> depthwise = madeForOne(node.inputs[0]);
+    if (!depthwise) return std::nullopt;
+    const ValueId wide = nodeAt(*depthwise).inputs[0];
+    if (!isLarge(wide) && !isLarge(node.inputs[0])) return std::nullopt;
+    const Node both = joined(nodeAt(*depthwise), node);
+    if (!takes(graph_, both, context_)) return std::nullopt;
+    const std::optional<NodeId> first = isLarge(wide) ? madeForOne(wide) : std::nullopt;
+    if (first && meetsEveryPixel(nodeAt(*first))) {
+      Node all = widened(nodeAt(*first), both);
+      if (takes(graph_, all, context_)) {
+        gone_[at(*first)] = gone_[at(*depthwise)] = 1;
+        return all;
+      }
+    }
+    if (!isLarge(node.inputs[0])) return std::nullopt;
+    gone_[at(*depthwise)] = 1;
+    return both;
+  }
+  const std::vector<char>& gone() const { return gone_; }
+
+ private:
+  static size_t at(NodeId id) { return static_cast<size_t>(id); }
+  const Node& nodeAt(NodeId id) const { return graph_.nodes[at(id)]; }
+  bool isLarge(ValueId id) const { return storedShape(graph_.type(id)).count() * 4 >= kFewBytes; }
+
+  /// The convolution, without a residual, that makes a value in blocks for one reader and nobody else.
+  std::optional<NodeId> madeForOne(ValueId id) const {
+    const Value& value = graph_.value(id);
+    if (value.kind != ValueKind::Result || value.pinned || uses_[static_cast<size_t>(id)] != 1 || value.type.layout == Layout::Plain) return std::nullopt;
+    const Node& node = nodeAt(value.producer);
+    if (!isConvolution(node) || multipliesBf16(node) || operand(node, 3) != kNone || gone_[at(value.producer)]) return std::nullopt;
+    return value.producer;
+  }
+
+  const Graph& graph_;
+  const PassContext& context_;
+  std::vector<int> uses_;
+  std::vector<char> gone_;
+};
+
 }  // namespace
 
 /// A depthwise convolution and one of 1 x 1 that alone reads it become one node where values lie in blocks: rows of the first are
 /// made for the second while they are in the cache, and what lies between, several times as wide as either end in most nets, never
-/// goes to memory.
+/// goes to memory. A convolution of 1 x 1 that makes as much for the first one alone comes in too.
 bool fuseSeparable(Graph& graph, const PassContext& context) {
   if (!isForProcessor(context)) return false;
-  const std::vector<int> uses = countUses(graph);
-  std::vector<char> gone(graph.nodes.size(), 0);
+  Fusion fusion(graph, context);
   bool changed = false;
-  for (Node& node : graph.nodes) {
-    if (!isConvolution(node) || multipliesBf16(node) || !meetsEveryPixel(node)) continue;
-    const ValueId between = node.inputs[0];
-    const Value& value = graph.value(between);
-    if (value.kind != ValueKind::Result || value.pinned || uses[static_cast<size_t>(between)] != 1) continue;
-    if (value.type.layout == Layout::Plain || storedShape(value.type).count() * 4 < kFewBytes) continue;
-    const Node& before = graph.nodes[static_cast<size_t>(value.producer)];
-    if (!isConvolution(before) || multipliesBf16(before) || operand(before, 3) != kNone || gone[static_cast<size_t>(value.producer)]) continue;
-    Node both = joined(before, node);
-    if (!takes(graph, both, context)) continue;
-    gone[static_cast<size_t>(value.producer)] = 1;
-    node = std::move(both);
-    changed = true;
-  }
+  for (Node& node : graph.nodes)
+    if (std::optional<Node> both = fusion.replacementOf(node)) {
+      node = std::move(*both);
+      changed = true;
+    }
   if (!changed) return false;
-  dropNodes(graph, gone);
+  dropNodes(graph, fusion.gone());
   return true;
 }
 

@@ -161,16 +161,28 @@ void conv(const KernelArguments& k, const Node& node) {
 }
 
 void separableConv(const KernelArguments& k, const Node& node) {
-  const SeparableHalves halves = separableHalves(node);
-  const auto typeOf = [](const TensorRef& t) { return ValueType{t.dtype, t.shape}; };
-  const ValueType type = betweenHalves(typeOf(k.inputs[0]), typeOf(k.inputs[1]), typeOf(k.outputs[0]));
-  HostTensor between(type.dtype, type.shape);
-  const TensorRef made{between.mutableData(), type.dtype, type.shape};
+  const SeparableParts parts = separableParts(node);
   const auto operand = [&](size_t i) { return i < k.inputs.size() ? k.inputs[i] : TensorRef{}; };
-  const std::array first{k.inputs[0], k.inputs[1], operand(2)};
-  const std::array second{made, k.inputs[3], operand(4), operand(5)};
-  conv({first, {&made, 1}, nullptr}, halves.depthwise);
-  conv({second, k.outputs, nullptr}, halves.pointwise);
+  const auto made = [&](const TensorRef& weights, const TensorRef& plane) {
+    const auto typeOf = [](const TensorRef& t) { return ValueType{t.dtype, t.shape}; };
+    const ValueType type = betweenParts(typeOf(k.inputs[0]), typeOf(weights), typeOf(plane));
+    return HostTensor(type.dtype, type.shape);
+  };
+  const auto referTo = [](HostTensor& tensor) { return TensorRef{tensor.mutableData(), tensor.dtype(), tensor.shape()}; };
+  TensorRef x = k.inputs[0];
+  HostTensor wide;
+  if (parts.widening) {
+    wide = made(k.inputs[6], x);
+    const std::array first{x, k.inputs[6], operand(7)};
+    x = referTo(wide);
+    conv({first, {&x, 1}, nullptr}, *parts.widening);
+  }
+  HostTensor deep = made(k.inputs[1], k.outputs[0]);
+  const TensorRef between = referTo(deep);
+  const std::array second{x, k.inputs[1], operand(2)};
+  const std::array last{between, k.inputs[3], operand(4), operand(5)};
+  conv({second, {&between, 1}, nullptr}, parts.depthwise);
+  conv({last, k.outputs, nullptr}, parts.pointwise);
 }
 
 /// The adjoint in x; also the forward of convTranspose, whose operand plays the result's part.
