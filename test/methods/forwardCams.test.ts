@@ -193,6 +193,14 @@ test('of a transformer, grid and class token are found, or given', async t => {
   t.true(close(numbers(found), by, 1e-5), `${numbers(found)} ${by}`)
   const wide = await new AblationCam(model, { gridHeight: 1, gridWidth: 4 }).attribute(x, { target: 1 })
   t.deepEqual(wide.scores().shape, [1, 4])
+  // Channels lie next to one another in a token, behind the class token.
+  t.true(
+    close(
+      numbers(await new EigenCam(model).attribute(x, { target: 1 })),
+      Array.from(principalProjection(4, 16, (place, channel) => held[(place + 1) * 16 + channel]!)),
+      1e-5,
+    ),
+  )
   await t.throwsAsync(new GradCam(model, { gridHeight: 3, gridWidth: 2 }).attribute(x, { target: 1 }), {
     code: 'LAYER_NOT_FOUND',
   })

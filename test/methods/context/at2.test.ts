@@ -51,6 +51,9 @@ test('the worked example: log-odds of masks, and their loss', t => {
       )
     t.true(near(gradient[head]!, (moved(1e-5).loss - moved(-1e-5).loss) / 2e-5, 1e-7))
   }
+  // Close to certain, where 1 - P is lost in double.
+  t.true(near(jointLogOdds([40]), 40, 1e-9))
+  t.true(near(jointLogOdds([30, 30]), 30 - Math.LN2, 1e-9))
   // Values that do not vary teach nothing.
   t.deepEqual(correlationLoss({ ...target, values: new Float64Array(4) }, theta), {
     loss: -0,
@@ -127,6 +130,50 @@ test('training finds the head that goes along with the values', async t => {
   t.true(weights[1]! > 0.9)
   t.true(losses.at(-1)! < -0.99 && losses.at(-1)! < losses[0]!)
   t.deepEqual((await trainHeadWeights(examples, 3, options)).weights, weights)
+})
+
+test('three steps are those of Adam: both moments without their bias, a rate that falls, a clipped gradient', async t => {
+  const target = {
+    features: Float32Array.of(0.3, 0.1, 0.9, 0.4, 0.1, 0.2, 0.5, 0.8),
+    values: Float64Array.of(-1, 2, 0.5, 1),
+  }
+  for (const clip of [1, 0.01]) {
+    const theta = Float64Array.of(0.5, 0.5)
+    const [first, second] = [
+      [0, 0],
+      [0, 0],
+    ]
+    for (let step = 0; step < 3; step++) {
+      const { gradient } = correlationLoss(target, theta)
+      const length = Math.hypot(...gradient)
+      const shrink = Math.min(1, clip / length)
+      for (const head of [0, 1]) {
+        const own = gradient[head]! * shrink
+        first[head] = 0.9 * first[head]! + 0.1 * own
+        second[head] = 0.999 * second[head]! + 0.001 * own ** 2
+        const rate = (0.1 * (1 + Math.cos((Math.PI * step) / 3))) / 2
+        theta[head]! -=
+          (rate * (first[head]! / (1 - 0.9 ** (step + 1)))) /
+          (Math.sqrt(second[head]! / (1 - 0.999 ** (step + 1))) + 1e-8)
+      }
+    }
+    const total = Math.abs(theta[0]!) + Math.abs(theta[1]!)
+    const done: number[][] = []
+    const found = await trainHeadWeights([[target]], 2, {
+      steps: 3,
+      batch: 4,
+      learningRate: 0.1,
+      clip,
+      seed: 0,
+      onProgress: (...each) => done.push(each),
+    })
+    for (const head of [0, 1]) t.true(near(found.weights[head]!, theta[head]! / total, 1e-12))
+    t.deepEqual(done, [
+      [1, 3],
+      [2, 3],
+      [3, 3],
+    ])
+  }
 })
 
 test('with uniform weights a score is the mean over heads of the sum of attention', async t => {

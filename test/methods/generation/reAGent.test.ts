@@ -155,6 +155,12 @@ test('replacements: any, by frequency, of the same class', t => {
     counts(classReplacements([0, 1, 0, 1], 4), 1, 100, 4).map(count => count > 0),
     [false, true, false, true],
   )
+  // The first token of the vocabulary takes part, and entries behind the vocabulary do not.
+  const first = classReplacements([0, 1, 0, 1, 0, 0, 0], 4)
+  t.deepEqual(
+    counts(first, 2, 100, 7).map(count => count > 0),
+    [true, false, true, false, false, false, false],
+  )
 })
 
 test('kinds of tokens, as tokenizers of several kinds name them', t => {

@@ -23,6 +23,12 @@ test('as it is but for case, by letters and digits, or approximately', t => {
   t.deepEqual(found('; '), [';', 'exact'])
 })
 
+test('a quotation that begins again inside itself is found where only its end repeats', t => {
+  t.deepEqual(findQuote('aabaabaaab', 'aabaaab', 0), { start: 3, end: 10, match: 'exact' })
+  t.deepEqual(findQuote('abababcabababd', 'ababd', 0), { start: 9, end: 14, match: 'exact' })
+  t.deepEqual(findQuote('a-a-b-a-a-b-a-a-a-b', 'aabaaab', 0), { start: 6, end: 19, match: 'normalised' })
+})
+
 test('capitals of Greek are their small letters, at the end of words too', t => {
   t.deepEqual(findQuote('Η ΟΔΟΣ ΑΥΤΗ', 'οδος', 0), { start: 2, end: 6, match: 'exact' })
 })

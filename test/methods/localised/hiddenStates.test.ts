@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import test from 'ava'
-import { HiddenStateLaquer, type HiddenStateLaquerOptions, loadModel } from '#lib/index.js'
+import { createTensor, HiddenStateLaquer, type HiddenStateLaquerOptions, loadModel } from '#lib/index.js'
 import { usualLayer, wholeWords } from '#lib/methods/localised/hiddenStateLaquer.js'
 import {
   anchorOf,
@@ -173,6 +173,95 @@ test('spans are stretches of the candidates, apart, in order, ranked; one read a
     { code: 'INPUT_VALUE' },
   )
   t.throws(() => response.query([{ start: 0, end: 99 }]), { code: 'OPTION_RANGE' })
+})
+
+test('windows are those of the states by hand: centred or not, inside sentences or sources, by every kind of query', async t => {
+  const folder = await checkpointCopy(t, 'llama', { 'tokenizer.json': letterTokenizer() })
+  const model = await loadModel(folder)
+  t.teardown(() => model.tokenizer?.dispose())
+  const text = 'abc def! ghi jkl mno. jkl, stu.'
+  const [source, output] = [text.slice(0, 21), text.slice(22)]
+  const { ids, offsets } = await model.tokenizer!.encode(text)
+  const [name] = model.layers().flatMap(layer => (/layers\.0$/.test(layer.name) ? [layer.name] : []))
+  const given = { input_ids: createTensor('i64', [1, ids.length], BigInt64Array.from(ids, BigInt)) }
+  const { shape, data } = (await model.run(given, { outputs: [name!] })).outputs[name!]!
+  const width = shape[2]!
+  const plain = data as Float32Array
+  const mean = Array.from({ length: width }, (_, k) =>
+    ids.reduce<number>((sum, _id, token) => sum + plain[token * width + k]! / ids.length, 0),
+  )
+  const tokensIn = (start: number, end: number) =>
+    ids.flatMap((_, token) => {
+      const place = offsets[token]
+      return place && place[0] >= start && place[1] <= end ? [token] : []
+    })
+  const asked = tokensIn(22, 25)
+  for (const centred of [false, true])
+    for (const within of ['sentence', 'source'] as const)
+      for (const query of ['unit', 'raw', 'vote'] as const) {
+        const states = { width, data: plain.map((value, at) => value - (centred ? mean[at % width]! : 0)) }
+        const { anchor } = anchorOf(states, tokensIn(0, 21), asked)!
+        // The first sentence ends behind its white space.
+        const inFirst = offsets[anchor]![0] < 9
+        const bounds = within === 'source' ? [0, 21] : inFirst ? [0, 9] : [9, 21]
+        const own = tokensIn(bounds[0]!, bounds[1]!)
+        const window = bestWindow(states, anchor, queryVectors(states, asked, query), asked.length, {
+          first: own[0]!,
+          last: own.at(-1)! + 1,
+          longest: 16,
+          lambda: 0,
+        })
+        const span = { start: offsets[window.start]![0], end: offsets[window.end - 1]![1] }
+        const expected = wholeWords(source, span, { start: bounds[0]!, end: bounds[1]! })
+        const laquer = new HiddenStateLaquer(model, {
+          centred,
+          within,
+          query,
+          spans: 1,
+          threshold: -1,
+          longest: 16,
+        })
+        const response = await laquer.read({
+          sources: [{ id: 'one', text: source }],
+          output,
+          layout: { output: ' ' },
+        })
+        const [found] = response.query([{ start: 0, end: 3 }]).spans
+        const which = `${centred} ${within} ${query}`
+        t.deepEqual([found!.start, found!.end], [expected.start, expected.end], which)
+        t.true(Math.abs(found!.score - window.score) < 1e-5, which)
+      }
+  // A highlight of two sentences that were copied: its window goes from one into the other only where it may.
+  const spansOf = async (within: 'sentence' | 'source') => {
+    const laquer = new HiddenStateLaquer(model, { within, spans: 1, threshold: -1 })
+    const one = { id: 'one', text: 'abc! ghi jkl! stu vwx! mno.' }
+    const response = await laquer.read({
+      sources: [one],
+      output: 'ghi jkl! stu vwx!',
+      layout: { output: ' ' },
+    })
+    return response.query([{ start: 0, end: 17 }]).spans.map(({ text: found }) => found)
+  }
+  const [inSentence, inSource] = [await spansOf('sentence'), await spansOf('source')]
+  t.false(inSentence[0]!.slice(0, -1).includes('!'), inSentence[0])
+  t.true(inSource[0]!.slice(0, -1).includes('!'), inSource[0])
+})
+
+test('a window that each highlighted token votes on has the mean of their cosines', t => {
+  const votes = queryVectors(example, [5, 6], 'vote')
+  t.deepEqual(votes, [Float64Array.from(at(example, 5)), Float64Array.from(at(example, 6))])
+  const best = bestWindow(example, 1, votes, 2, { first: 0, last: 5, longest: 5, lambda: 0 })
+  let most = Number.NEGATIVE_INFINITY
+  for (let start = 0; start <= 1; start++)
+    for (let end = 2; end <= 5; end++) {
+      const sum = [0, 1, 2].map(k => {
+        let all = 0
+        for (let token = start; token < end; token++) all += at(example, token)[k]!
+        return all
+      })
+      most = Math.max(most, (cosine(sum, votes[0]!) + cosine(sum, votes[1]!)) / 2)
+    }
+  t.true(close(best.score, most))
 })
 
 test('models and requests that cannot be read are refused', async t => {

@@ -103,6 +103,13 @@ test('exactly in any source before approximately in an earlier one, or in the or
     first.spans.map(({ source, score }) => [source, score]),
     [['near', 0.5]],
   )
+  // By letters alone comes behind exactly too.
+  const spelt = [{ id: 'letters', text: 'Shops - to label - all (foods) Farmers.' }, two[1]!]
+  const exact = await new PromptLaquer(saying(spans(quote)), plain).attribute({ ...given, sources: spelt })
+  t.deepEqual(
+    exact.spans.map(({ source, score }) => [source, score]),
+    [['exact', 1]],
+  )
 })
 
 test('an answer that no source holds is asked for again, and then the coarse attribution stands in', async t => {
