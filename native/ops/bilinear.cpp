@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "ops/rules.h"
 
@@ -77,6 +78,16 @@ Shape convolved(InferContext& c, const Shape& x) {
 }
 void conv(InferContext& c) { c.output(c.dtype(0), convolved(c, c.shape(0))); }
 
+/// A fusedConv that writes the bits of gates, which lie as its result's elements do, beside it.
+void gatedConv(InferContext& c) {
+  const Shape out = convolved(c, c.shape(0));
+  const int64_t elements = c.attributes().integer("elements");
+  c.require(c.dtype(0) == DType::F32, "gates are of single precision");
+  c.require(elements >= out.count(), "there are more elements than bits");
+  c.output(0, c.dtype(0), out);
+  c.output(1, DType::U8, Shape{elements / 8 + (elements % 8 != 0)});
+}
+
 /// x, w, bias? of a depthwise convolution, then w [L, M, 1…], bias [L]?, residual? of one of 1 x 1 behind it, then w [M, K, 1…]?,
 /// bias [M]? of one of 1 x 1 before it, which reads x in its place.
 void separableConv(InferContext& c) {
@@ -97,11 +108,23 @@ void separableConv(InferContext& c) {
 }
 
 /// g [K?, N, M, out…], w [M, C/group, kernel…], like [N, C, in…]: the adjoint of conv in x.
-void convDataGradient(InferContext& c) {
+Shape dataGradient(InferContext& c) {
   const Shape& like = c.shape(2);
   const int extra = c.shape(0).rank() - like.rank();
   c.require(extra == 0 || extra == 1, "the gradient has neither the rank of the data nor one axis more");
-  c.output(c.dtype(0), extra ? prepend(c.shape(0)[0], like) : like);
+  const Shape out = extra ? prepend(c.shape(0)[0], like) : like;
+  c.output(c.dtype(0), out);
+  return out;
+}
+void convDataGradient(InferContext& c) { dataGradient(c); }
+
+/// And then residual?, which is added, and bits?, of gates that lie as one cotangent's elements do.
+void fusedConvDataGradient(InferContext& c) {
+  const Shape out = dataGradient(c);
+  const int64_t elements = c.attributes().integer("elements");
+  c.require(!c.has(3) || (c.dtype(3) == c.dtype(0) && c.shape(3) == out), "the residual must have the result's shape");
+  c.require(!c.has(4) || (c.dtype(4) == DType::U8 && c.shape(4).rank() == 1 && elements >= 0 && c.shape(4)[0] == elements / 8 + (elements % 8 != 0) && c.shape(2).count() <= elements),
+            "these are not the bits of that many elements");
 }
 
 /// x [N, C, in…], g [K, N, M, out…], like = w: the adjoint of conv in w, [K, ...w] or per example [K, N, ...w].
@@ -193,6 +216,12 @@ const bool registered = [] {
                                        text("firstActivation", "none"), real("firstAlpha", 0), real("firstBeta", 0)}),
               .infer = separableConv});
   RegisterOp({.name = "convDataGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({}), .infer = convDataGradient, .shapeOnly = 0b100});
+  // Written by the pass fuse-gates alone, as is the next: attributes are as fusedConv's and gateBits's.
+  RegisterOp({.name = "gatedConv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 4, .minOutputs = 2, .maxOutputs = 2,
+              .attributes = windowAnd({text("activation", "none"), real("alpha", 0), real("beta", 0), requiredInteger("elements"), real("low", 0), real("high", std::numeric_limits<double>::infinity())}),
+              .infer = gatedConv});
+  // g, w, like, residual?, bits? of so many elements.
+  RegisterOp({.name = "fusedConvDataGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 5, .attributes = windowAnd({integer("elements", 0)}), .infer = fusedConvDataGradient, .shapeOnly = 0b100});
   RegisterOp({.name = "convWeightGradient", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = 3, .attributes = windowAnd({integer("perExample", 0)}), .infer = convWeightGradient, .shapeOnly = 0b100});
   RegisterOp({.name = "convTranspose", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3,
               .attributes = windowAnd({integers("outputPadding"), integers("outputShape")}), .infer = convTranspose});

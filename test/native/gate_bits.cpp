@@ -51,6 +51,7 @@ TEST(gates_are_kept_as_bits) {
     for (const int64_t channels : {16, 21})
       for (const bool blocked : {true, false}) {
         CompileOptions bits;
+        bits.withoutPasses.emplace_back("fuse-gates");
         if (!blocked) bits.withoutPasses.emplace_back("assign-layouts");
         CompileOptions whole = bits;
         whole.withoutPasses.emplace_back("save-gates-as-bits");

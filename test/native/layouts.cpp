@@ -142,8 +142,7 @@ TEST(golden_dump_of_a_residual_block) {
                              "mul [1,1,16,1,1] plain\n"
                              "expandLike [1,1,16,8,8] blocked16@2\n"
                              "reluGrad [1,1,16,8,8] blocked16@2\n"
-                             "convDataGradient [1,1,16,8,8] blocked16@2\n"
-                             "add [1,1,16,8,8] blocked16@2\n"
+                             "fusedConvDataGradient [1,1,16,8,8] blocked16@2\n"
                              "reluGrad [1,1,16,8,8] blocked16@2\n"
                              "convDataGradient [1,1,3,8,8] plain\n"));
 }

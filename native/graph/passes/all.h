@@ -24,6 +24,7 @@ bool assignLayouts(Graph& graph, const PassContext& context);
 bool fuseGatedLayer(Graph& graph, const PassContext& context);
 bool fuseSeparable(Graph& graph, const PassContext& context);
 bool saveGatesAsBits(Graph& graph, const PassContext& context);
+bool fuseGates(Graph& graph, const PassContext& context);
 bool savePlacesAsBytes(Graph& graph, const PassContext& context);
 bool recompute(Graph& graph, const PassContext& context);
 

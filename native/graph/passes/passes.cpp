@@ -34,6 +34,7 @@ std::span<const Pass> loweringPasses() {
       {"assign-layouts", passes::assignLayouts},
       {"fuse-separable", passes::fuseSeparable},
       {"save-gates-as-bits", passes::saveGatesAsBits},
+      {"fuse-gates", passes::fuseGates},
       {"save-places-as-bytes", passes::savePlacesAsBytes},
       {"recompute", passes::recompute},
   };

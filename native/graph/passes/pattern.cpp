@@ -63,6 +63,17 @@ ValueId Pattern::other(const Node& node, ValueId known) {
   return node.inputs[0] == known ? node.inputs[1] : node.inputs[1] == known ? node.inputs[0] : kNone;
 }
 
+bool takesAsItLies(const Graph& graph, const Node& node, const PassContext& context) {
+  std::vector<ValueType> inputs, outputs;
+  std::vector<const HostTensor*> constants;
+  for (const ValueId id : node.inputs) {
+    inputs.push_back(id == kNone ? ValueType{} : graph.type(id));
+    constants.push_back(graph.constant(id));
+  }
+  for (const ValueId id : node.outputs) outputs.push_back(graph.type(id));
+  return takesLayout({node, inputs, outputs, constants}, context.backends);
+}
+
 bool isForProcessor(const PassContext& context) {
   return std::find(context.backends.begin(), context.backends.end(), "cuda") == context.backends.end();
 }

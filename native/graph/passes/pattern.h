@@ -46,6 +46,8 @@ class Pattern {
 
 /// Raising is for kernels that take the raised op; the plain loops of the reference keep what the model says.
 bool hasFastKernel(std::string_view op, const PassContext& context);
+/// A kernel of the plan takes the node as its operands and results lie.
+bool takesAsItLies(const Graph& graph, const Node& node, const PassContext& context);
 /// Some fused ops have kernels for processors alone.
 bool isForProcessor(const PassContext& context);
 

@@ -138,7 +138,7 @@ class Winograd final : public GroupedConv {
                             .finish = {}});
       const int64_t offset = (image * groups_.back() + block) * outPlane;
       transforms_.output(tiles, products, bias(k) == nullptr ? nullptr : bias(k) + block * lanes, k.has(3) ? k.inputs[3].as<float>() + offset : nullptr,
-                         k.outputs[0].as<float>() + offset, finish_);
+                         k.outputs[0].as<float>() + offset, finish_, gates(k, image, block * outPlane));
     }
   }
 
@@ -151,21 +151,40 @@ class Winograd final : public GroupedConv {
   size_t transformedBytes_ = 0, slotBytes_ = 0;
 };
 
-std::unique_ptr<Kernel> make(const NodeSignature& s, bool isGradient) {
+/// The window of a node that one of the kernels takes, else none.
+std::optional<ConvWindow> takenWindow(const NodeSignature& s, bool isGradient) {
   const BlockedConvKernels* kernels = blockedConvKernels();
-  if (kernels == nullptr || !isKnown(s.constants[1]) || !liesInBlocks(s.inputs[0], *kernels) || !liesInBlocks(s.outputs[0], *kernels)) return nullptr;
+  if (kernels == nullptr || !isKnown(s.constants[1]) || !liesInBlocks(s.inputs[0], *kernels) || !liesInBlocks(s.outputs[0], *kernels)) return std::nullopt;
   std::optional<ConvWindow> window = windowOf(s, isGradient);
+  if (!window || window->isPointwise()) return window;
+  if (!window->isSquare()) return fitsDepthwise(*kernels, *window) && !s.has(3) ? window : std::nullopt;
+  if (std::min(window->channels, window->results) < kFewChannels) return std::nullopt;
+  window->edge = Winograd::edgeFor(*kernels, *window);
+  return window;
+}
+
+std::unique_ptr<BlockedConv> make(const NodeSignature& s, bool isGradient) {
+  const std::optional<ConvWindow> window = takenWindow(s, isGradient);
   if (!window) return nullptr;
-  if (window->isPointwise()) return std::make_unique<Pointwise>(*kernels, s, *window, isGradient);
-  if (window->isSquare()) {
-    if (std::min(window->channels, window->results) < kFewChannels) return nullptr;
-    window->edge = Winograd::edgeFor(*kernels, *window);
-    return std::make_unique<Winograd>(*kernels, s, *window, isGradient);
-  }
-  return fitsDepthwise(*kernels, *window) && !(!isGradient && s.has(3)) ? std::make_unique<Depthwise>(*kernels, s, *window, isGradient) : nullptr;
+  const BlockedConvKernels& kernels = *blockedConvKernels();
+  if (window->isPointwise()) return std::make_unique<Pointwise>(kernels, s, *window, isGradient);
+  if (window->isSquare()) return std::make_unique<Winograd>(kernels, s, *window, isGradient);
+  return std::make_unique<Depthwise>(kernels, s, *window, isGradient);
+}
+
+std::unique_ptr<Kernel> makeGated(const NodeSignature& s, bool isGradient, const GateUse& use) {
+  std::unique_ptr<BlockedConv> kernel = make(s, isGradient);
+  if (kernel) kernel->setGates(use);
+  return kernel;
 }
 
 }  // namespace
+
+// Functions of a walk of their own come when a result is stored, and its bit is written down.
+bool takesGatedConv(const NodeSignature& s) { return finishOf(s).kind == Finish::Kind::Clip && takenWindow(s, false).has_value(); }
+std::unique_ptr<Kernel> makeGatedConv(const NodeSignature& s, float low, float high) { return takesGatedConv(s) ? makeGated(s, false, {.writes = true, .low = low, .high = high}) : nullptr; }
+bool takesGatedConvGradient(const NodeSignature& s) { return takenWindow(s, true).has_value(); }
+std::unique_ptr<Kernel> makeGatedConvGradient(const NodeSignature& s, int64_t gateElements) { return makeGated(s, true, {.elements = gateElements}); }
 
 std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature) { return make(signature, false); }
 std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature) { return make(signature, true); }

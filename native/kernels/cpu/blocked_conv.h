@@ -12,6 +12,14 @@ namespace ascribe::cpu {
 std::unique_ptr<Kernel> makeBlockedConv(const NodeSignature& signature);
 /// The same for `convDataGradient`, at a stride of 1; depthwise at one of 2 too.
 std::unique_ptr<Kernel> makeBlockedConvGradient(const NodeSignature& signature);
+/// A convolution that writes the bits of gates in (low, high) beside its results, its second output; and a gradient with a residual
+/// and bits as its operands 3 and 4, either of which may be absent. `signature` is that of the node without: a `conv`, `fusedConv` or
+/// `convDataGradient`, with the residual.
+bool takesGatedConv(const NodeSignature& signature);
+std::unique_ptr<Kernel> makeGatedConv(const NodeSignature& signature, float low, float high);
+bool takesGatedConvGradient(const NodeSignature& signature);
+/// `gateElements`: of how many results there are bits, those of all images of one cotangent.
+std::unique_ptr<Kernel> makeGatedConvGradient(const NodeSignature& signature, int64_t gateElements);
 /// What the epilogue of a `fusedConv` makes of a sum; nothing for a `conv`.
 Finish finishOf(const NodeSignature& signature);
 

@@ -34,7 +34,7 @@ ASCRIBE_INLINE void finishRun(const Finish& finish, float* y, int64_t count) {
 /// R pixels of G blocks of results, of the last one its first half alone if `EndsHalf`: `x` and `y` at the first pixel, weights and
 /// bias of the group. Lines from `ahead` on, as many as there are channels, come into the second-level cache meanwhile.
 template <int R, int G, bool EndsHalf>
-void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const float* bias, int64_t biasCount, const float* residual, float* y, const float* ahead) {
+void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const float* bias, int64_t biasCount, const float* residual, float* y, const float* ahead, const Gates& gates) {
   constexpr int kWhole = EndsHalf ? G - 1 : G;
   Vf sum[R][kWhole + 1];
   VfHalf last[R];
@@ -67,17 +67,19 @@ void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const
       }
     }
   }
+  withGating(gates, [&]<Gating kGating>() __attribute__((always_inline)) {
 #pragma GCC unroll 4
-  for (int g = 0; g < G; ++g)
+    for (int g = 0; g < G; ++g)
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      Vf all = g < kWhole ? sum[r][g] : widened(last[r]);
-      if (residual != nullptr) all += load(residual + g * t.yBlock + r * kLanes);
-      store(y + g * t.yBlock + r * kLanes, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, all) : all);
-    }
+      for (int r = 0; r < R; ++r) {
+        Vf all = g < kWhole ? sum[r][g] : widened(last[r]);
+        if (residual != nullptr) all += load(residual + g * t.yBlock + r * kLanes);
+        storeGated<kGating>(gates, g * t.yBlock + r * kLanes, y, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, all) : all);
+      }
+  });
 }
 
-using PointwiseTile = void (*)(const PointwiseTask&, const float*, const float*, const float*, int64_t, const float*, float*, const float*);
+using PointwiseTile = void (*)(const PointwiseTask&, const float*, const float*, const float*, int64_t, const float*, float*, const float*, const Gates&);
 
 template <int G, bool EndsHalf, int... R>
 PointwiseTile tileFor(int64_t rows, std::integer_sequence<int, R...>) {
@@ -98,7 +100,7 @@ void pointwiseGroup(const PointwiseTask& t, int64_t pixel, int64_t pixels, int64
     // Each of the first tiles fetches its part; the others go once more over what is there.
     const int64_t part = (pixel + begin) / rowsOf(G);
     tile(t, t.x + at, w, t.bias == nullptr ? nullptr : t.bias + channel, t.results - channel, t.residual == nullptr ? nullptr : t.residual + block * t.yBlock + at, y,
-         part < t.aheadBlocks ? t.ahead + part * kLanes * t.channels : w);
+         part < t.aheadBlocks ? t.ahead + part * kLanes * t.channels : w, t.gates.from(block * t.yBlock + at));
     if (t.finish.kind != Finish::Kind::Clip)
       for (int g = 0; g < G; ++g) finishRun(t.finish, y + g * t.yBlock, rows * kLanes);
   }
@@ -127,7 +129,7 @@ constexpr int kDepthwiseTile = 7;
 
 /// The results of a row from `column` on. Columns of x before the first and behind the last are zero.
 template <int K, int S, bool IsWhole>
-ASCRIBE_INLINE void depthwiseTile(const DepthwiseTask& t, int64_t row, int64_t column, float* y) {
+ASCRIBE_INLINE void depthwiseTile(const DepthwiseTask& t, int64_t row, int64_t column, float* y, const Gates& gates) {
   constexpr int kColumns = (kDepthwiseTile - 1) * S + K;
   Vf sum[kDepthwiseTile];
   const Vf start = t.bias == nullptr ? Vf{} : load(t.bias);
@@ -147,8 +149,10 @@ ASCRIBE_INLINE void depthwiseTile(const DepthwiseTask& t, int64_t row, int64_t c
 #pragma GCC unroll 8
       for (int r = 0; r < kDepthwiseTile; ++r) sum[r] = fma(values[r * S + k], line[k], sum[r]);
   }
+  withGating(gates, [&]<Gating kGating>() __attribute__((always_inline)) {
 #pragma GCC unroll 8
-  for (int r = 0; r < kDepthwiseTile; ++r) store(y + r * kLanes, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, sum[r]) : sum[r]);
+    for (int r = 0; r < kDepthwiseTile; ++r) storeGated<kGating>(gates, r * kLanes, y, t.finish.kind == Finish::Kind::Clip ? clipped(t.finish, sum[r]) : sum[r]);
+  });
 }
 
 template <int K, int S>
@@ -159,8 +163,9 @@ void depthwise(const DepthwiseTask& t) {
       // The last tile of a row goes over some results once more.
       column = std::min(column, t.resultWidth - kDepthwiseTile);
       const int64_t left = column * S - t.padLeft;
-      if (left >= 0 && left + (kDepthwiseTile - 1) * S + K <= t.width) depthwiseTile<K, S, true>(t, row, column, y + column * kLanes);
-      else depthwiseTile<K, S, false>(t, row, column, y + column * kLanes);
+      const Gates gates = t.gates.from(y - t.y + column * kLanes);
+      if (left >= 0 && left + (kDepthwiseTile - 1) * S + K <= t.width) depthwiseTile<K, S, true>(t, row, column, y + column * kLanes, gates);
+      else depthwiseTile<K, S, false>(t, row, column, y + column * kLanes, gates);
       if (column + kDepthwiseTile >= t.resultWidth) break;
     }
     if (t.finish.kind != Finish::Kind::Clip) finishRun(t.finish, y, t.resultWidth * kLanes);
@@ -170,7 +175,7 @@ void depthwise(const DepthwiseTask& t) {
 /// The gradient of a depthwise convolution at a stride of 2: every other element of a row of the image, those that the taps
 /// P, P + 2, … reach, from `column` of the gradient's on.
 template <int K, int P>
-ASCRIBE_INLINE void spreadTile(const DepthwiseTask& t, int64_t row, int64_t column, float* y) {
+ASCRIBE_INLINE void spreadTile(const DepthwiseTask& t, int64_t row, int64_t column, float* y, const Gates& gates) {
   constexpr int kTaps = (K - P + 1) / 2, kColumns = kDepthwiseTile + kTaps - 1;
   Vf sum[kDepthwiseTile] = {};
   const int64_t left = column - (kTaps - 1);
@@ -194,8 +199,10 @@ ASCRIBE_INLINE void spreadTile(const DepthwiseTask& t, int64_t row, int64_t colu
       for (int r = 0; r < kDepthwiseTile; ++r) sum[r] = fma(values[kTaps - 1 - j + r], line, sum[r]);
     }
   }
+  withGating(gates, [&]<Gating kGating>() __attribute__((always_inline)) {
 #pragma GCC unroll 8
-  for (int r = 0; r < kDepthwiseTile; ++r) store(y + 2 * r * kLanes, sum[r]);
+    for (int r = 0; r < kDepthwiseTile; ++r) storeGated<kGating>(gates, 2 * r * kLanes, y, sum[r]);
+  });
 }
 
 template <int K, int P>
@@ -204,7 +211,8 @@ ASCRIBE_INLINE void spreadRow(const DepthwiseTask& t, int64_t row, float* y) {
   const int64_t first = (t.padLeft - P + 1) / 2, last = (t.resultWidth - 1 + t.padLeft - P) / 2 + 1;
   for (int64_t column = first;; column += kDepthwiseTile) {
     column = std::min(column, last - kDepthwiseTile);
-    spreadTile<K, P>(t, row, column, y + (2 * column + P - t.padLeft) * kLanes);
+    const int64_t at = (2 * column + P - t.padLeft) * kLanes;
+    spreadTile<K, P>(t, row, column, y + at, t.gates.from(y - t.y + at));
     if (column + kDepthwiseTile >= last) return;
   }
 }

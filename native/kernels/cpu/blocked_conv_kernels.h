@@ -10,6 +10,21 @@ struct Finish {
   float low = -__builtin_inff(), high = __builtin_inff();  // LeakyRelu: `low` is the slope
 };
 
+/// One bit for each result, bit i for what lies i floats behind `y`: written where the result lies between two bounds, or read, and
+/// the result is 0 where it is not set. Neither: both null. Vectors begin at whole bytes.
+struct Gates {
+  uint8_t* written = nullptr;
+  const uint8_t* read = nullptr;
+  float low = 0, high = __builtin_inff();
+  /// Those of the results from so many floats on.
+  Gates from(int64_t floats) const {
+    Gates out = *this;
+    if (written != nullptr) out.written += floats / 8;
+    if (read != nullptr) out.read += floats / 8;
+    return out;
+  }
+};
+
 /// A convolution of 1 x 1 over some pixels of one image, whose values lie in blocks of as many channels as a vector has lanes:
 /// [blocks][pixels][lanes]. Weights lie in groups of blocks of results, [groups][channels][blocks of the group * lanes].
 struct PointwiseTask {
@@ -26,6 +41,7 @@ struct PointwiseTask {
   Finish finish;
   const float* ahead = nullptr;  // weights that will be read next, `aheadBlocks` blocks of results of them: fetched meanwhile
   int64_t aheadBlocks = 0;
+  Gates gates{};  // only with Finish::Kind::Clip
 };
 
 /// A depthwise convolution over some rows of one block of channels, [height][width][lanes] both sides.
@@ -39,6 +55,7 @@ struct DepthwiseTask {
   int64_t resultWidth;
   int64_t padTop, padLeft;
   Finish finish;
+  Gates gates{};  // only with Finish::Kind::Clip
 };
 
 /// A convolution of 3 x 3 at stride 1 by Winograd's algorithm: patches of x, of (edge + 2)^2 and `edge` apart, become squares of
@@ -60,8 +77,8 @@ inline constexpr float kWinogradNear = 0.625f, kWinogradFar = 1.5f;
 struct WinogradTransforms {
   /// Columns of x before the first and behind the last are zero. Lanes of the last block that hold no channel need not be written.
   void (*input)(const WinogradTiles& tiles, const float* x, int64_t padTop, int64_t padLeft, float* transformed);
-  /// `bias` and `residual` may be null.
-  void (*output)(const WinogradTiles& tiles, const float* products, const float* bias, const float* residual, float* y, const Finish& finish);
+  /// `bias` and `residual` may be null; gates are those of `y`, only with Finish::Kind::Clip.
+  void (*output)(const WinogradTiles& tiles, const float* products, const float* bias, const float* residual, float* y, const Finish& finish, const Gates& gates);
 };
 
 /// Convolutions over values in blocks for one instruction set, on one thread.

@@ -23,6 +23,13 @@ bool fitsDepthwise(const BlockedConvKernels& kernels, const ConvWindow& window);
 bool isKnown(const HostTensor* weights);
 bool liesInBlocks(const ValueType& type, const BlockedConvKernels& kernels);
 
+/// What a kernel does with the bits of gates: writes those of results in an interval, or reads them, of so many results.
+struct GateUse {
+  bool writes = false;
+  float low = 0, high = 0;
+  int64_t elements = 0;
+};
+
 class BlockedConv : public CpuKernel {
  public:
   BlockedConv(std::string_view name, const BlockedConvKernels& kernels, const NodeSignature& s, const ConvWindow& window, bool isGradient)
@@ -31,8 +38,17 @@ class BlockedConv : public CpuKernel {
   size_t packedBytes() const override { return packed_->bytes(); }
   bool ownsOperand(size_t i) const override { return i == 1; }
   double flops() const override { return window_.flops(); }
+  void setGates(const GateUse& use) { gates_ = use; }
 
  protected:
+  /// Those of the results from so many floats behind an image's first on.
+  Gates gates(const KernelArguments& k, int64_t image, int64_t floats) const {
+    const int64_t perImage = (window_.results + kernels_.lanes - 1) / kernels_.lanes * kernels_.lanes * window_.pixels();
+    if (gates_.writes) return Gates{k.outputs[1].as<uint8_t>(), nullptr, gates_.low, gates_.high}.from(image * perImage + floats);
+    if (gates_.elements == 0) return {};
+    // Every cotangent goes through the same gates.
+    return Gates{nullptr, k.inputs[4].as<uint8_t>()}.from(image * perImage % gates_.elements + floats);
+  }
   // A gradient has `like` in the place of a bias, without data.
   const float* bias(const KernelArguments& k) const { return !isGradient_ && k.has(2) ? k.inputs[2].as<float>() : nullptr; }
   /// Units of this many operations that are worth a thread.
@@ -41,6 +57,7 @@ class BlockedConv : public CpuKernel {
   const BlockedConvKernels& kernels_;
   ConvWindow window_;
   Finish finish_;
+  GateUse gates_;
   bool isGradient_;
   std::shared_ptr<const AlignedFloats> packed_;
 };
@@ -131,6 +148,7 @@ class Pointwise final : public GroupedConv {
         task.pixels = std::min(pixels - first, end - pixel);
         task.x = k.inputs[0].as<float>() + image * inBlocks() * plane + first * lanes;
         const int64_t offset = (image * groups_.back() + block) * plane + first * lanes;
+        task.gates = gates(k, image, block * plane + first * lanes);
         task.y = k.outputs[0].as<float>() + offset;
         task.residual = k.has(3) ? k.inputs[3].as<float>() + offset : nullptr;
         kernels_.pointwise(task);
@@ -155,7 +173,8 @@ class Depthwise final : public BlockedConv {
     parallelFor(rows, grainOf(window_.flops() / static_cast<double>(rows)), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end;) {
         const int64_t plane = row / window_.out[0], first = row % window_.out[0], last = std::min(window_.out[0], first + end - row);
-        runRows(k.inputs[0].as<float>() + plane * window_.in[0] * window_.in[1] * kernels_.lanes, 0, bias(k), plane % blocks(), first, last, k.outputs[0].as<float>() + row * outRow);
+        runRows(k.inputs[0].as<float>() + plane * window_.in[0] * window_.in[1] * kernels_.lanes, 0, bias(k), plane % blocks(), first, last, k.outputs[0].as<float>() + row * outRow,
+                gates(k, plane / blocks(), (plane % blocks() * window_.out[0] + first) * outRow));
         row += last - first;
       }
     });
@@ -164,7 +183,7 @@ class Depthwise final : public BlockedConv {
   int64_t blocks() const { return (window_.channels + kernels_.lanes - 1) / kernels_.lanes; }
   const ConvWindow& window() const { return window_; }
   /// Some rows of results of one block of channels. The plane at `x` lacks its first `rowsAbove` rows, which they do not need.
-  void runRows(const float* x, int64_t rowsAbove, const float* biases, int64_t block, int64_t first, int64_t last, float* y) const {
+  void runRows(const float* x, int64_t rowsAbove, const float* biases, int64_t block, int64_t first, int64_t last, float* y, const Gates& gates = {}) const {
     const int64_t lanes = kernels_.lanes;
     float own[64] = {};
     if (biases != nullptr) std::copy_n(biases + block * lanes, std::min(lanes, window_.channels - block * lanes), own);
@@ -179,7 +198,8 @@ class Depthwise final : public BlockedConv {
           .resultWidth = window_.out[1],
           .padTop = window_.pad[0] + rowsAbove,
           .padLeft = window_.pad[1],
-          .finish = finish_});
+          .finish = finish_,
+          .gates = gates});
   }
 
  private:

@@ -16,6 +16,29 @@ ASCRIBE_INLINE Vf finished(const Finish& finish, Vf x) {
   return clipped(finish, x);
 }
 
+/// Stores a result that has its bit: `at` floats behind where the gates begin.
+enum class Gating { None, Write, Read };
+template <Gating G>
+ASCRIBE_INLINE void storeGated(const Gates& gates, int64_t at, float* y, Vf v) {
+  if constexpr (G == Gating::Read) {
+    uint16_t open;
+    __builtin_memcpy(&open, gates.read + at / 8, sizeof open);
+    v = _mm512_maskz_mov_ps(open, v);
+  }
+  if constexpr (G == Gating::Write) {
+    const auto open = static_cast<uint16_t>(_mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, splat(gates.low), _CMP_GT_OQ), v, splat(gates.high), _CMP_LT_OQ));
+    __builtin_memcpy(gates.written + at / 8, &open, sizeof open);
+  }
+  store(y + at, v);
+}
+/// Calls `body` for the kind of gates that there are.
+template <class Body>
+ASCRIBE_INLINE void withGating(const Gates& gates, Body&& body) {
+  if (gates.written != nullptr) body.template operator()<Gating::Write>();
+  else if (gates.read != nullptr) body.template operator()<Gating::Read>();
+  else body.template operator()<Gating::None>();
+}
+
 /// F(2, 3) at the points 0, 1, -1 and infinity.
 struct EdgeOfTwo {
   static constexpr int kEdge = 2, kPatch = 4;
@@ -111,8 +134,8 @@ void winogradInput(const WinogradTiles& t, const float* x, int64_t padTop, int64
   }
 }
 
-template <class Edge, class V>
-void outputBlock(const WinogradTiles& t, const float* products, int64_t position, Vf start, const float* residual, float* y, const Finish& finish) {
+template <class Edge, class V, Gating G>
+void outputBlock(const WinogradTiles& t, const float* products, int64_t position, Vf start, const float* residual, float* y, const Finish& finish, const Gates& gates) {
   constexpr int kEdge = Edge::kEdge, kPatch = Edge::kPatch;
   for (int64_t row = kEdge * t.rowBegin; row < kEdge * (t.rowBegin + t.rows); row += kEdge)
     for (int64_t column = 0; column < kEdge * t.columns; column += kEdge, products += kLanes) {
@@ -136,21 +159,23 @@ void outputBlock(const WinogradTiles& t, const float* products, int64_t position
           if (column + c >= t.width) break;
           const int64_t at = ((row + r) * t.width + column + c) * kLanes;
           const Vf result = start + widened(line[c]);
-          store(y + at, finished(finish, residual == nullptr ? result : result + load(residual + at)));
+          storeGated<G>(gates, at, y, finished(finish, residual == nullptr ? result : result + load(residual + at)));
         }
       }
     }
 }
 
 template <class Edge>
-void winogradOutput(const WinogradTiles& t, const float* products, const float* bias, const float* residual, float* y, const Finish& finish) {
+void winogradOutput(const WinogradTiles& t, const float* products, const float* bias, const float* residual, float* y, const Finish& finish, const Gates& gates) {
   const int64_t run = t.count() * kLanes, position = t.blocks * run;
   for (int64_t block = 0; block < t.blocks; ++block, products += run) {
     const int64_t left = t.channels - block * kLanes, at = block * t.plane;
     const Vf start = bias == nullptr ? Vf{} : left >= kLanes ? load(bias + block * kLanes) : loadPart(bias + block * kLanes, left);
     const float* added = residual == nullptr ? nullptr : residual + at;
-    if (endsHalf(t, block)) outputBlock<Edge, VfHalf>(t, products, position, start, added, y + at, finish);
-    else outputBlock<Edge, Vf>(t, products, position, start, added, y + at, finish);
+    withGating(gates, [&]<Gating G>() {
+      if (endsHalf(t, block)) outputBlock<Edge, VfHalf, G>(t, products, position, start, added, y + at, finish, gates.from(at));
+      else outputBlock<Edge, Vf, G>(t, products, position, start, added, y + at, finish, gates.from(at));
+    });
   }
 }
 

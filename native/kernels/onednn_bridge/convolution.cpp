@@ -207,6 +207,45 @@ std::unique_ptr<Kernel> makeData(const NodeSignature& s) {
   // `like` stands where a convolution has its bias; it is never given, only its shape.
   return std::make_unique<WeightedKernel>("conv-data-gradient", std::move(primitive), s, flops);
 }
+/// A gatedConv or fusedConvDataGradient as the node whose kernel it is to have, bit for bit: the kernels of our own have gates in them.
+class Ungated {
+ public:
+  explicit Ungated(const NodeSignature& s) : node_(s.node), isForward_(s.node.op->name == "gatedConv"), s_(s) {
+    node_.op = &op(isForward_ ? "fusedConv" : "convDataGradient");
+    node_.inputs.resize(count());
+    node_.outputs.resize(1);
+  }
+  NodeSignature signature() const { return {node_, s_.inputs.first(count()), s_.outputs.first(1), s_.constants.first(count())}; }
+  bool isOwn() const {
+    const NodeSignature s = signature();
+    if (multipliesBf16(node_) || node_.attributes.has("similarRows") || knownWeights(s) == nullptr || !blocked(s.outputs[0])) return false;
+    if (s.has(3) && !(s.inputs[3].shape == s.outputs[0].shape && sameLayout(s.inputs[3], s.outputs[0]))) return false;
+    const double flops = flopsOf(s.inputs[1].shape, isForward_ ? s.outputs[0] : s.inputs[0]);
+    if (isForward_) return cpu::takesGatedConv(s) && forwardPrimitive(s) != nullptr && !takesWinograd(describeForward(s), flops, Tiles::Large);
+    return cpu::takesGatedConvGradient(s) && dataPrimitive(s) != nullptr && !takesWinogradGradient(describeData(s), flops, Tiles::Large);
+  }
+
+ private:
+  size_t count() const { return std::min<size_t>(s_.inputs.size(), 4); }
+  Node node_;
+  bool isForward_;
+  const NodeSignature& s_;
+};
+
+int64_t storedCount(const ValueType& type) { return storedShape(type).count(); }
+bool takesGatedForward(const NodeSignature& s) { return storedCount(s.outputs[0]) == s.node.attributes.integer("elements") && Ungated(s).isOwn(); }
+/// Gates are of all images of one cotangent.
+bool takesGatedData(const NodeSignature& s) {
+  if (s.has(4) && storedCount(s.outputs[0]) != s.node.attributes.integer("elements") * (s.outputs[0].shape.rank() == 5 ? s.outputs[0].shape[0] : 1)) return false;
+  return Ungated(s).isOwn();
+}
+std::unique_ptr<Kernel> makeGatedForward(const NodeSignature& s) {
+  const auto bound = [&](const char* name) { return static_cast<float>(s.node.attributes.real(name)); };
+  return takesGatedForward(s) ? cpu::makeGatedConv(Ungated(s).signature(), bound("low"), bound("high")) : nullptr;
+}
+std::unique_ptr<Kernel> makeGatedData(const NodeSignature& s) {
+  return takesGatedData(s) ? cpu::makeGatedConvGradient(Ungated(s).signature(), s.has(4) ? s.node.attributes.integer("elements") : 0) : nullptr;
+}
 bool takesForward(const NodeSignature& s) { return forwardPrimitive(s) != nullptr; }
 bool takesData(const NodeSignature& s) { return blocked(s.outputs[0]) ? dataPrimitive(s) != nullptr : cpu::takesImageGradient(s); }
 
@@ -270,6 +309,8 @@ bool takesWeights(const NodeSignature& s) { return weightsPrimitive(s) != nullpt
 const RegisterKernel registered[] = {
     RegisterKernel({.op = "conv", .backend = "onednn", .make = makeForward, .anyLayout = true, .accepts = takesForward}),
     RegisterKernel({.op = "fusedConv", .backend = "onednn", .make = makeForward, .anyLayout = true, .accepts = takesForward}),
+    RegisterKernel({.op = "gatedConv", .backend = "onednn", .make = makeGatedForward, .anyLayout = true, .accepts = takesGatedForward}),
+    RegisterKernel({.op = "fusedConvDataGradient", .backend = "onednn", .make = makeGatedData, .anyLayout = true, .accepts = takesGatedData}),
     RegisterKernel({.op = "convDataGradient", .backend = "onednn", .make = makeData, .anyLayout = true, .accepts = takesData}),
     RegisterKernel({.op = "convWeightGradient", .backend = "onednn", .make = makeWeights, .anyLayout = true, .accepts = takesWeights}),
 };

@@ -100,10 +100,16 @@ class WinogradKernel final : public BridgeKernel {
   std::shared_ptr<const PackedWeights> packed_;
 };
 
-std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& direct, const Weights& weights, double flops, Tiles tiles) {
+/// What computes one image, and for how many images at a time; none where it does not fit or pay.
+struct Choice {
+  std::unique_ptr<Primitive> made;
+  int slots = 1;
+};
+
+Choice choose(const AscribeOperation& direct, double flops, Tiles tiles) {
   const int64_t images = direct.first.dims[0];
-  if (tiles == Tiles::Large && direct.result.dims[2] * direct.result.dims[3] < kLargePlane) return nullptr;
-  if (!fits(direct) || images == 0 || flops < kFewestFlops * static_cast<double>(images)) return nullptr;
+  if (tiles == Tiles::Large && direct.result.dims[2] * direct.result.dims[3] < kLargePlane) return {};
+  if (!fits(direct) || images == 0 || flops < kFewestFlops * static_cast<double>(images)) return {};
   const AscribeOperation one = ofOneImage(direct);
   const auto paid = [&](const std::unique_ptr<Primitive>& made, int slots) {
     if (!made || (tiles == Tiles::Large && std::string_view(made->implementation()).find("4x3") == std::string_view::npos)) return false;
@@ -114,21 +120,22 @@ std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& 
   const int width = parallelWidth();
   if (width > 1 && (images % width == 0 || images >= 4 * width)) {
     auto made = Primitive::makeFor(one, 1);
-    if (paid(made, width)) return std::make_unique<WinogradKernel>(what, std::move(made), direct, width, weights, flops);
+    if (paid(made, width)) return {std::move(made), width};
   }
   auto made = Primitive::make(one);
-  if (!paid(made, 1)) return nullptr;
-  return std::make_unique<WinogradKernel>(what, std::move(made), direct, 1, weights, flops);
+  if (!paid(made, 1)) return {};
+  return {std::move(made), 1};
 }
 
-}  // namespace
-
-std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperation& direct, const HostTensor* weights, double flops, Tiles tiles) {
-  return weights == nullptr ? nullptr : makeWith(what, direct, {*weights, Turn::AsTheyAre, [&] { return weights->data(); }}, flops, tiles);
+std::unique_ptr<Kernel> makeWith(std::string_view what, const AscribeOperation& direct, const Weights& weights, double flops, Tiles tiles) {
+  Choice choice = choose(direct, flops, tiles);
+  return choice.made ? std::make_unique<WinogradKernel>(what, std::move(choice.made), direct, choice.slots, weights, flops) : nullptr;
 }
 
-std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const HostTensor* weights, double flops, Tiles tiles) {
-  if (!fits(data) || weights == nullptr || data.pad_begin[0] > 2 || data.pad_begin[1] > 2 || data.pad_end[0] > 2 || data.pad_end[1] > 2) return nullptr;
+bool turns(const AscribeOperation& data) { return fits(data) && data.pad_begin[0] <= 2 && data.pad_begin[1] <= 2 && data.pad_end[0] <= 2 && data.pad_end[1] <= 2; }
+
+/// The gradient as the convolution that it is.
+AscribeOperation turnedOf(const AscribeOperation& data) {
   AscribeOperation turned = data;
   turned.kind = ASCRIBE_CONVOLUTION;
   std::swap(turned.second.dims[0], turned.second.dims[1]);
@@ -137,6 +144,20 @@ std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const
     turned.pad_begin[axis] = 2 - data.pad_begin[axis];
     turned.pad_end[axis] = 2 - data.pad_end[axis];
   }
+  return turned;
+}
+
+}  // namespace
+
+bool takesWinograd(const AscribeOperation& direct, double flops, Tiles tiles) { return choose(direct, flops, tiles).made != nullptr; }
+bool takesWinogradGradient(const AscribeOperation& data, double flops, Tiles tiles) { return turns(data) && choose(turnedOf(data), flops, tiles).made != nullptr; }
+
+std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperation& direct, const HostTensor* weights, double flops, Tiles tiles) {
+  return weights == nullptr ? nullptr : makeWith(what, direct, {*weights, Turn::AsTheyAre, [&] { return weights->data(); }}, flops, tiles);
+}
+
+std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const HostTensor* weights, double flops, Tiles tiles) {
+  if (weights == nullptr || !turns(data)) return nullptr;
   const int64_t results = data.second.dims[0], channels = data.second.dims[1];
   std::vector<float> flipped;
   const auto flip = [&]() -> const void* {
@@ -148,7 +169,7 @@ std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const
                       static_cast<const char*>(weights->data()) + ((m * channels + c) * 9 + tap) * static_cast<int64_t>(sizeof(float)), sizeof(float));
     return flipped.data();
   };
-  return makeWith("conv-data-gradient", turned, {*weights, Turn::ForGradient, flip}, flops, tiles);
+  return makeWith("conv-data-gradient", turnedOf(data), {*weights, Turn::ForGradient, flip}, flops, tiles);
 }
 
 }  // namespace ascribe::onednn_bridge

@@ -17,4 +17,8 @@ std::unique_ptr<Kernel> makeWinograd(std::string_view what, const AscribeOperati
 /// The data gradient of such a convolution, which is one too: of turned weights.
 std::unique_ptr<Kernel> makeWinogradGradient(const AscribeOperation& data, const HostTensor* weights, double flops, Tiles tiles);
 
+/// Whether the first of them, or the second, would give a kernel.
+bool takesWinograd(const AscribeOperation& direct, double flops, Tiles tiles);
+bool takesWinogradGradient(const AscribeOperation& data, double flops, Tiles tiles);
+
 }  // namespace ascribe::onednn_bridge

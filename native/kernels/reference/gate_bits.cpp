@@ -1,7 +1,8 @@
+#include "kernels/reference/gate_bits.h"
+
 #include "kernels/reference/register.h"
 
 namespace ascribe::reference {
-namespace {
 
 void gateBits(const KernelArguments& k, const Node& node) {
   const float* y = k.inputs[0].as<float>();
@@ -25,6 +26,8 @@ void bitGateGrad(const KernelArguments& k, const Node& node) {
     k.outputs[0].as<float>()[i] = open ? g[i] : alpha == 0 ? 0.0f : alpha * g[i];
   }
 }
+
+namespace {
 
 bool single(const NodeSignature& s) { return s.inputs[0].dtype == DType::F32; }
 const Registered kernels[] = {{"gateBits", gateBits, single}, {"bitGateGrad", bitGateGrad, single}};

@@ -5,6 +5,7 @@
 #include "graph/op.h"
 #include "graph/separable_conv.h"
 #include "kernels/reference/activations.h"
+#include "kernels/reference/gate_bits.h"
 #include "kernels/reference/register.h"
 #include "kernels/reference/types.h"
 #include "kernels/reference/walk.h"
@@ -142,7 +143,7 @@ void walkTaps(const Geometry& g, Body&& body) {
 void conv(const KernelArguments& k, const Node& node) {
   const Geometry g = geometry(node, k.inputs[0].shape, k.inputs[1].shape, k.outputs[0].shape);
   const int64_t in = g.inChannels * g.in[0] * g.in[1] * g.in[2], plane = g.out[0] * g.out[1] * g.out[2], out = g.outChannels * plane;
-  const bool fused = node.op->name == "fusedConv";
+  const bool fused = node.op->name != "conv";
   onFloating(k.inputs[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     const T *x = k.inputs[0].as<T>(), *w = k.inputs[1].as<T>();
@@ -185,6 +186,11 @@ void separableConv(const KernelArguments& k, const Node& node) {
   conv({last, k.outputs, nullptr}, parts.pointwise);
 }
 
+void gatedConv(const KernelArguments& k, const Node& node) {
+  conv({k.inputs, k.outputs.first(1), nullptr}, node);
+  gateBits({k.outputs.first(1), k.outputs.subspan(1), nullptr}, node);
+}
+
 /// The adjoint in x; also the forward of convTranspose, whose operand plays the result's part.
 void convDataGradient(const KernelArguments& k, const Node& node) {
   const bool forward = node.op->name == "convTranspose";
@@ -203,6 +209,16 @@ void convDataGradient(const KernelArguments& k, const Node& node) {
       }
     }
   });
+}
+
+/// g, w, like, residual?, bits?
+void fusedConvDataGradient(const KernelArguments& k, const Node& node) {
+  convDataGradient(k, node);
+  float* out = k.outputs[0].as<float>();
+  if (k.has(3))
+    for (int64_t i = 0; i < k.outputs[0].count(); ++i) out[i] += k.inputs[3].as<float>()[i];
+  const std::array gated{k.outputs[0], k.has(4) ? k.inputs[4] : TensorRef{}};
+  if (k.has(4)) bitGateGrad({gated, k.outputs, nullptr}, {&op("bitGateGrad"), {}, {}, {{"elements", node.attributes.integer("elements")}, {"alpha", 0.0}}, {}});
 }
 
 /// x [N, …], g [K, N, …] -> [K, ...w], or [K, N, ...w] per example.
@@ -227,6 +243,7 @@ void convWeightGradient(const KernelArguments& k, const Node& node) {
   });
 }
 
+bool single(const NodeSignature& s) { return s.inputs[0].dtype == DType::F32; }
 const Registered kernels[] = {
     {"matMul", matMul, numeric},
     {"fusedMatMul", fusedMatMul, floating},
@@ -235,6 +252,8 @@ const Registered kernels[] = {
     {"conv", conv, floating},
     {"fusedConv", conv, floating},
     {"separableConv", separableConv, floating},
+    {"gatedConv", gatedConv, single},
+    {"fusedConvDataGradient", fusedConvDataGradient, single},
     {"convDataGradient", convDataGradient, floating},
     {"convTranspose", convDataGradient, floating},
     {"convWeightGradient", convWeightGradient, floating},
