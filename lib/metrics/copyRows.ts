@@ -131,7 +131,7 @@ export async function* copyRows(
       ? Number.POSITIVE_INFINITY
       : first.kind === 'given'
         ? heldBytes / bytes
-        : heldPlaces / first.players
+        : heldPlaces / (first.mostRemoved ?? first.players)
   const atOnce = rows * Math.max(1, Math.floor(bound / rows))
   for (const parts of partsOf(perturbations.map(copiesOf), atOnce)) {
     const count = parts.reduce((sum, part) => sum + part.count, 0)

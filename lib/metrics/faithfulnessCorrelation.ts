@@ -72,6 +72,7 @@ export class FaithfulnessCorrelation extends FaithfulnessMetric<Masked> {
       players: count,
       count: runs,
       removed: at => draw(randomStream(seed, id, at)),
+      mostRemoved: subsetSize,
       weights: scores,
       said: new Float64Array(runs),
     }

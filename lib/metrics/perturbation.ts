@@ -29,6 +29,8 @@ export interface Masked {
   readonly count: number
   /** The players that are removed, of one copy; asked once for each, and read before the next. */
   readonly removed: (at: number) => ArrayLike<number>
+  /** How many that is at most, where it is less than all. */
+  readonly mostRemoved?: number
   readonly patches?: PlaceChanges
   /** What the map says of each player. */
   readonly weights: Float64Array

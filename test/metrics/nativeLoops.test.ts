@@ -1,6 +1,9 @@
 import test from 'ava'
 import { GraphBuilder } from '#lib/graph/builder.js'
+import { copyRows } from '#lib/metrics/copyRows.js'
+import type { Masked } from '#lib/metrics/perturbation.js'
 import { drawKeys, randomStream, subsetsOf } from '#lib/metrics/randomStream.js'
+import type { Subject } from '#lib/metrics/subject.js'
 import { call, native, settle } from '#lib/native.js'
 import type { NativeTensor, RowsRequest } from '#typings/addon.js'
 
@@ -262,4 +265,27 @@ test('subsets are of their size, without repetition, and leave nothing behind', 
       t.deepEqual(drawn, [...subsetsOf(count, size)(randomStream(0, 'x', at))])
     }
   }
+})
+
+test('copies that remove few of many places go in one call; where all may go, calls are bounded', async t => {
+  const features = 200_000
+  const tensor = { dtype: 'f32', shape: [1, features], data: new Float32Array(features) }
+  const subject = { explained: { names: ['x'], tensors: { x: tensor } } } as unknown as Subject
+  const masked = (count: number, mostRemoved?: number): Masked => ({
+    kind: 'masked',
+    players: features,
+    count,
+    removed: at => [at, at + 1],
+    weights: new Float64Array(features),
+    said: new Float64Array(count),
+    ...(mostRemoved === undefined ? {} : { mostRemoved }),
+  })
+  const callsOf = async (perturbation: Masked) => {
+    const counts: number[] = []
+    for await (const { count } of copyRows([subject], [perturbation], 2, false)) counts.push(count)
+    return counts
+  }
+  t.deepEqual(await callsOf(masked(100, 224)), [100])
+  // 4 million places hold 20 copies.
+  t.deepEqual(await callsOf(masked(50)), [20, 20, 10])
 })

@@ -37,6 +37,7 @@ struct BlockedCase {
   bool frozen = true;
   bool bf16 = false;  // operands must be numbers that bf16 has
   bool similarRows = false;
+  std::string_view kernel = {};  // the name of what is made of known weights
 };
 
 void requireLibrary() {
@@ -110,6 +111,7 @@ int check(const BlockedCase& test, Layout layout) {
     const std::unique_ptr<Kernel> kernel = makeKernel({node, inputs, {&output, 1}, constants}, std::array<std::string_view, 1>{"onednn"});
     if (!kernel) return made;
     ++made;
+    if (frozen && !test.kernel.empty()) EXPECT_TRUE(kernel->name() == test.kernel);
     AlignedBytes onOneThread;
     for (const int width : {1, 3}) {
       Team team(width);
@@ -232,6 +234,22 @@ TEST(forward) {
   for (const Geometry& g : geometries())
     made += check({.op = "conv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3)}, .attributes = attributesOf(g), .inputAxes = {1, 0, 0}}, widest());
   EXPECT_TRUE(made >= atLeast(18));
+}
+
+/// Channels that end in the first half of a block, or before one; one to four blocks of results; kernels that reach beside the picture on
+/// every side, by more than one place, and rows narrower than a tile.
+TEST(a_stride_of_two_without_products_for_channels_that_fill_blocks_up) {
+  requireLibrary();
+  if (widest() != Layout::Blocked16) SKIP("needs AVX-512");
+  for (const Geometry& g : {Geometry{{3, 16, 32, 32}, {24, 16, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}}, Geometry{{2, 24, 17, 31}, {48, 24, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}},
+                            Geometry{{2, 20, 9, 8}, {40, 20, 5, 3}, {2, 2}, {1, 1}, {2, 0, 2, 2}}, Geometry{{1, 24, 30, 33}, {8, 24, 5, 5}, {2, 2}, {1, 1}, {3, 4, 0, 1}},
+                            Geometry{{2, 8, 12, 60}, {56, 8, 1, 1}, {2, 2}, {1, 1}, {0, 0, 0, 0}}, Geometry{{1, 40, 7, 5}, {24, 40, 3, 3}, {2, 2}, {1, 1}, {1, 2, 1, 2}}})
+    for (const char* activation : {"none", "relu", "clip"}) {
+      Attributes a = attributesOf(g);
+      a.set("activation", std::string(activation)).set("alpha", -0.5).set("beta", 0.75);
+      check({.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3)}, .attributes = a, .inputAxes = {1, 0, 0}, .kernel = "cpu-strided"}, widest());
+      check({.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), HostTensor()}, .attributes = a, .inputAxes = {1, 0, 0}, .kernel = "cpu-strided"}, widest());
+    }
 }
 
 TEST(forward_from_planes) {

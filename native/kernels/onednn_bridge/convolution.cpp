@@ -6,6 +6,7 @@
 #include "kernels/cpu/gemm_kernels.h"
 #include "kernels/cpu/image_gradient.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/strided_conv.h"
 #include "kernels/onednn_bridge/bridge_kernel.h"
 #include "kernels/onednn_bridge/packed_weights.h"
 #include "kernels/onednn_bridge/similar_rows.h"
@@ -192,6 +193,7 @@ std::unique_ptr<Kernel> makeForward(const NodeSignature& s) {
   if (auto similar = makeSimilarRows(s, describeForward(s), knownWeights(s), flops)) return similar;
   if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops, Tiles::Large)) return winograd;
   if (auto own = cpu::makeBlockedConv(s)) return own;
+  if (auto own = cpu::makeStridedConv(s)) return own;
   if (auto winograd = makeWinograd("conv", describeForward(s), knownWeights(s), flops, Tiles::Any)) return winograd;
   return std::make_unique<WeightedKernel>("conv", std::move(primitive), s, flops);
 }
