@@ -42,6 +42,7 @@ const variants: Readonly<Record<string, readonly Variant[]>> = {
   Occlusion: [{ scenes: few }],
   Hsic: [{ scenes: few }],
   GradientShap: [{ scenes: few }],
+  LeGrad: [{}, { says: 'scores of layers', options: { scores: 'layers' } }],
   GradCam: [{}, { says: 'relu', options: { relu: true } }],
   BlurIntegratedGradients: [{ scenes: few, says: '32 steps', options: { steps: 32 } }],
   Rise: [{ scenes: few, says: '400 masks', options: { samples: 400 } }],

@@ -182,7 +182,7 @@ const attentionEntries: readonly MethodEntry[] = [
     role: 'attribute',
     summary:
       "The positive part of the target's gradient in every layer's attention where a query may look, mean over heads, queries and layers.",
-    source: 'Bousselham et al. 2024, in the form of torch-cam',
+    source: 'Bousselham et al. 2024, whose own form is `scores: layers`',
     requires: ['attention', 'gradients'],
     options: leGradOptions,
     wraps: false,

@@ -139,6 +139,11 @@ test('example D: LeGrad is the mean of positive gradients over heads, queries an
   t.true(close(scores, expected), `${scores}`)
 })
 
+test('scores of layers are refused where no sum goes around attention', async t => {
+  const method = new LeGrad(await exampleD(), { scores: 'layers' })
+  await t.throwsAsync(method.attribute(nothing, { target }), { code: 'MODEL_CAPABILITY' })
+})
+
 test('raw attention is the layer and the row that was asked for', async t => {
   const model = await exampleD()
   const row = async (options: ConstructorParameters<typeof RawAttention>[1]) =>

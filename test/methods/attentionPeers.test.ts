@@ -37,6 +37,8 @@ const methods: Record<string, (model: Model) => AttributionMethod> = {
   'GradientXAttention last': model => new GradientXAttention(model, { layers: 'last' }),
   LeGrad: model => new LeGrad(model),
   'LeGrad formula': model => new LeGrad(model),
+  'LeGrad layers': model => new LeGrad(model, { scores: 'layers' }),
+  'LeGrad layers formula': model => new LeGrad(model, { scores: 'layers' }),
 }
 
 /** Scores beside those of a peer: of a picture's patches alone, of all tokens of a text. Some peers scale theirs to 1. */
@@ -64,7 +66,7 @@ for (const [name, recorded] of Object.entries(models)) {
   test(`${name}: attention, rollout, gradient x attention and LeGrad are those of reference code`, async t => {
     const model = await load()
     for (const [method, make] of Object.entries(methods)) {
-      if (recorded[method] === undefined || (isText && method === 'LeGrad formula')) continue
+      if (recorded[method] === undefined || (isText && method.startsWith('LeGrad'))) continue
       const isScaled = /^AttentionRollout ./.test(method)
       const distance = distanceOf(await scoresOf(make(model)), recorded[method], isScaled)
       t.log(`${method} ${distance.toExponential(1)}`)
@@ -72,17 +74,38 @@ for (const [name, recorded] of Object.entries(models)) {
     }
   })
 
+  test(`${name}: scores of layers are each input's own in a batch too`, async t => {
+    const method = new LeGrad(await load(), { scores: 'layers' })
+    const turned = (x: readonly number[]) => [...x.slice(1), x[0]!]
+    const other = isText
+      ? { ...input, ids: createTensor('i64', [1, first!.length], BigInt64Array.from(turned(first!), BigInt)) }
+      : createTensor('f32', [1, 3, 24, 24], Float32Array.from(turned(first!)))
+    const together = await method.attributeBatch([input, other], { target })
+    for (const [at, each] of [input, other].entries()) {
+      const alone = await method.attribute(each, { target, chunk: 1 })
+      t.true(relativeDistance(together[at]!.scores().data, [...alone.scores().data].map(Number)) <= 1e-5)
+      t.deepEqual([alone.cost.forwardPasses, alone.cost.backwardPasses], [1, 1])
+    }
+  })
+
   if (isText)
     test('words: LeGrad counts nothing where no token may look, and the formula what would be if it might', async t => {
-      const scores = await scoresOf(new LeGrad(await load()))
-      const formula = recorded['LeGrad formula']!
       const read = mask!.filter(each => each === 1).length
-      t.true(relativeDistance(scores.slice(0, read), formula.slice(0, read)) <= 1e-5)
-      t.true(scores.slice(read).every(score => score === 0))
-      t.true(
-        formula.slice(read).some(score => score > 0.01),
-        `${formula}`,
-      )
+      for (const [scores, key] of [
+        ['target', 'LeGrad formula'],
+        ['layers', 'LeGrad layers formula'],
+      ] as const) {
+        const found = await scoresOf(new LeGrad(await load(), { scores }))
+        const formula = recorded[key]!
+        const distance = relativeDistance(found.slice(0, read), formula.slice(0, read))
+        t.log(`${key} ${distance.toExponential(1)}`)
+        t.true(distance <= 1e-5, `${key}: ${distance}`)
+        t.true(found.slice(read).every(score => score === 0))
+        t.true(
+          formula.slice(read).some(score => score > 0.005),
+          `${formula}`,
+        )
+      }
     })
   else
     test(`${name}: rollout of vit-explain divides columns by the sums of rows, which is what it differs by`, async t => {

@@ -56,8 +56,8 @@ export function peersPage(): string {
     '  it is 0.024 away, which is not compared: there that software is 0.063 from itself when its gradients are scaled by noise of 1e-8.',
     '- vit-explain divides columns by the sums of rows. That is the same for a mean of heads; with the greatest or the least of them its map',
     "  is 0.04 to 0.12 away, and a test makes the same of the model's probabilities by that quotient.",
-    "- The paper of LeGrad, and torch-cam, take the gradient of a score of each layer's own; ours is that of the target. At padding, where no",
-    '  token may look, ours counts nothing.',
+    "- The paper of LeGrad, and torch-cam, take the gradient of a score of each layer's own (`scores: 'layers'`); by default ours is that of",
+    '  the target. At padding, where no token may look, ours counts nothing.',
     '',
   ].join('\n')
 }

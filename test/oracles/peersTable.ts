@@ -104,7 +104,10 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
     ),
   ],
   GradientXAttention: [attention(chefer, '1e-6'), exact(example, 'methods/attention.test.ts')],
-  LeGrad: [attention(`${torchCam}, given scores that the layers behind make`, '5e-7')],
+  LeGrad: [
+    attention(torchCam, '2e-7', "`scores: 'layers'`"),
+    attention(`${torchCam}, given scores that the layers behind make`, '5e-7'),
+  ],
   ReAGent: [exact('the worked example of the specification', 'methods/generation/reAGentChain.test.ts')],
   ValueZeroing: [exact('PyTorch 2.13.0 in double precision', 'methods/generation/valueZeroing.test.ts')],
   Occlusion: [peer(captum, '3e-6'), masked(captum)],

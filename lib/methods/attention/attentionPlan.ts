@@ -16,6 +16,7 @@ import type { Model } from '../../model/model.js'
 import { call, native, settle } from '../../native.js'
 import type { AttentionParts, AttentionReading } from './attentionReading.js'
 import { rowWeights } from './attentionRows.js'
+import { layerScores } from './layerScores.js'
 import { hasTwoSides } from './twoSides.js'
 
 /** One attention of the model: its value, and the sizes that its probabilities have. */
@@ -41,19 +42,26 @@ export interface AttentionPlan {
   readonly backwardPasses: number
 }
 
-/** The attention layers of a model with these sizes; all of them must keep their examples apart. */
-async function layersOf(
+type Shapes = ReadonlyMap<string, readonly number[]>
+
+/** The shapes of all values of a graph that have names, with these sizes. */
+async function shapesOf(
+  graph: GraphDescription,
+  sizes: Record<string, number>,
+  signal: AbortSignal | undefined,
+): Promise<Shapes> {
+  const handle = call(() => native().createGraph(graph))
+  return new Map((await settle(() => handle.layers(sizes), signal)).map(layer => [layer.name, layer.shape]))
+}
+
+/** The attention layers of a model with these shapes; all of them must keep their examples apart. */
+function layersOf(
   graph: GraphDescription,
   names: readonly string[],
-  sizes: Record<string, number>,
+  shapes: Shapes,
   chunk: number,
-  signal: AbortSignal | undefined,
-): Promise<AttentionLayer[]> {
-  const handle = call(() => native().createGraph(graph))
+): AttentionLayer[] {
   const sides = attentionSides(graph, names)
-  const shapes = new Map(
-    (await settle(() => handle.layers(sizes), signal)).map(layer => [layer.name, layer.shape]),
-  )
   return names.flatMap(name => {
     const shape = shapes.get(name)
     // What folding made a constant depends on no input.
@@ -111,7 +119,8 @@ export async function attentionPlan(
   ])
   const sizes = bindSizes(batching.inputs, Object.fromEntries(chunked))
   const { graph, names } = namedAttention(batching.graph)
-  const found = names.length === 0 ? [] : await layersOf(graph, names, sizes, chunk, signal)
+  const shapes: Shapes = names.length === 0 ? new Map() : await shapesOf(graph, sizes, signal)
+  const found = layersOf(graph, names, shapes, chunk)
   const builder = new GraphBuilder()
   const values = builder.include(graph)
   const outputs = new Map(
@@ -136,15 +145,24 @@ export async function attentionPlan(
   const wanted = reading.needsGradients ? layers : reading.row === 'auto' ? [asked] : []
   const shaped = (value: Value, { queries, keys }: AttentionLayer) =>
     builder.apply('reshape', [value, builder.integers([chunk, -1, queries, keys])])
+  /** Whether a value is [chunk, tokens, width]. */
+  const isTokens = (index: number) => {
+    const shape = shapes.get(builder.values[index]!.name ?? '')
+    return shape?.length === 3 && shape[0] === chunk && shape[1] === last.queries
+  }
   const differentiate = (of: readonly AttentionLayer[], rules?: RuleSet): Value[] => {
     if (of.length === 0) return []
     const one = builder.constant('f32', [1, 1], Float32Array.of(1))
     const seed = builder.apply('expandLike', [one, compiled.objective], { leading: 1 })
     const inside = of.map(({ name }) => values.get(name)!)
-    if (rules === undefined)
-      return builder
-        .vjp([compiled.objective], [seed], inside)
-        .map((gradient, at) => shaped(gradient, of[at]!))
+    if (rules === undefined) {
+      const gradients = reading.hasOwnScores
+        ? layerScores(builder, compiled.objective, inside, isTokens).flatMap((score, at) =>
+            builder.vjp([score], [seed], [inside[at]!]),
+          )
+        : builder.vjp([compiled.objective], [seed], inside)
+      return gradients.map((gradient, at) => shaped(gradient, of[at]!))
+    }
     // Rules ask which factors follow from what is explained: that is the input, of which the attention is a part of the way.
     const sources = sourcesOf(model, values).filter(({ index }) => needed.has(index))
     return builder

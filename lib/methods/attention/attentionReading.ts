@@ -24,6 +24,8 @@ export interface AttentionReading {
   /** Tells plans apart. */
   readonly key: string
   readonly needsGradients: boolean
+  /** The gradient in a layer is of a score of the layer's own. */
+  readonly hasOwnScores?: boolean
   /** Another backward pass whose gradients are wanted too. */
   readonly rules?: RuleSet
   /** Whose attention is read. */

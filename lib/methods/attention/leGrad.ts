@@ -8,7 +8,16 @@ import { type AttentionReading, asScores } from './attentionReading.js'
 import { selfAttention } from './selfAttention.js'
 import { bothSides, hasTwoSides, twoSides } from './twoSides.js'
 
-export const leGradOptions = { ...placeOptions } as const
+export const leGradOptions = {
+  scores: {
+    kind: 'choice',
+    choices: ['target', 'layers'],
+    default: 'target',
+    description:
+      "Whose gradient a layer has: that of the target itself, or of a score of its own, which the model makes of the mean of the layer's tokens in the place of the last one's, as in the paper.",
+  },
+  ...placeOptions,
+} as const
 
 export type LeGradOptions = Given<typeof leGradOptions>
 
@@ -21,10 +30,12 @@ export type LeGradOptions = Given<typeof leGradOptions>
  * Of a model that reads one text and writes another, a token has the mean over the layers that look at its text (of what was
  * read, the encoder's and those in which written tokens look at it): our own extension, of which the paper says nothing.
  *
- * Source: Bousselham et al., "LeGrad" (2024). There, and in the library torch-cam, a layer has the gradient of a score of its own,
- * which the head makes of the mean of its tokens; here every layer has that of the target itself.
+ * Source: Bousselham et al., "LeGrad" (2024). There, and in the library torch-cam, a layer has the gradient of a
+ * score of its own, which `scores: 'layers'` gives, at the cost of the head and one block backwards for each layer; the default is the formula with
+ * the target itself.
  *
- * @throws AscribeError MODEL_CAPABILITY where the model has no attention, or the number of tokens changes on the way.
+ * @throws AscribeError MODEL_CAPABILITY where the model has no attention, or the number of tokens changes on the way; with scores of
+ *   layers also where blocks are not built of a sum around attention and another around what follows it.
  */
 export class LeGrad extends AttentionMethod {
   readonly options: Resolved<typeof leGradOptions>
@@ -39,13 +50,18 @@ export class LeGrad extends AttentionMethod {
   }
 
   protected override reading(): AttentionReading {
+    const { scores } = this.options
     return {
       name: 'LeGrad',
-      key: 'leGrad',
+      key: JSON.stringify(['leGrad', scores]),
       needsGradients: true,
+      hasOwnScores: scores === 'layers',
       row: 'mean',
       position: undefined,
-      select: layers => (hasTwoSides(layers) ? twoSides('LeGrad', layers) : selfAttention('LeGrad', layers)),
+      select: layers =>
+        hasTwoSides(layers) && scores === 'target'
+          ? twoSides('LeGrad', layers)
+          : selfAttention('LeGrad', layers),
       combine: ({ builder, layers, attention, gradients }) => {
         const zero = builder.scalar(0)
         const maps = gradients.map((gradient, at) => {
