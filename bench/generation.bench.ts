@@ -1,6 +1,7 @@
 /**
  * How fast is text written, and in how much memory? Prefill and decode of a llama of 124 M parameters with random
- * weights, in f32, bf16 (products of f32, as by default, and of bf16, as PyTorch's are), Q8_0 and Q4_K, against transformers (PyTorch) and llama.cpp (node-llama-cpp) at the same storage, on
+ * weights, in f32, bf16 (products of f32, as by default, and of bf16, as PyTorch's are), Q8_0 and Q4_K (products of f32, and of int8,
+ * as llama.cpp's are), against transformers (PyTorch) and llama.cpp (node-llama-cpp) at the same storage, on
  * the same two threads, in turns.
  *
  *   python bench/checkpoints/peer.py make FOLDER
@@ -143,6 +144,8 @@ if (flags.folder === undefined) {
 const { folder } = flags
 
 const { gflops, bf16Gflops, gigabytesPerSecond } = await settle(() => native().probe())
+/** Sums of products of bytes have four times as many terms in an instruction as multiply-adds of f32 (avx512_vnni). */
+const peaks = { f32: gflops, bf16: bf16Gflops ?? Number.NaN, int8: 4 * gflops }
 const rounds = quick ? 2 : 5
 const lengths = quick
   ? [[64, 17]]
@@ -161,7 +164,7 @@ for (const [dtype, path, precision] of [
   ['q4_k', join(folder, 'q4_k.gguf'), 'f32'],
   ['q4_k', join(folder, 'q4_k.gguf'), 'int8'],
 ] as const) {
-  const title = `${dtype === 'bf16' ? `bf16, products of ${precision}` : dtype}`
+  const title = dtype === 'bf16' || precision === 'int8' ? `${dtype}, products of ${precision}` : dtype
   // Names are apart, so that --only asks for one of them.
   if (
     !existsSync(path) ||
@@ -201,7 +204,7 @@ for (const [dtype, path, precision] of [
       const own = speeds[0]!
       const share =
         part === 'prefill'
-          ? (2e-9 * elements * own) / (precision === 'bf16' ? bf16Gflops! : gflops)
+          ? (2e-9 * elements * own) / peaks[precision]
           : (1e-9 * read * own) / gigabytesPerSecond
       rows.push([
         `${title}, ${part}, prompt of ${length}`,

@@ -55,8 +55,11 @@ const byLikelihood = (values: Float64Array) => (a: number, b: number) => values[
 
 /** The `count` greatest values' places, greatest first, equal ones by place. */
 function greatest(values: Float64Array, count: number): Int32Array {
-  if (count === 1)
-    return Int32Array.of(values.reduce((best, value, at) => (value > values[best]! ? at : best), 0))
+  if (count === 1) {
+    let best = 0
+    for (let at = 1; at < values.length; at++) if (values[at]! > values[best]!) best = at
+    return Int32Array.of(best)
+  }
   const all = Int32Array.from(values, (_, at) => at)
   if (count >= values.length) return all.sort(byLikelihood(values))
   // The least value that counts, so that of a large vocabulary only few are sorted.
@@ -73,7 +76,7 @@ function greatest(values: Float64Array, count: number): Int32Array {
  */
 export function candidates(logits: Float32Array, previous: Iterable<number>, options: Sampling): Candidate[] {
   const { temperature, topK, topP, minP, repetitionPenalty: penalty } = options
-  const scores = Float64Array.from(logits)
+  const scores = new Float64Array(logits)
   if (penalty !== undefined)
     for (const id of new Set(previous))
       scores[id] = scores[id]! > 0 ? scores[id]! / penalty : scores[id]! * penalty
@@ -100,10 +103,11 @@ export function candidates(logits: Float32Array, previous: Iterable<number>, opt
 
 /** The logarithm of the probability of a token, before anything is done to its logit. */
 export function logProbability(logits: Float32Array, id: number): number {
+  // By places: iterators of typed arrays take three times as long, a millisecond for each token of a large vocabulary.
   let most = Number.NEGATIVE_INFINITY
-  for (const logit of logits) most = Math.max(most, logit)
+  for (let at = 0; at < logits.length; at++) if (!(logits[at]! <= most)) most = logits[at]!
   let sum = 0
-  for (const logit of logits) sum += Math.exp(logit - most)
+  for (let at = 0; at < logits.length; at++) sum += Math.exp(logits[at]! - most)
   return logits[id]! - most - Math.log(sum)
 }
 
