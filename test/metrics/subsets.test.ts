@@ -10,6 +10,8 @@ import {
   SensitivityMax,
   Target,
 } from '#lib/index.js'
+import { linearCopies } from '#lib/metrics/infidelityPerturbations.js'
+import type { Masked } from '#lib/metrics/perturbation.js'
 import { close } from '../oracles/close.js'
 import { exampleA, inputA, linearModel } from '../oracles/workedModels.js'
 
@@ -103,4 +105,41 @@ test('the gradient of a linear function is insensitive, saliency of a kinked one
   const undefinedNorm = await wide.evaluate([{ input: zero, target }], { maps: ig })
   t.is(undefinedNorm.summary.sensitivity!.undefinedCount, 1)
   await t.throwsAsync(wide.evaluate([{ input, target, map: [1, 2, 3] }]), { code: 'OPTION_TYPE' })
+})
+
+test('squares of infidelity lie inside the picture, and each place comes up', t => {
+  const units = { kind: 'grid', layout: 'NCHW', channels: 1, height: 4, width: 6, placement: null }
+  const tensor = createTensor('f32', [1, 1, 4, 6], new Float32Array(24))
+  const subject = {
+    explained: { names: ['x'], tensors: { x: tensor }, units: { x: units } },
+    features: [{ count: 24, kind: 'unit' }],
+    scores: new Float64Array(24),
+    count: 24,
+    id: 'one',
+  } as unknown as Parameters<typeof linearCopies>[0]
+  const copies = linearCopies(subject, {
+    perturbation: 'square',
+    samples: 400,
+    removed: 0.5,
+    sigma: 1,
+    size: 3,
+    multiplyByInputs: true,
+    seed: 0,
+  }) as Masked
+  t.is(copies.removed(0).length, 0)
+  const corners = new Set<number>()
+  for (let at = 1; at <= 400; at++) {
+    const removed = Array.from(copies.removed(at))
+    const corner = removed[0]!
+    corners.add(corner)
+    t.deepEqual(
+      removed,
+      [0, 1, 2].flatMap(y => [0, 1, 2].map(x => corner + 6 * y + x)),
+    )
+  }
+  // Two places along the height, four along the width.
+  t.deepEqual(
+    [...corners].sort((a, b) => a - b),
+    [0, 1, 2, 3, 6, 7, 8, 9],
+  )
 })

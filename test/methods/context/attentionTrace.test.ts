@@ -87,6 +87,7 @@ test('subsets: sizes, order, seeds, and equal counts where they are stratified',
 
 test('few texts are all taken, and without guards none', t => {
   t.deepEqual(drawSubsets(4, plain), [[0, 1, 2, 3]])
+  t.is(drawSubsets(5, plain)[0]!.length, 2)
   t.deepEqual(drawSubsets(9, { ...plain, q: 1 }), [[0, 1, 2, 3, 4, 5, 6, 7, 8]])
   t.is(drawSubsets(6, { ...plain, q: 0.1 })[0]!.length, 1)
   t.deepEqual(drawSubsets(2, { ...plain, B: 2, guards: false }), [[], []])
