@@ -1,7 +1,9 @@
 import test from 'ava'
 import { GraphBuilder, type Value } from '#lib/graph/builder.js'
+import { createTensor } from '#lib/index.js'
 import { native, settle } from '#lib/native.js'
 import type { CompileOptions, GraphDescription } from '#typings/addon.js'
+import { runGraph } from '../oracles/runGraph.js'
 
 const [tokens, width, heads] = [5, 8, 2]
 const wave = (count: number, seed: number) =>
@@ -150,4 +152,83 @@ test('a value that is read elsewhere, or that must stay observable, stays whole'
 test('a row that is not there is refused, not left out', async t => {
   for (const at of [tokens, -tokens - 1])
     await t.throwsAsync(run(layer((builder, last) => [row(builder, last, at)])), { code: 'INPUT_VALUE' })
+})
+
+/** One row, along an axis, of what `make` makes of x. */
+function rowOf(axis: number, make: (builder: GraphBuilder, x: Value) => Value): GraphDescription {
+  const builder = new GraphBuilder()
+  const x = builder.input('x', 'f32', ['N', tokens, width])
+  const index = builder.constant('i64', [], BigInt64Array.of(1n))
+  return builder.build([builder.apply('gather', [make(builder, x), index], { axis })])
+}
+const weights = (builder: GraphBuilder, ...shape: number[]) =>
+  builder.constant(
+    'f32',
+    shape,
+    wave(
+      shape.reduce((a, b) => a * b, 1),
+      1,
+    ),
+  )
+
+/** What makes rows that depend on others, and the axis along which one of them is read. */
+const dependent: Record<string, [number, (builder: GraphBuilder, x: Value) => Value]> = {
+  'a product whose left factor is transposed': [
+    1,
+    (builder, x) =>
+      builder.apply('matMul', [builder.apply('tanh', [x]), weights(builder, tokens, 12)], { transposeA: 1 }),
+  ],
+  'a product whose right factor has the axis too': [
+    0,
+    (builder, x) => builder.apply('matMul', [builder.apply('tanh', [x]), weights(builder, 3, width, 12)]),
+  ],
+  'a softmax along the axis': [1, (builder, x) => builder.apply('softmax', [x], { axis: 1 })],
+  'a norm along the axis': [
+    1,
+    (builder, x) =>
+      builder.apply('layerNorm', [x, weights(builder, tokens, width)], { axis: 1, epsilon: 1e-6 }),
+  ],
+  'a norm over axes from one before it on': [
+    2,
+    (builder, x) =>
+      builder.apply('layerNorm', [x, weights(builder, tokens, width)], { axis: 1, epsilon: 1e-6 }),
+  ],
+  'a reshape that makes rows of parts of others': [
+    1,
+    (builder, x) =>
+      builder.apply('reshape', [builder.apply('tanh', [x]), builder.integers([0, width, tokens])]),
+  ],
+  'a reshape that makes the axis': [
+    2,
+    (builder, x) =>
+      builder.apply('reshape', [
+        builder.apply('sum', [builder.apply('tanh', [x]), builder.integers([2])], { keepDims: 0 }),
+        builder.integers([3, 1, tokens]),
+      ]),
+  ],
+}
+for (const [what, [axis, make]] of Object.entries(dependent))
+  test(`${what} stays whole`, async t => {
+    const graph = rowOf(axis, make)
+    const [whole, narrow] = [await run(graph, { withoutPasses: ['narrow-rows'] }), await run(graph)]
+    t.deepEqual(narrow.shapes, whole.shapes)
+    t.deepEqual(narrow.outputs, whole.outputs)
+  })
+
+test('factors of a parameter have all the rows that the model has', async t => {
+  const builder = new GraphBuilder()
+  const x = builder.input('x', 'f32', ['N', tokens, width])
+  const w = builder.parameter('w', 'f32', [width, 12])
+  const y = row(builder, builder.apply('tanh', [builder.apply('matMul', [x, w])]), 1)
+  const seed = builder.apply('unsqueeze', [y, builder.integers([0])])
+  const graph = builder.build(
+    builder.vjpFactors([y], [seed], [w]).flatMap(({ input, outputGradient }) => [input, outputGradient]),
+  )
+  const inputs = { x: createTensor('f32', [3, tokens, width], wave(3 * tokens * width, 0)) }
+  const values = { w: createTensor('f32', [width, 12], wave(width * 12, 2)) }
+  const factors = (options: CompileOptions) =>
+    runGraph(graph, inputs, values, { sizes: { N: 3 }, ...options })
+  const found = await factors({})
+  t.is(found[0]!.data.length, 3 * tokens * width)
+  t.deepEqual(found, await factors({ withoutPasses: ['narrow-rows'] }))
 })

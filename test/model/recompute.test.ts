@@ -63,10 +63,10 @@ for (const file of files)
 
 /** Planned memory does not depend on the machine. */
 const planned: [string, number, number, number][] = [
-  ['models/reviews-sound.onnx', 27072, 18496, 13],
+  ['models/reviews-sound.onnx', 27072, 18496, 9],
   ['test/fixtures/exports/mobile-trace-17.onnx', 23680, 18304, 7],
-  ['test/fixtures/exports/vit-trace-17.onnx', 5440, 3200, 17],
-  ['test/fixtures/exports/llama-trace-17.onnx', 3200, 2560, 7],
+  ['test/fixtures/exports/vit-trace-17.onnx', 5440, 3200, 14],
+  ['test/fixtures/exports/llama-trace-17.onnx', 3200, 2560, 6],
 ]
 for (const [file, kept, least, again] of planned)
   test(`${file} takes ${least} bytes in place of ${kept}`, async t => {
@@ -138,9 +138,9 @@ test('a number of bytes is kept to, with no more work than that takes', async t 
   const plans = async (recompute: Recomputation) =>
     (await inspectModel(await loadModel(reviews, { recompute }), { gradient: true, sizes })).plan!
   const [kept, least] = [await plans(false), await plans(true)]
-  const half = Math.ceil((kept.arenaBytes + least.arenaBytes) / 2)
-  const between = await plans(half)
-  t.true(between.arenaBytes <= half)
+  const bound = Math.ceil((4 * kept.arenaBytes + least.arenaBytes) / 5)
+  const between = await plans(bound)
+  t.true(between.arenaBytes <= bound)
   t.true(between.recomputed!.flops < least.recomputed!.flops)
   t.is((await plans(kept.arenaBytes)).recomputed, undefined)
 })

@@ -66,7 +66,6 @@ TEST(biases_residuals_and_activations_go_into_the_product_before_them) {
   const auto fused = planOf(block.graph, "cuda"), apart = planOf(block.graph, "cuda", {"fuse-product"});
   EXPECT_EQ(opsOf(*fused), std::string("fusedMatMul fusedMatMul"));
   EXPECT_EQ(opsOf(*apart), std::string("matMul add gelu matMul add add"));
-  EXPECT_EQ(opsOf(*planOf(block.graph, "cpu")).find("fusedMatMul"), std::string::npos);
   const std::vector<HostTensor> inputs{uniform(Shape{2, 9, 16}, 6)};
   const HostTensor expected = once(planOf(block.graph, "cpu"), inputs)[0];
   for (const auto& plan : {fused, apart}) EXPECT_TRUE(largestDifference(once(plan, inputs)[0], expected) < 2e-6);

@@ -79,7 +79,9 @@ void expectShared(const Shape& one, const Net& net, const char* product, const c
       EXPECT_TRUE(distance(shared.results[1], plain.results[1]) < 1e-6);
       // At both ends, and the gradient of the sum; the others stay.
       // The cotangent's axis stands before the rows of gradients.
-      const auto made = [&](const Plan& plan, int64_t rows) { return count(plan, product, rows, 0, one.rank()) + count(plan, "fusedConv", rows, 0, one.rank()); };
+      const auto made = [&](const Plan& plan, int64_t rows) {
+        return count(plan, product, rows, 0, one.rank()) + count(plan, "fusedConv", rows, 0, one.rank()) + count(plan, "fusedMatMul", rows, 0, one.rank());
+      };
       const auto summed = [&](const Plan& plan, int64_t rows) { return count(plan, gradient, rows, 1, one.rank() + 1); };
       EXPECT_EQ(made(*shared.plan, 1), 2);
       EXPECT_EQ(made(*shared.plan, kRows), made(*plain.plan, kRows) - 1);

@@ -15,7 +15,7 @@ constexpr int64_t leastDepth = 16;
 int64_t productDepth(const Graph& graph, const Node& node) {
   const std::string& name = node.op->name;
   const auto shape = [&](size_t i) -> const Shape& { return graph.shape(node.inputs[i]); };
-  if (name == "matMul" || name == "storedMatMul") {
+  if (name == "matMul" || name == "fusedMatMul" || name == "storedMatMul") {
     const Shape& b = shape(1);
     return b.rank() == 1 ? b[0] : node.attributes.integer("transposeB") ? b.at(-1) : b.at(-2);
   }

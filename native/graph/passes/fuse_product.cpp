@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "graph/op.h"
 #include "graph/passes/all.h"
 #include "graph/passes/pattern.h"
@@ -98,7 +96,7 @@ class Fusion {
 /// matMul, then the additions of a bias and of a residual, then an activation, become one node where nothing else reads what
 /// lies between and a device has a kernel for it.
 bool fuseProduct(Graph& graph, const PassContext& context) {
-  if (std::find(context.backends.begin(), context.backends.end(), "cuda") == context.backends.end()) return false;
+  if (!hasFastKernel("fusedMatMul", context)) return false;
   return Fusion(graph).run();
 }
 

@@ -116,6 +116,8 @@ void runPiece(const GemmKernels& kernels, const GemmShape& shape, const Factor& 
                         std::min<int64_t>(kernels.columnTile, sweepEnd - j), depth, panelA, a.stride, panelB, c,
                         row + i, column + j, store);
             }
+            if (last && epilogue.finish)
+              for (int64_t r = i; r < std::min<int64_t>(rows, i + kernels.rowTile); ++r) (*epilogue.finish)(c.data + (row + r) * c.rowStride + column + sweep, sweepEnd - sweep);
           }
         }
       }
@@ -134,6 +136,7 @@ void finishRow(float* c, int64_t row, int64_t begin, int64_t end, const Epilogue
     }
     c[j] = value;
   }
+  if (e.finish) (*e.finish)(c + begin, end - begin);
 }
 
 /// Up to this many rows the product is limited by reading the other factor, so that is read once and not packed.

@@ -15,6 +15,8 @@ struct Epilogue {
   const float* columnBias = nullptr;
   bool clip = false;
   float low = 0, high = std::numeric_limits<float>::infinity();
+  /// Called with runs of rows of C, each element once, when all else is done and the run is still in a cache.
+  const FunctionRef<void(float* run, int64_t count)>* finish = nullptr;
 };
 
 /// Where columns of the product go. A convolution lays the columns of all images in one row:

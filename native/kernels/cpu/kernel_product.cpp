@@ -1,7 +1,10 @@
 #include <array>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "kernels/cpu/cpu_kernel.h"
+#include "kernels/cpu/math_kernels.h"
 #include "kernels/cpu/product_weights.h"
 #include "kernels/cpu/strides.h"
 
@@ -10,7 +13,8 @@ namespace {
 
 /// matMul with numpy's promotion and broadcasting of leading axes; storedMatMul with weights in their storage type,
 /// which are widened as they are packed or read, so that every plan reads the one copy that there is. In bf16 weights are
-/// packed once, for any number of rows.
+/// packed once, for any number of rows. fusedMatMul has its bias, residual and activation on runs of rows that have just been
+/// made and lie in a cache.
 class Product final : public CpuKernel {
  public:
   explicit Product(const NodeSignature& s) : CpuKernel("cpu-matmul", s.node) {
@@ -36,6 +40,7 @@ class Product final : public CpuKernel {
     }
     weights_ = ProductWeights(s, 1, b, transposeB_, shape_.m, *isa().gemm);
     scratch_ = gemmScratch(isa(), shape_, mostThreads());
+    if (s.node.op->name == "fusedMatMul") activation_ = activationOf(s.node.attributes.text("activation"));
   }
   void run(const KernelArguments& k) const override {
     const MatrixSource a{k.inputs[0].data, transposeA_ ? shape_.m : shape_.k, transposeA_, DType::F32};
@@ -43,6 +48,16 @@ class Product final : public CpuKernel {
     GemmOptions options;
     options.packedB = weights_.packed.get();
     float* c = k.outputs[0].as<float>();
+    const float *bias = k.has(2) ? k.inputs[2].as<float>() : nullptr, *residual = k.has(3) ? k.inputs[3].as<float>() : nullptr;
+    const auto finishRun = [&](float* run, int64_t count) {
+      const MathKernels& math = *kernels().math;
+      const int64_t at = run - c;
+      if (bias) math.binary(Binary::Add, Steps::Both, run, bias + at % shape_.n, run, count, 0, 0);
+      if (residual) math.binary(Binary::Add, Steps::Both, run, residual + at, run, count, 0, 0);
+      if (activation_) math.unary(*activation_, run, run, count, 0, 0);
+    };
+    const FunctionRef<void(float*, int64_t)> finish(finishRun);
+    if (bias || residual || activation_) options.epilogue.finish = &finish;
     if (count_ == 1) return gemm(isa(), shape_, a, b, c, shape_.n, options, threads(), k.scratch);
     const auto item = [&](int64_t index) {
       int64_t offsets[2] = {0, 0}, rest = index;
@@ -64,7 +79,16 @@ class Product final : public CpuKernel {
   }
 
  private:
+  static std::optional<Unary> activationOf(const std::string& name) {
+    if (name == "relu") return Unary::Relu;
+    if (name == "silu") return Unary::Silu;
+    if (name == "gelu") return Unary::Gelu;
+    if (name == "geluTanh") return Unary::GeluTanh;
+    return std::nullopt;
+  }
+
   GemmShape shape_;
+  std::optional<Unary> activation_;
   bool transposeA_ = false, transposeB_ = false;
   Shape batch_;
   int64_t count_ = 1;
@@ -77,7 +101,8 @@ std::unique_ptr<Kernel> make(const NodeSignature& s) {
   if (!takesF32(s) || !isPackable(s.inputs[1].dtype)) return nullptr;
   return std::make_unique<Product>(s);
 }
-const RegisterKernel registered[] = {RegisterKernel({.op = "matMul", .backend = "cpu", .make = make}), RegisterKernel({.op = "storedMatMul", .backend = "cpu", .make = make})};
+const RegisterKernel registered[] = {RegisterKernel({.op = "matMul", .backend = "cpu", .make = make}), RegisterKernel({.op = "fusedMatMul", .backend = "cpu", .make = make}),
+                                     RegisterKernel({.op = "storedMatMul", .backend = "cpu", .make = make})};
 
 }  // namespace
 }  // namespace ascribe::cpu
