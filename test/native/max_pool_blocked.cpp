@@ -225,5 +225,46 @@ TEST(ties_go_to_the_first_and_nan_wins) {
   compare({{"kernel", Ints{3, 3}}, {"strides", Ints{1, 1}}, {"pads", Ints{1, 1, 1, 1}}}, x);
 }
 
+/// Windows that overlap give to one place together: its gate closes for all of them or for none.
+TEST(gates_of_pooled_values_are_those_of_what_the_pool_reads) {
+  for (const char* activation : {"relu", "clip", "leakyRelu"})
+    for (const bool readByOthers : {false, true}) {
+      std::vector<std::shared_ptr<const Plan>> plans;
+      for (const bool isMoved : {true, false}) {
+        Graph graph;
+        Builder b(graph);
+        const ValueId x = graph.addInput("x", DType::F32, Shape{2, 16, 23, 21});
+        const auto conv = [&](ValueId from, uint64_t seed) { return b.node("conv", {from, b.constant(floats({24, b.shape(from)[1], 1, 1}, seed, -0.3, 0.3))}, {{"pads", Ints(4, 0)}}); };
+        ValueId y = conv(x, 1);
+        y = std::string_view(activation) == "clip" ? b.node("clip", {y}, {{"min", 0.0}, {"max", 0.2}}) : b.node(activation, {y});
+        const ValueId pooled = b.node("maxPool", {y}, {{"kernel", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"dilations", Ints{1, 1}}, {"pads", Ints{1, 0, 0, 1}}});
+        ValueId score = b.node("globalAveragePool", {b.node("relu", {conv(pooled, 2)})});
+        if (readByOthers) score = b.add(score, b.node("globalAveragePool", {y}));
+        graph.outputs = {b.node("vjp", {score, b.constant(floats({2, 2, 24, 1, 1}, 9, -1, 1)), x}, {{"outputs", int64_t{1}}})};
+        CompileOptions options;
+        if (!isMoved) options.withoutPasses.emplace_back("gate-pooled");
+        plans.push_back(compile(graph, std::make_shared<Parameters>(), options));
+      }
+      // The scattered gradient is half as wide either way before it is.
+      const auto gatesOf = [](const Plan& plan, int64_t width) {
+        return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) {
+          return (node.op->name.ends_with("Grad") && node.op->name.find("ool") == std::string::npos) && plan.graph().shape(node.outputs[0]).at(-1) == width;
+        });
+      };
+      const bool moves = std::string_view(activation) != "leakyRelu" && !readByOthers;
+      EXPECT_EQ(gatesOf(*plans[0], 21), moves ? 0 : 1);
+      EXPECT_EQ(gatesOf(*plans[1], 21), 1);
+      std::vector<HostTensor> all;
+      for (const int threads : {1, 2})
+        for (const auto& each : plans) {
+          RunRequest request;
+          request.plan = each;
+          request.inputs = {floats({2, 16, 23, 21}, 3, -1, 1)};
+          all.push_back(run(std::move(request), threads)[0]);
+        }
+      for (const HostTensor& gradient : all) EXPECT_TRUE(std::memcmp(gradient.data(), all[0].data(), gradient.bytes()) == 0);
+    }
+}
+
 }  // namespace
 }  // namespace ascribe::test

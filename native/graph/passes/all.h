@@ -17,6 +17,7 @@ bool narrowRows(Graph& graph, const PassContext& context);
 bool narrowRowsOfDerivatives(Graph& graph, const PassContext& context);
 bool readExpansions(Graph& graph, const PassContext& context);
 bool joinSliceGradients(Graph& graph, const PassContext& context);
+bool gatePooled(Graph& graph, const PassContext& context);
 bool bf16Products(Graph& graph, const PassContext& context);
 bool int8Products(Graph& graph, const PassContext& context);
 bool markSimilarRows(Graph& graph, const PassContext& context);

@@ -26,6 +26,7 @@ std::span<const Pass> loweringPasses() {
       {"fuse-scale-gradient", passes::fuseScaleGradient},
       {"read-expansions", passes::readExpansions},
       {"join-slice-gradients", passes::joinSliceGradients},
+      {"gate-pooled", passes::gatePooled},
       {"bf16-products", passes::bf16Products},
       {"int8-products", passes::int8Products},
       {"fuse-gated-layer", passes::fuseGatedLayer},
