@@ -54,6 +54,18 @@ void attentionRows(InferContext& c) {
   c.output(0, c.dtype(0), c.attributes().integer("keepRows") ? Shape{q[0], q[2], k[2]} : Shape{q[0], k[2]});
 }
 
+/// x [N, T, H, 2 n] where `transposed`, else [N, H, T, 2 n]; cosines and sines that broadcast to [N, H, T, n] -> [N, H, T, 2 n]:
+/// the halves (a, b) of each head become (a cos - b sin, b cos + a sin).
+void rotary(InferContext& c) {
+  Shape out = c.shape(0);
+  c.require(out.rank() == 4 && out[3] % 2 == 0, "needs heads of pairs");
+  if (c.attributes().integer("transposed")) std::swap(out[1], out[2]);
+  Shape table = out;
+  table[3] = out[3] / 2;
+  for (int i = 1; i < 3; ++i) c.require(c.dtype(i) == c.dtype(0) && c.shape(i).rank() > 0 && c.shape(i).at(-1) == table[3] && broadcast(c.shape(i), table) == table, "the angles do not fit");
+  c.output(0, c.dtype(0), out);
+}
+
 /// (x; ratio): what it does depends on the plan's mode; specialisation replaces it.
 void dropout(InferContext& c) {
   c.require(c.attributes().real("ratio") >= 0 && c.attributes().real("ratio") < 1, "ratio must be in [0, 1)");
@@ -117,6 +129,8 @@ const bool registered = [] {
   RegisterOp({.name = "attentionGrad", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 5, .minOutputs = 3, .maxOutputs = 3, .attributes = {real("scale", 1), integer("causal", 0)}, .infer = attentionGrad});
   RegisterOp({.name = "attentionRows", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 5,
               .attributes = {real("scale", 1), integer("causal", 1), integer("window", 0), integer("keepRows", 0)}, .infer = attentionRows});
+  // Written by the pass fuse-rotary alone.
+  RegisterOp({.name = "rotary", .opClass = OpClass::Composite, .minInputs = 3, .maxInputs = 3, .attributes = {integer("transposed", 0)}, .infer = rotary});
   RegisterOp({.name = "dropout", .attributes = {real("ratio", 0.5), integer("seed", 0)}, .infer = dropout, .view = true});
   RegisterOp({.name = "randomUniform", .attributes = {integer("seed", 0), integer("stream", 0)}, .infer = random, .shapeOnly = 0b1, .impure = true});
   RegisterOp({.name = "randomNormal", .attributes = {integer("seed", 0), integer("stream", 0)}, .infer = random, .shapeOnly = 0b1, .impure = true});

@@ -22,6 +22,7 @@ bool bf16Products(Graph& graph, const PassContext& context);
 bool int8Products(Graph& graph, const PassContext& context);
 bool markSimilarRows(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
+bool fuseRotary(Graph& graph, const PassContext& context);
 bool fuseGatedLayer(Graph& graph, const PassContext& context);
 bool fuseSeparable(Graph& graph, const PassContext& context);
 bool saveGatesAsBits(Graph& graph, const PassContext& context);

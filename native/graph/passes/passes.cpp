@@ -29,6 +29,7 @@ std::span<const Pass> loweringPasses() {
       {"gate-pooled", passes::gatePooled},
       {"bf16-products", passes::bf16Products},
       {"int8-products", passes::int8Products},
+      {"fuse-rotary", passes::fuseRotary},
       {"fuse-gated-layer", passes::fuseGatedLayer},
       // Behind the gated layers, since a product that has taken an activation is none of theirs.
       {"fuse-product", passes::fuseProduct},

@@ -123,10 +123,12 @@ class SweptAttention final : public AttentionKernel {
     const int64_t most = own(count - 1);
     if (most == 0) return;
     float* scores = at(room, scoresAt_);
+    const float* mask = maskOf(k, head);
+    // The exponential takes the scale for nothing, where nothing is added to what is scaled and the order stays.
+    const bool isLate = gemm.pair == 2 && mask == nullptr && scale_ > 0;
     for (int64_t j = 0; j < most; j += gemm.columnTile)
       gemm.tile(count, std::min<int64_t>(gemm.columnTile, width - j), depth_, at(room, queriesAt_) + i * gemm.words(depth_), 0, keyPanel(room, first + j), scores + j, kApart,
-                {.alpha = scale_});
-    const float* mask = maskOf(k, head);
+                {.alpha = isLate ? 1 : scale_});
     const int64_t rowStep = maskStrides_[static_cast<size_t>(heads_.rank())], keyStep = maskStrides_[static_cast<size_t>(heads_.rank()) + 1];
     float *tops = at(room, topsAt_), *y = k.outputs[0].as<float>() + (head * queries_ + row + i) * width_;
     auto* totals = reinterpret_cast<double*>(room + totalsAt_);
@@ -140,7 +142,7 @@ class SweptAttention final : public AttentionKernel {
           for (int64_t j = 0; j < seenKeys; ++j) line[j] += added[j * keyStep];
       }
       const bool isFirst = totals[i + r] == 0;
-      const float factor = isa().rows->softmaxPiece(line, seenKeys, most, tops + i + r, totals + i + r);
+      const float factor = isa().rows->softmaxPiece(line, seenKeys, most, isLate ? scale_ : 1, tops + i + r, totals + i + r);
       if (factor != 1 && !isFirst)
         for (int64_t j = 0; j < width_; ++j) y[r * width_ + j] *= factor;
     }

@@ -22,10 +22,10 @@ struct RowKernels {
   void (*normalise)(const float* x, float* y, int64_t n, float centre, float scale, const float* gain,
                     const float* offset);
   void (*softmax)(const float* x, float* y, int64_t n);
-  /// A piece of a softmax that is divided by its sum in the end. With `top` the greatest element so far, e^(x - top) in
+  /// A piece of a softmax of scale x, scale > 0, that is divided by its sum in the end. With `top` the greatest element so far, e^(scale (x - top)) in
   /// place, rounded to bf16 and in half the room where products are of bf16, and zeros behind up to `width`. Brings top
   /// (-inf before the first piece) and total up to date; what pieces before gave is to be multiplied by what it returns.
-  float (*softmaxPiece)(float* x, int64_t n, int64_t width, float* top, double* total);
+  float (*softmaxPiece)(float* x, int64_t n, int64_t width, float scale, float* top, double* total);
   /// e^(x - the greatest) in place, and zeros behind up to `width`; gives their sum. Room as for softmaxPiece.
   double (*exponentials)(float* x, int64_t n, int64_t width);
   /// Of one row of attention: with p of exponentials and `scale` one over their sum, p *= scale and s = p * (s - <p, s>).

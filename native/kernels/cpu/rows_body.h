@@ -168,9 +168,33 @@ void rowSoftmax(const float* x, float* y, int64_t n) {
   const float scale = static_cast<float>(1.0 / total);
   mapVectors(y, y, n, [=](Vf v) { return v * scale; });
 }
+/// What remains of halving a vector until one lane is left.
+template <class Join>
+ASCRIBE_INLINE float joinLanes(Vf v, Join join) {
+#if defined(__AVX512F__)
+  v = join(v, (Vf)_mm512_maskz_shuffle_f32x4(0xffff, (__m512)v, (__m512)v, 0x4e));
+  v = join(v, (Vf)_mm512_maskz_shuffle_f32x4(0xffff, (__m512)v, (__m512)v, 0xb1));
+  v = join(v, (Vf)_mm512_maskz_permute_ps(0xffff, (__m512)v, 0x4e));
+  return join(v, (Vf)_mm512_maskz_permute_ps(0xffff, (__m512)v, 0xb1))[0];
+#else
+  float lanes[2 * kLanes] = {};
+  store(lanes, v);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    v = join(load(lanes), load(lanes + width));
+    store(lanes, v);
+  }
+  return lanes[0];
+#endif
+}
+
 /// Exponentials as f32, where they lie.
 struct ExactWeights {
-  static ASCRIBE_INLINE Vf exponential(Vf x) { return expOf(x); }
+  /// e^(scale (x - top))
+  struct Exponential {
+    Vf scale, top;
+    Exponential(float by, float most) : scale(splat(by)), top(splat(most)) {}
+    ASCRIBE_INLINE Vf operator()(Vf x) const { return expOf((x - top) * scale); }
+  };
   static ASCRIBE_INLINE void store(float* x, int64_t i, Vf a, Vf b) {
     cpu::store(x + i, a);
     cpu::store(x + i + kLanes, b);
@@ -182,7 +206,7 @@ struct ExactWeights {
 
 /// Pairs of vectors, the last ones filled up with what gives 0: so there is room behind x up to a whole pair.
 template <class Weights>
-float softmaxPiece(float* x, int64_t n, int64_t width, float* top, double* total) {
+float softmaxPiece(float* x, int64_t n, int64_t width, float scale, float* top, double* total) {
   constexpr int64_t kPair = 2 * kLanes;
   const float least = -__builtin_inff();
   const int64_t end = (n + kPair - 1) / kPair * kPair;
@@ -193,28 +217,32 @@ float softmaxPiece(float* x, int64_t n, int64_t width, float* top, double* total
     second = maxOf(second, load(x + i + kLanes));
   }
   // A NaN that the maximum loses comes back by its exponential, and spoils the sum.
-  float lanes[kLanes], most = *top;
-  store(lanes, maxOf(first, second));
-  for (int l = 0; l < kLanes; ++l) most = lanes[l] > most ? lanes[l] : most;
+  const float most = joinLanes(maxOf(first, second), [](Vf a, Vf b) __attribute__((always_inline)) { return maxOf(a, b); });
   // Where nothing has been seen yet, everything is 0.
-  const Vf shift = splat(most == least ? 0.0f : most);
+  float from = most == least ? 0.0f : most;
+  if (from < -1e30f || from > 1e30f) {
+    // Its product with the scale may be out of range, though all differences are within.
+    for (int64_t i = 0; i < end; ++i) x[i] -= from;
+    from = 0;
+  }
+  const typename Weights::Exponential exponential(scale, from);
   Vf sum[2] = {};
   for (int64_t i = 0; i < end; i += kPair) {
-    const Vf a = Weights::exponential(load(x + i) - shift), b = Weights::exponential(load(x + i + kLanes) - shift);
+    const Vf a = exponential(load(x + i)), b = exponential(load(x + i + kLanes));
     sum[0] += a;
     sum[1] += b;
     Weights::store(x, i, a, b);
   }
   Weights::clear(x, end, width);
-  const float factor = *top == most ? 1.0f : expOf(splat(*top - most))[0];
-  *total = *total * static_cast<double>(factor) + static_cast<double>(sumOf(sum[0] + sum[1]));
+  const float factor = *top == most ? 1.0f : expOf(splat((*top - most) * scale))[0];
+  *total = *total * static_cast<double>(factor) + static_cast<double>(joinLanes(sum[0] + sum[1], [](Vf a, Vf b) __attribute__((always_inline)) { return a + b; }));
   *top = most;
   return factor;
 }
 double rowExponentialsInPlace(float* x, int64_t n, int64_t width) {
   float top = -__builtin_inff();
   double total = 0;
-  softmaxPiece<ExactWeights>(x, n, width, &top, &total);
+  softmaxPiece<ExactWeights>(x, n, width, 1, &top, &total);
   return total;
 }
 void rowAttentionGrad(float* p, float* s, int64_t n, float scale) {
