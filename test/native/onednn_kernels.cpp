@@ -282,7 +282,9 @@ TEST(similar_rows_are_brought_up_to_date) {
   // One number of 1e6 would leave nothing of the sums that follow it.
   for (const float large : {1.0f, 1e6f, INFINITY}) {
     const HostTensor x = similarRows(8, {3, 24, 21}, large), w = floats({24, 3, 5, 5}, 2), bias = floats({24}, 3);
-    const Attributes a = ofSimilarRows();
+    Attributes a = ofSimilarRows();
+    // Before an activation that would hide what infinities cancel to, they are refused.
+    if (std::isinf(large)) a.set("activation", std::string("none"));
     if (large == 1.0f)
       EXPECT_EQ(check({.op = "fusedConv", .inputs = {x, w, bias}, .attributes = a, .inputAxes = {0, 0, 0}, .similarRows = true}, widest()), 2);
     Attributes marked = a;
