@@ -5,10 +5,10 @@
  * nothing is drawn.
  *
  *   ASCRIBE_QUANTUS_PYTHON=venv/bin/python PYTHONPATH=FOLDER_OF_QUANTUS node build/ts/bench/metrics.bench.js
- *     [--quick] [--batch MAPS] [--only CASE] [--model mobilenet]
+ *     [--quick] [--batch MAPS] [--runs RUNS] [--only CASE] [--model mobilenet]
  *
- * Without ASCRIBE_QUANTUS_PYTHON, ours alone is measured. `--batch` is how many maps there are, default 4; `--model
- * mobilenet` races MobileNetV2 in place of the scenes' classifier.
+ * Without ASCRIBE_QUANTUS_PYTHON, ours alone is measured. `--batch` is how many maps there are, default 4; `--runs` how often
+ * each side runs, default 3; `--model mobilenet` races MobileNetV2 in place of the scenes' classifier.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -139,7 +139,7 @@ async function startPeer(python: string, folder: string): Promise<Peer> {
 }
 
 /** A run takes seconds to minutes: medians of few rounds in turns, with half their range. */
-const rounds = 3
+const rounds = Number(flags.runs ?? 3)
 /** What Quantus runs at once: its default, and what may be faster. */
 const defaultBatch = 64
 const otherBatches = [1, 4, 16].filter(size => size < count)

@@ -12,7 +12,7 @@ struct Squares {
   FastDivision across;         // squares
   Walk<2> others;
 };
-__global__ void inline squaresKernel(const float* from, float* to, Squares s) {
+static __global__ void squaresKernel(const float* from, float* to, Squares s) {
   __shared__ float square[Squares::kSide][Squares::kSide + 1];
   const int down = static_cast<int>(s.across.quotient(blockIdx.x)), across = static_cast<int>(blockIdx.x) - down * static_cast<int>(s.across.divisor);
   const int firstRow = down * Squares::kSide, firstColumn = across * Squares::kSide, x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
