@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -7,6 +6,7 @@
 #include "graph/op.h"
 #include "harness.h"
 #include "kernels/cpu/isa.h"
+#include "plan_support.h"
 #include "runtime/onednn_library.h"
 
 /// Gates and additions of gradients inside the convolutions beside them: the numbers of the nodes apart, bit for bit.
@@ -29,32 +29,21 @@ std::shared_ptr<const Plan> plan(const Form& form, bool isFused) {
   Graph graph;
   Builder b(graph);
   uint64_t seed = 20;
-  const auto conv = [&](ValueId x, int64_t outputs, int64_t kernel, int64_t group, int64_t stride) {
-    const int64_t inputs = b.shape(x)[1] / group;
-    const ValueId w = b.constant(floats({outputs, inputs, kernel, kernel}, ++seed, -0.3, 0.3)), bias = b.constant(floats({outputs}, ++seed, -0.2, 0.2));
-    return b.node("conv", {x, w, bias}, {{"pads", Ints(4, kernel / 2)}, {"strides", Ints(2, stride)}, {"group", group}});
-  };
-  const auto activated = [&](ValueId x) {
-    if (std::string_view(form.activation) == "clip") return b.node("clip", {x}, {{"min", 0.0}, {"max", 0.5}});
-    return b.node(form.activation, {x});
-  };
+  const auto conv = [&](ValueId x, const Convolution& form) { return convolution(b, x, form, seed); };
+  const auto activation = [&](ValueId x) { return activated(b, x, form.activation); };
   const ValueId x = graph.addInput("x", DType::F32, Shape{form.images, 16, form.height, form.width});
-  const ValueId first = activated(conv(x, form.channels, 1, 1, 1));
+  const ValueId first = activation(conv(x, {form.channels, 1}));
   const bool isDepthwise = form.kernel == 5 || form.stride == 2;
-  const ValueId wide = activated(conv(first, form.wide, 1, 1, 1));
-  const ValueId deep = activated(conv(wide, form.wide, form.kernel, isDepthwise ? form.wide : 1, form.stride));
-  ValueId narrow = conv(deep, form.channels, 1, 1, 1);
+  const ValueId wide = activation(conv(first, {form.wide, 1}));
+  const ValueId deep = activation(conv(wide, {form.wide, form.kernel, isDepthwise ? form.wide : 1, form.stride}));
+  ValueId narrow = conv(deep, {form.channels, 1});
   if (form.hasResidual) narrow = b.add(narrow, first);
-  const ValueId pooled = b.node("globalAveragePool", {activated(narrow)});
+  const ValueId pooled = b.node("globalAveragePool", {activation(narrow)});
   const ValueId seeds = b.constant(floats({form.cotangents, form.images, form.channels, 1, 1}, 9, -1, 1));
   graph.outputs = {pooled, b.node("vjp", {pooled, seeds, x}, {{"outputs", int64_t{1}}})};
   CompileOptions options;
   if (!isFused) options.withoutPasses.emplace_back("fuse-gates");
   return compile(graph, std::make_shared<Parameters>(), options);
-}
-
-int count(const Plan& plan, std::string_view op) {
-  return static_cast<int>(std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; }));
 }
 
 TEST(gates_in_convolutions_are_those_of_nodes_of_their_own) {
@@ -63,18 +52,14 @@ TEST(gates_in_convolutions_are_those_of_nodes_of_their_own) {
                            {"one that steps", 2, 2, 24, 72, 33, 38, 3, 2, "clip", false, 4, 3}, {"wide kernel that steps", 3, 2, 40, 104, 40, 41, 5, 2, "relu", false, 4, 3},
                            {"no bounds", 2, 1, 32, 64, 20, 20, 3, 1, "leakyRelu", true, 0, 1}, {"few pixels", 1, 3, 300, 400, 8, 8, 3, 1, "relu", true, 4, 3}}) {
     const auto fused = plan(form, true), apart = plan(form, false);
-    EXPECT_EQ(count(*apart, "gatedConv") + count(*apart, "fusedConvDataGradient"), 0);
-    EXPECT_EQ(count(*fused, "gatedConv"), form.gated);
-    EXPECT_EQ(count(*fused, "fusedConvDataGradient"), form.gradients);
+    EXPECT_EQ(nodesOf(*apart, "gatedConv") + nodesOf(*apart, "fusedConvDataGradient"), 0);
+    EXPECT_EQ(nodesOf(*fused, "gatedConv"), form.gated);
+    EXPECT_EQ(nodesOf(*fused, "fusedConvDataGradient"), form.gradients);
     EXPECT_TRUE(fused->arenaBytes() <= apart->arenaBytes());
     std::vector<std::vector<HostTensor>> all;
     for (const int threads : {1, 2, 3})
-      for (const auto& each : {fused, apart}) {
-        RunRequest request;
-        request.plan = each;
-        request.inputs = {floats({form.images, 16, form.height, form.width}, 3, -1, 1)};
-        all.push_back(run(std::move(request), threads));
-      }
+      for (const auto& each : {fused, apart})
+        all.push_back(outputsOf(each, {floats({form.images, 16, form.height, form.width}, 3, -1, 1)}, threads));
     for (const std::vector<HostTensor>& outputs : all)
       for (size_t i = 0; i < 2; ++i)
         if (std::memcmp(outputs[i].data(), all[0][i].data(), outputs[i].bytes()) != 0) fail(__FILE__, __LINE__, form.note);
@@ -88,9 +73,10 @@ TEST(gradients_that_others_read_keep_their_gates_apart) {
     Graph graph;
     Builder b(graph);
     const ValueId x = graph.addInput("x", DType::F32, Shape{2, 16, 24, 24});
-    const auto conv = [&](ValueId from, uint64_t seed) { return b.node("conv", {from, b.constant(floats({32, b.shape(from)[1], 1, 1}, seed, -0.3, 0.3))}, {{"pads", Ints(4, 0)}}); };
-    const ValueId inner = b.node("relu", {conv(x, 1)});
-    const ValueId pooled = b.node("globalAveragePool", {b.node("relu", {conv(inner, 2)})});
+    uint64_t seed = 0;
+    const auto conv = [&](ValueId from) { return convolution(b, from, {.outputs = 32, .kernel = 1, .hasBias = false}, seed); };
+    const ValueId inner = b.node("relu", {conv(x)});
+    const ValueId pooled = b.node("globalAveragePool", {b.node("relu", {conv(inner)})});
     const ValueId seeds = b.constant(floats({1, 2, 32, 1, 1}, 9));
     if (isWanted) {
       // The gradient in the activation is a result, read by the gate as well.
@@ -100,8 +86,8 @@ TEST(gradients_that_others_read_keep_their_gates_apart) {
       graph.outputs = {b.node("vjp", {pooled, seeds, x}, {{"outputs", int64_t{1}}})};
     }
     const auto made = compile(graph, std::make_shared<Parameters>(), {});
-    EXPECT_EQ(count(*made, "fusedConvDataGradient"), isWanted ? 0 : 1);
-    EXPECT_EQ(count(*made, "gatedConv"), 2);
+    EXPECT_EQ(nodesOf(*made, "fusedConvDataGradient"), isWanted ? 0 : 1);
+    EXPECT_EQ(nodesOf(*made, "gatedConv"), 2);
   }
 }
 

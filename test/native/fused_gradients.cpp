@@ -1,9 +1,9 @@
-#include <algorithm>
 #include <cmath>
 
 #include "cpu_support.h"
 #include "device_support.h"
 #include "harness.h"
+#include "plan_support.h"
 
 /// Passes over backward graphs: what they leave, and that numbers do not depend on them.
 namespace ascribe::test {
@@ -25,29 +25,21 @@ std::shared_ptr<const Plan> partsPlan(std::vector<std::pair<int64_t, int64_t>> p
   options.withoutPasses = std::move(without);
   return compile(graph, std::make_shared<Parameters>(), options);
 }
-HostTensor gradientOf(std::shared_ptr<const Plan> plan) {
-  RunRequest request;
-  request.plan = std::move(plan);
-  request.inputs = {floats({2, 6, 4}, 3)};
-  return run(std::move(request), 1)[0];
-}
-int count(const Plan& plan, std::string_view op) {
-  return static_cast<int>(std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; }));
-}
+HostTensor gradientOf(std::shared_ptr<const Plan> plan) { return outputsOf(std::move(plan), {floats({2, 6, 4}, 3)})[0]; }
 
 TEST(gradients_of_parts_that_are_the_whole_are_put_side_by_side) {
   const std::vector<std::pair<int64_t, int64_t>> thirds = {{4, 6}, {0, 2}, {2, 4}};
   const auto joined = partsPlan(thirds, {}), apart = partsPlan(thirds, {"join-slice-gradients"});
-  EXPECT_EQ(count(*joined, "sliceGrad"), 0);
-  EXPECT_EQ(count(*joined, "concat"), 1);
-  EXPECT_EQ(count(*apart, "sliceGrad"), 3);
+  EXPECT_EQ(nodesOf(*joined, "sliceGrad"), 0);
+  EXPECT_EQ(nodesOf(*joined, "concat"), 1);
+  EXPECT_EQ(nodesOf(*apart, "sliceGrad"), 3);
   const HostTensor a = gradientOf(joined), b = gradientOf(apart);
   for (int64_t i = 0; i < b.shape().count(); ++i) EXPECT_EQ(a.real(i), b.real(i));
 }
 
 TEST(parts_that_overlap_or_leave_something_out_are_added) {
   for (const auto& parts : {std::vector<std::pair<int64_t, int64_t>>{{0, 2}, {2, 4}}, {{0, 3}, {2, 5}, {3, 6}}, {{0, 4}, {2, 6}}})
-    EXPECT_EQ(count(*partsPlan(parts, {}), "sliceGrad"), static_cast<int>(parts.size()));
+    EXPECT_EQ(nodesOf(*partsPlan(parts, {}), "sliceGrad"), static_cast<int>(parts.size()));
 }
 
 /// x * gate with one number a channel: the gate's gradient never has the product written down, and what comes back through the
@@ -65,13 +57,10 @@ TEST(the_gradient_of_a_gate_is_one_sum) {
     CompileOptions options;
     if (!fused) options.withoutPasses = {"fuse-scale-gradient", "read-expansions"};
     const auto plan = compile(graph, std::make_shared<Parameters>(), options);
-    EXPECT_EQ(count(*plan, "scaleGrad"), fused ? 1 : 0);
-    EXPECT_EQ(count(*plan, "sumTo"), fused ? 0 : 1);
-    EXPECT_EQ(count(*plan, "expandLike"), fused ? 0 : 1);
-    RunRequest request;
-    request.plan = plan;
-    request.inputs = {floats({2, 6, 5, 3}, 3)};
-    found.push_back(run(std::move(request), 2)[0]);
+    EXPECT_EQ(nodesOf(*plan, "scaleGrad"), fused ? 1 : 0);
+    EXPECT_EQ(nodesOf(*plan, "sumTo"), fused ? 0 : 1);
+    EXPECT_EQ(nodesOf(*plan, "expandLike"), fused ? 0 : 1);
+    found.push_back(outputsOf(plan, {floats({2, 6, 5, 3}, 3)}, 2)[0]);
   }
   for (int64_t i = 0; i < found[1].shape().count(); ++i) EXPECT_NEAR(found[0].real(i), found[1].real(i), 1e-6);
 }

@@ -1,8 +1,8 @@
 #include <cstring>
 
 #include "cpu_support.h"
-#include "device_support.h"
 #include "harness.h"
+#include "plan_support.h"
 
 /// Biases, residuals and activations in the product before them, on the processor: the same bits as one after the other.
 namespace ascribe::test {
@@ -33,12 +33,6 @@ std::shared_ptr<const Plan> planOf(Graph graph, std::vector<std::string> without
   options.withoutPasses = std::move(without);
   return compile(std::move(graph), std::make_shared<Parameters>(), options);
 }
-HostTensor once(std::shared_ptr<const Plan> plan, const HostTensor& x, int threads) {
-  RunRequest request;
-  request.plan = std::move(plan);
-  request.inputs = {x};
-  return run(std::move(request), threads)[0];
-}
 
 TEST(products_take_what_is_added_to_them_with_the_same_bits) {
   for (const Shape& rows : {Shape{2}, Shape{31}, Shape{3, 70}, Shape{3, 2}, Shape{5, 1}})
@@ -50,9 +44,9 @@ TEST(products_take_what_is_added_to_them_with_the_same_bits) {
           const auto fused = planOf(graph), apart = planOf(graph, {"fuse-product"});
           EXPECT_EQ(opsOf(*fused), std::string("fusedMatMul"));
           EXPECT_EQ(opsOf(*apart), std::string("matMul add") + (isResidual ? " add" : "") + (activation ? std::string(" ") + activation : ""));
-          const HostTensor x = floats(graph.shape(graph.inputs[0]), 7), expected = once(apart, x, 1);
+          const HostTensor x = floats(graph.shape(graph.inputs[0]), 7), expected = outputsOf(apart, {x})[0];
           for (const int threads : {1, 2, 3}) {
-            const HostTensor got = once(fused, x, threads);
+            const HostTensor got = outputsOf(fused, {x}, threads)[0];
             EXPECT_EQ(std::memcmp(got.data(), expected.data(), expected.bytes()), 0);
           }
         }

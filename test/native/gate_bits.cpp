@@ -1,20 +1,16 @@
-#include <algorithm>
 #include <cmath>
 
 #include "cpu_support.h"
 #include "device_support.h"
 #include "graph/op.h"
 #include "harness.h"
+#include "plan_support.h"
 
 /// What a gate needs of an activation, at a bit an element: the same numbers from far less memory.
 namespace ascribe::test {
 namespace {
 
 using Ints = std::vector<int64_t>;
-
-int count(const Plan& plan, std::string_view op) {
-  return static_cast<int>(std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; }));
-}
 
 /// Eight convolutions behind each other, each with an activation; a gradient of two cotangents in the picture.
 std::shared_ptr<const Plan> deep(const std::string& activation, const Attributes& attributes, CompileOptions options, int64_t channels = 16) {
@@ -35,14 +31,8 @@ std::shared_ptr<const Plan> deep(const std::string& activation, const Attributes
   return compile(graph, std::make_shared<Parameters>(), options);
 }
 
-std::vector<HostTensor> outputsOf(std::shared_ptr<const Plan> plan, int threads) {
-  RunRequest request;
-  request.plan = std::move(plan);
-  request.inputs = {floats({2, 3, 20, 17}, 3)};
-  return run(std::move(request), threads);
-}
-
 TEST(gates_are_kept_as_bits) {
+  const HostTensor x = floats({2, 3, 20, 17}, 3);
   struct Case {
     const char* activation;
     Attributes attributes;
@@ -56,13 +46,13 @@ TEST(gates_are_kept_as_bits) {
         CompileOptions whole = bits;
         whole.withoutPasses.emplace_back("save-gates-as-bits");
         const auto kept = deep(c.activation, c.attributes, whole, channels), saved = deep(c.activation, c.attributes, bits, channels);
-        EXPECT_EQ(count(*kept, "gateBits"), 0);
-        EXPECT_EQ(count(*saved, "gateBits"), 8);
-        EXPECT_EQ(count(*saved, "bitGateGrad"), 8);
+        EXPECT_EQ(nodesOf(*kept, "gateBits"), 0);
+        EXPECT_EQ(nodesOf(*saved, "gateBits"), 8);
+        EXPECT_EQ(nodesOf(*saved, "bitGateGrad"), 8);
         // Two activations at a time and two gradients (one for each cotangent), where eight and two were alive.
         EXPECT_TRUE(static_cast<double>(saved->arenaBytes()) < 0.62 * static_cast<double>(kept->arenaBytes()));
         for (const int threads : {1, 3}) {
-          const std::vector<HostTensor> a = outputsOf(saved, threads), b = outputsOf(kept, threads);
+          const std::vector<HostTensor> a = outputsOf(saved, {x}, threads), b = outputsOf(kept, {x}, threads);
           for (size_t n = 0; n < a.size(); ++n)
             for (int64_t i = 0; i < b[n].shape().count(); ++i) EXPECT_EQ(a[n].real(i), b[n].real(i));
         }
@@ -81,7 +71,7 @@ TEST(gates_of_values_that_stay_read_them) {
   const ValueId seeds = b.constant(floats({1, 2, 5000}, 9));
   graph.outputs = {b.node("vjp", {folded, seeds, x}, {{"outputs", int64_t{1}}})};
   const CompileOptions options;
-  EXPECT_EQ(count(*compile(graph, std::make_shared<Parameters>(), options), "gateBits"), 0);
+  EXPECT_EQ(nodesOf(*compile(graph, std::make_shared<Parameters>(), options), "gateBits"), 0);
 }
 
 TEST(bits_of_any_count_on_every_instruction_set) {

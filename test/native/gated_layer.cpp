@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 
 #include "cpu_support.h"
@@ -8,6 +7,7 @@
 #include "harness.h"
 #include "isa_scope.h"
 #include "kernels/cpu/isa.h"
+#include "plan_support.h"
 
 /// activation(x gate) * (x value) out as one node: the bits of its products one after the other.
 namespace ascribe::test {
@@ -49,16 +49,6 @@ std::shared_ptr<const Plan> plan(const Form& form, const CompileOptions& options
   return compile(graph, std::make_shared<Parameters>(), options);
 }
 
-int64_t count(const Plan& plan) {
-  return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [](const Node& node) { return node.op->name == "gatedLayer"; });
-}
-HostTensor output(std::shared_ptr<const Plan> plan, const Shape& data, int threads) {
-  RunRequest request;
-  request.plan = std::move(plan);
-  request.inputs = {floats(data, 3)};
-  return run(std::move(request), threads)[0];
-}
-
 TEST(a_gated_layer_has_the_bits_of_its_products) {
   for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512, cpu::Isa::Avx512Bf16}) {
     if (!cpu::isaAvailable(isa)) continue;
@@ -70,11 +60,11 @@ TEST(a_gated_layer_has_the_bits_of_its_products) {
     for (const Form& form : kForms) {
       const auto joined = plan(form, options), apart = plan(form, without);
       // Products over fewer than 16 terms do not round, so there the three are not alike.
-      EXPECT_EQ(count(*joined), rounds && form.data.at(-1) < 16 ? 0 : 1);
-      EXPECT_EQ(count(*apart), 0);
-      const HostTensor expected = output(apart, form.data, 1);
+      EXPECT_EQ(nodesOf(*joined, "gatedLayer"), rounds && form.data.at(-1) < 16 ? 0 : 1);
+      EXPECT_EQ(nodesOf(*apart, "gatedLayer"), 0);
+      const HostTensor expected = outputsOf(apart, {floats(form.data, 3)})[0];
       for (const int threads : {1, 2, 3})
-        if (!sameBits(output(joined, form.data, threads), expected)) fail(__FILE__, __LINE__, form.note);
+        if (!sameBits(outputsOf(joined, {floats(form.data, 3)}, threads)[0], expected)) fail(__FILE__, __LINE__, form.note);
     }
   }
 }
@@ -120,15 +110,15 @@ TEST(a_middle_that_others_see_stays) {
     } else {
       graph.outputs.push_back(b.node("relu", {middle}));
     }
-    EXPECT_EQ(count(*compile(graph, std::make_shared<Parameters>(), options)), 0);
+    EXPECT_EQ(nodesOf(*compile(graph, std::make_shared<Parameters>(), options), "gatedLayer"), 0);
   }
 }
 
 TEST(small_layers_others_inputs_and_weights_that_may_change_stay_apart) {
-  EXPECT_EQ(count(*plan({"small", Shape{1, 300, 70}, 1500, 52, "silu"}, {})), 0);
+  EXPECT_EQ(nodesOf(*plan({"small", Shape{1, 300, 70}, 1500, 52, "silu"}, {}), "gatedLayer"), 0);
   CompileOptions reference;
   reference.backends = {"reference"};
-  EXPECT_EQ(count(*plan(kForms[0], reference)), 0);
+  EXPECT_EQ(nodesOf(*plan(kForms[0], reference), "gatedLayer"), 0);
   for (const bool isFrozen : {false, true}) {
     Graph graph;
     Builder b(graph);
@@ -146,7 +136,7 @@ TEST(small_layers_others_inputs_and_weights_that_may_change_stay_apart) {
     graph.outputs = {silu(x, x, 10), silu(x, other, 20)};
     CompileOptions options;
     options.frozenParameters = isFrozen;
-    EXPECT_EQ(count(*compile(graph, parameters, options)), isFrozen ? 1 : 0);
+    EXPECT_EQ(nodesOf(*compile(graph, parameters, options), "gatedLayer"), isFrozen ? 1 : 0);
   }
 }
 

@@ -1,9 +1,29 @@
 #include "isa_scope.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "cpu_support.h"
 #include "harness.h"
 
 namespace ascribe::test {
+
+void expectPassesCappedTo(const char* isa, const char* filter) {
+  if (std::getenv("ASCRIBE_MAX_ISA") != nullptr) return;
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    setenv("ASCRIBE_MAX_ISA", isa, 1);
+    execl("/proc/self/exe", "ascribe_tests", "--filter", filter, nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 namespace {
 
 /// Of products of bf16 kernels() says nothing.

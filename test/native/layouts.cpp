@@ -7,6 +7,7 @@
 #include "graph/op.h"
 #include "harness.h"
 #include "kernels/stored_signature.h"
+#include "plan_support.h"
 #include "runtime/onednn_library.h"
 
 /// The layout pass: what it does to a graph, and that numbers do not depend on it.
@@ -62,17 +63,6 @@ std::shared_ptr<const Plan> plan(bool gradient, CompileOptions options = {}) {
   return compile(n.graph, std::make_shared<Parameters>(), options);
 }
 
-std::vector<HostTensor> outputsOf(std::shared_ptr<const Plan> plan, int threads) {
-  RunRequest request;
-  request.plan = std::move(plan);
-  request.inputs = {floats({2, 3, 14, 13}, 3)};
-  return run(std::move(request), threads);
-}
-
-int count(const Plan& plan, std::string_view op) {
-  return static_cast<int>(std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; }));
-}
-
 double relativeError(const HostTensor& a, const HostTensor& b) {
   double worst = 0, scale = 0;
   for (int64_t i = 0; i < b.shape().count(); ++i) {
@@ -88,11 +78,12 @@ TEST(numbers_do_not_depend_on_layouts) {
   plain.withoutPasses = {"assign-layouts"};
   reference.backends = {"reference"};
   const auto blocked = plan(true);
-  const std::vector<HostTensor> expected = outputsOf(plan(true, reference), 1), without = outputsOf(plan(true, plain), 2);
-  EXPECT_TRUE(count(*blocked, "reorder") > 0);
-  EXPECT_EQ(count(*plan(true, plain), "reorder"), 0);
+  const HostTensor x = floats({2, 3, 14, 13}, 3);
+  const std::vector<HostTensor> expected = outputsOf(plan(true, reference), {x}), without = outputsOf(plan(true, plain), {x}, 2);
+  EXPECT_TRUE(nodesOf(*blocked, "reorder") > 0);
+  EXPECT_EQ(nodesOf(*plan(true, plain), "reorder"), 0);
   for (const int threads : {1, 2}) {
-    const std::vector<HostTensor> got = outputsOf(blocked, threads), again = outputsOf(blocked, threads);
+    const std::vector<HostTensor> got = outputsOf(blocked, {x}, threads), again = outputsOf(blocked, {x}, threads);
     for (size_t i = 0; i < 2; ++i) {
       EXPECT_NEAR(relativeError(got[i], without[i]), 0, 1e-5);
       EXPECT_NEAR(relativeError(got[i], expected[i]), 0, 1e-5);
@@ -117,7 +108,7 @@ TEST(pinned_values_stay_plain_and_visible) {
   EXPECT_TRUE(graph.value(pinned).pinned && graph.type(pinned).layout == Layout::Plain);
   for (const ValueId id : graph.outputs) EXPECT_TRUE(graph.type(id).layout == Layout::Plain);
   // In, out, and one copy for the pin; the second convolution reads the blocks, not the copy.
-  EXPECT_EQ(count(*made, "reorder"), 3);
+  EXPECT_EQ(nodesOf(*made, "reorder"), 3);
 }
 
 /// The dump of a residual block with its gradient, at 16 channels a block; the gradient of the image is made from the blocks.

@@ -10,6 +10,7 @@
 #include "harness.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/kernel.h"
+#include "plan_support.h"
 #include "runtime/memory.h"
 #include "runtime/onednn_library.h"
 #include "runtime/team.h"
@@ -162,10 +163,6 @@ std::shared_ptr<const Plan> pools(bool givesPlaces, CompileOptions options) {
   return compile(graph, std::make_shared<Parameters>(), options);
 }
 
-int64_t nodesOf(const Plan& plan, std::string_view op) {
-  return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; });
-}
-
 TEST(places_are_bytes_where_gradients_alone_read_them) {
   if (onednn() == nullptr || cpu::kernels().isa < cpu::Isa::Avx512) SKIP("no blocks of 16");
   CompileOptions without;
@@ -176,14 +173,9 @@ TEST(places_are_bytes_where_gradients_alone_read_them) {
   EXPECT_EQ(nodesOf(*bytes, "maxPool") + nodesOf(*bytes, "maxPoolGrad"), 0);
   EXPECT_EQ(nodesOf(*whole, "maxPoolTaps"), 0);
   EXPECT_EQ(nodesOf(*given, "maxPoolTaps"), 0);
+  const HostTensor x = floats({2, 3, 37, 29}, 3);
   for (const int threads : {1, 3}) {
-    const auto outputs = [&](std::shared_ptr<const Plan> plan) {
-      RunRequest request;
-      request.plan = std::move(plan);
-      request.inputs = {floats({2, 3, 37, 29}, 3)};
-      return run(std::move(request), threads);
-    };
-    const std::vector<HostTensor> a = outputs(bytes), b = outputs(whole);
+    const std::vector<HostTensor> a = outputsOf(bytes, {x}, threads), b = outputsOf(whole, {x}, threads);
     for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) == 0);
   }
 }

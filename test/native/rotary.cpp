@@ -1,9 +1,8 @@
-#include <algorithm>
-
 #include "cpu_support.h"
 #include "device_support.h"
 #include "graph/op.h"
 #include "harness.h"
+#include "plan_support.h"
 
 /// Rotary positions as one node: the bits of slices, products, sums and a concatenation behind each other.
 namespace ascribe::test {
@@ -33,10 +32,6 @@ ValueId turned(Graph& graph, Builder& b, const Form& form) {
   return x;
 }
 
-int64_t count(const Plan& plan, std::string_view op) {
-  return std::count_if(plan.graph().nodes.begin(), plan.graph().nodes.end(), [&](const Node& node) { return node.op->name == op; });
-}
-
 TEST(rotary_positions_have_the_bits_of_their_steps) {
   for (const Form& form : {Form{{1, 700, 3, 64}, {700, 32}}, Form{{2, 9, 5, 10}, {2, 1, 9, 5}}, Form{{3, 4, 50, 6}, {50, 3}, false}, Form{{1, 6, 2, 2}, {1}, true}, Form{{2, 7, 3, 8}, {7, 4}, true, false, true}}) {
     CompileOptions without;
@@ -47,13 +42,11 @@ TEST(rotary_positions_have_the_bits_of_their_steps) {
         Graph graph;
         Builder b(graph);
         turned(graph, b, form);
-        RunRequest request;
-        request.plan = compile(graph, std::make_shared<Parameters>(), isApart ? without : CompileOptions{});
-        EXPECT_EQ(count(*request.plan, "rotary"), isApart ? 0 : 1);
-        EXPECT_EQ(count(*request.plan, "slice"), isApart ? 2 : 0);
-        EXPECT_EQ(count(*request.plan, "transpose"), form.transposed && (isApart || form.isReadAgain) ? 1 : 0);
-        request.inputs = {floats(form.data, 1), floats(form.table, 2), floats(form.table, 3)};
-        all[isApart] = run(std::move(request), threads);
+        const auto plan = compile(graph, std::make_shared<Parameters>(), isApart ? without : CompileOptions{});
+        EXPECT_EQ(nodesOf(*plan, "rotary"), isApart ? 0 : 1);
+        EXPECT_EQ(nodesOf(*plan, "slice"), isApart ? 2 : 0);
+        EXPECT_EQ(nodesOf(*plan, "transpose"), form.transposed && (isApart || form.isReadAgain) ? 1 : 0);
+        all[isApart] = outputsOf(plan, {floats(form.data, 1), floats(form.table, 2), floats(form.table, 3)}, threads);
         if (!isApart) EXPECT_TRUE(sameBits(all[0][0], all[1][0]));
       }
   }
@@ -66,14 +59,14 @@ TEST(what_is_no_turn_or_seen_by_others_stays) {
     turned(graph, b, form);
     CompileOptions options;
     if (form.isPinned) options.pinned = {"low"};
-    EXPECT_EQ(count(*compile(graph, std::make_shared<Parameters>(), options), "rotary"), 0);
+    EXPECT_EQ(nodesOf(*compile(graph, std::make_shared<Parameters>(), options), "rotary"), 0);
   }
   Graph graph;
   Builder b(graph);
   turned(graph, b, {{1, 40, 3, 64}, {40, 32}});
   CompileOptions reference;
   reference.backends = {"reference"};
-  EXPECT_EQ(count(*compile(graph, std::make_shared<Parameters>(), reference), "rotary"), 0);
+  EXPECT_EQ(nodesOf(*compile(graph, std::make_shared<Parameters>(), reference), "rotary"), 0);
 }
 
 TEST(rotary_like_the_reference) {
