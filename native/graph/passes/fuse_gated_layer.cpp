@@ -7,9 +7,6 @@ namespace ascribe::passes {
 
 namespace {
 
-/// Smaller values stay in the caches between two nodes.
-constexpr int64_t kFewBytes = 2 << 20;
-
 std::string activationOf(const Node& node) {
   const std::string& name = node.op->name;
   if (name == "silu") return name;
@@ -21,7 +18,7 @@ bool isProduct(const Node* node) { return node && (node->op->name == "matMul" ||
 
 class Fusion {
  public:
-  explicit Fusion(Graph& graph) : graph_(graph), pattern_(graph) {}
+  explicit Fusion(const Graph& graph) : graph_(graph), pattern_(graph) {}
 
   /// The whole layer that ends in this product; no node where it is none.
   std::optional<Node> layer(const Node& out) const {
@@ -75,13 +72,7 @@ class Fusion {
 bool fuseGatedLayer(Graph& graph, const PassContext& context) {
   if (!isForProcessor(context) || !hasFastKernel("gatedLayer", context)) return false;
   const Fusion fusion(graph);
-  bool changed = false;
-  for (Node& node : graph.nodes)
-    if (std::optional<Node> layer = fusion.layer(node)) {
-      node = *std::move(layer);
-      changed = true;
-    }
-  return changed;
+  return replaceNodes(graph, [&](const Node& node) { return fusion.layer(node); });
 }
 
 }  // namespace ascribe::passes

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "graph/layout.h"
 #include "graph/op.h"
 #include "graph/passes/all.h"
@@ -11,7 +9,7 @@ namespace {
 
 class Fusing {
  public:
-  Fusing(Graph& graph, const PassContext& context) : graph_(graph), context_(context), uses_(countUses(graph)), gone_(graph.nodes.size(), 0) {}
+  Fusing(Graph& graph, const PassContext& context) : graph_(graph), context_(context), pattern_(graph), gone_(graph.nodes.size(), 0) {}
 
   bool run() {
     for (size_t n = 0; n < graph_.nodes.size(); ++n)
@@ -35,7 +33,6 @@ class Fusing {
     const size_t maker = makerOf(id);
     return maker < graph_.nodes.size() && graph_.nodes[maker].op->name == op;
   }
-  bool isSeenOnce(ValueId id) const { return !graph_.value(id).pinned && uses_[static_cast<size_t>(id)] == 1; }
 
   void writeBits(size_t n) {
     const Node& bits = graph_.nodes[n];
@@ -52,7 +49,7 @@ class Fusing {
   void readBits(size_t n) {
     const Node& gate = graph_.nodes[n];
     const ValueId g = gate.inputs[0];
-    if (!isSeenOnce(g)) return;
+    if (!pattern_.seen(g, 1)) return;
     if (isMadeBy(g, "convDataGradient")) replace(fused(graph_.nodes[makerOf(g)], kNone, gate.inputs[1], gate), n, {makerOf(g)});
     else if (isMadeBy(g, "add")) addUp(makerOf(g), n, gate.inputs[1]);
   }
@@ -64,7 +61,7 @@ class Fusing {
     ValueId sum = add.inputs[0], residual = add.inputs[1];
     const auto place = [&](ValueId id) { return graph_.value(id).kind == ValueKind::Result ? graph_.value(id).producer : NodeId{-1}; };
     if (place(residual) > place(sum)) std::swap(sum, residual);
-    if (sum == residual || !isMadeBy(sum, "convDataGradient") || !isSeenOnce(sum)) return;
+    if (sum == residual || !isMadeBy(sum, "convDataGradient") || !pattern_.seen(sum, 1)) return;
     if (!(graph_.shape(residual) == graph_.shape(sum)) || !sameLayout(graph_.type(residual), graph_.type(sum))) return;
     const size_t maker = makerOf(sum);
     if (last == n) replace(fused(graph_.nodes[maker], residual, bits, add), last, {maker});
@@ -90,7 +87,7 @@ class Fusing {
 
   Graph& graph_;
   const PassContext& context_;
-  std::vector<int> uses_;
+  Pattern pattern_;
   std::vector<char> gone_;
   bool changed_ = false;
 };

@@ -65,13 +65,7 @@ class Fusion {
 bool fuseRotary(Graph& graph, const PassContext& context) {
   if (!isForProcessor(context) || !hasFastKernel("rotary", context)) return false;
   const Fusion fusion(graph);
-  bool changed = false;
-  for (Node& node : graph.nodes)
-    if (std::optional<Node> turn = fusion.turn(node)) {
-      node = *std::move(turn);
-      changed = true;
-    }
-  return changed;
+  return replaceNodes(graph, [&](const Node& node) { return fusion.turn(node); });
 }
 
 }  // namespace ascribe::passes

@@ -11,9 +11,6 @@ namespace ascribe::passes {
 
 namespace {
 
-/// Smaller values stay in the caches between two nodes, and each of the nodes is shared out to threads in its own best way.
-constexpr int64_t kFewBytes = 2 << 20;
-
 bool isConvolution(const Node& node) { return node.op->name == "conv" || node.op->name == "fusedConv"; }
 
 /// Its result at a pixel is made of that pixel of all channels: neither steps, borders nor groups, of which a separableConv says
@@ -25,16 +22,21 @@ bool meetsEveryPixel(const Node& node) {
 
 ValueId operand(const Node& node, size_t i) { return i < node.inputs.size() ? node.inputs[i] : kNone; }
 
+/// Under these names, the activation that a convolution ends in.
+void setActivation(Attributes& to, const char* activation, const char* alpha, const char* beta, const Node& convolution) {
+  const Attributes& from = convolution.attributes;
+  const bool isFused = from.has("activation");
+  to.set(activation, isFused ? from.text("activation") : std::string("none")).set(alpha, isFused ? from.real("alpha") : 0.0).set(beta, isFused ? from.real("beta") : 0.0);
+}
+
 Node joined(const Node& depthwise, const Node& pointwise) {
   Node out;
   out.op = &op("separableConv");
   out.inputs = {depthwise.inputs[0], depthwise.inputs[1], operand(depthwise, 2), pointwise.inputs[1], operand(pointwise, 2), operand(pointwise, 3)};
   out.outputs = pointwise.outputs;
   out.attributes = depthwise.attributes;
-  if (!out.attributes.has("activation")) out.attributes.set("activation", std::string("none")).set("alpha", 0.0).set("beta", 0.0);
-  const bool isFused = pointwise.attributes.has("activation");
-  out.attributes.set("thenActivation", isFused ? pointwise.attributes.text("activation") : std::string("none"));
-  for (const auto& [from, to] : {std::pair{"alpha", "thenAlpha"}, std::pair{"beta", "thenBeta"}}) out.attributes.set(to, isFused ? pointwise.attributes.real(from) : 0.0);
+  setActivation(out.attributes, "activation", "alpha", "beta", depthwise);
+  setActivation(out.attributes, "thenActivation", "thenAlpha", "thenBeta", pointwise);
   return out;
 }
 
@@ -43,25 +45,13 @@ Node widened(const Node& before, const Node& both) {
   Node out = both;
   out.inputs[0] = before.inputs[0];
   out.inputs.insert(out.inputs.end(), {before.inputs[1], operand(before, 2)});
-  const bool isFused = before.attributes.has("activation");
-  out.attributes.set("firstActivation", isFused ? before.attributes.text("activation") : std::string("none"));
-  for (const auto& [from, to] : {std::pair{"alpha", "firstAlpha"}, std::pair{"beta", "firstBeta"}}) out.attributes.set(to, isFused ? before.attributes.real(from) : 0.0);
+  setActivation(out.attributes, "firstActivation", "firstAlpha", "firstBeta", before);
   return out;
-}
-
-bool takes(const Graph& graph, const Node& node, const PassContext& context) {
-  std::vector<ValueType> inputs;
-  std::vector<const HostTensor*> constants;
-  for (const ValueId id : node.inputs) {
-    inputs.push_back(id == kNone ? ValueType{} : graph.type(id));
-    constants.push_back(graph.constant(id));
-  }
-  return takesLayout({node, inputs, {&graph.type(node.outputs[0]), 1}, constants}, context.backends);
 }
 
 class Fusion {
  public:
-  Fusion(const Graph& graph, const PassContext& context) : graph_(graph), context_(context), uses_(countUses(graph)), gone_(graph.nodes.size(), 0) {}
+  Fusion(const Graph& graph, const PassContext& context) : graph_(graph), context_(context), pattern_(graph), gone_(graph.nodes.size(), 0) {}
 
   /// The node that takes this one's place, if there is one; what it does beside is gone.
   std::optional<Node> replacementOf(const Node& node) {
@@ -71,11 +61,11 @@ class Fusion {
     const ValueId wide = nodeAt(*depthwise).inputs[0];
     if (!isLarge(wide) && !isLarge(node.inputs[0])) return std::nullopt;
     const Node both = joined(nodeAt(*depthwise), node);
-    if (!takes(graph_, both, context_)) return std::nullopt;
+    if (!takesAsItLies(graph_, both, context_)) return std::nullopt;
     const std::optional<NodeId> first = isLarge(wide) ? madeForOne(wide) : std::nullopt;
     if (first && meetsEveryPixel(nodeAt(*first))) {
       Node all = widened(nodeAt(*first), both);
-      if (takes(graph_, all, context_)) {
+      if (takesAsItLies(graph_, all, context_)) {
         gone_[at(*first)] = gone_[at(*depthwise)] = 1;
         return all;
       }
@@ -94,7 +84,7 @@ class Fusion {
   /// The convolution, without a residual, that makes a value in blocks for one reader and nobody else.
   std::optional<NodeId> madeForOne(ValueId id) const {
     const Value& value = graph_.value(id);
-    if (value.kind != ValueKind::Result || value.pinned || uses_[static_cast<size_t>(id)] != 1 || value.type.layout == Layout::Plain) return std::nullopt;
+    if (value.kind != ValueKind::Result || !pattern_.seen(id, 1) || value.type.layout == Layout::Plain) return std::nullopt;
     const Node& node = nodeAt(value.producer);
     if (!isConvolution(node) || multipliesBf16(node) || operand(node, 3) != kNone || gone_[at(value.producer)]) return std::nullopt;
     return value.producer;
@@ -102,7 +92,7 @@ class Fusion {
 
   const Graph& graph_;
   const PassContext& context_;
-  std::vector<int> uses_;
+  Pattern pattern_;
   std::vector<char> gone_;
 };
 
@@ -114,13 +104,7 @@ class Fusion {
 bool fuseSeparable(Graph& graph, const PassContext& context) {
   if (!isForProcessor(context)) return false;
   Fusion fusion(graph, context);
-  bool changed = false;
-  for (Node& node : graph.nodes)
-    if (std::optional<Node> both = fusion.replacementOf(node)) {
-      node = std::move(*both);
-      changed = true;
-    }
-  if (!changed) return false;
+  if (!replaceNodes(graph, [&](const Node& node) { return fusion.replacementOf(node); })) return false;
   dropNodes(graph, fusion.gone());
   return true;
 }

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <utility>
 
 #include "graph/op.h"
 #include "graph/passes/all.h"
@@ -25,10 +25,8 @@ bool gatePooled(Graph& graph, const PassContext& context) {
     graph.value(scattered).type = graph.type(gradient.inputs[0]);
     gate.inputs = {gradient.inputs[0], pool->outputs[0]};
     gradient.inputs[0] = scattered;
-    std::swap(gate.op, gradient.op);
-    std::swap(gate.inputs, gradient.inputs);
-    std::swap(gate.attributes, gradient.attributes);
-    std::swap(gate.name, gradient.name);
+    std::swap(gate, gradient);
+    std::swap(gate.outputs, gradient.outputs);
     changed = true;
   }
   return changed;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "graph/graph.h"
@@ -48,6 +49,19 @@ class Pattern {
 bool hasFastKernel(std::string_view op, const PassContext& context);
 /// A kernel of the plan takes the node as its operands and results lie.
 bool takesAsItLies(const Graph& graph, const Node& node, const PassContext& context);
+/// Values below it stay in the caches between two nodes: joining those gains nothing.
+inline constexpr int64_t kFewBytes = 2 << 20;
+/// Puts the node that `replacementOf` gives for another one, if any, in its place; true if there was one.
+template <class ReplacementOf>
+bool replaceNodes(Graph& graph, ReplacementOf&& replacementOf) {
+  bool changed = false;
+  for (Node& node : graph.nodes)
+    if (std::optional<Node> other = replacementOf(node)) {
+      node = *std::move(other);
+      changed = true;
+    }
+  return changed;
+}
 /// Some fused ops have kernels for processors alone.
 bool isForProcessor(const PassContext& context);
 
