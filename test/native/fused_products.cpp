@@ -1,6 +1,8 @@
 #include <cstring>
+#include <functional>
 
 #include "cpu_support.h"
+#include "device_support.h"
 #include "harness.h"
 #include "plan_support.h"
 
@@ -50,6 +52,82 @@ TEST(products_take_what_is_added_to_them_with_the_same_bits) {
             EXPECT_EQ(std::memcmp(got.data(), expected.data(), expected.bytes()), 0);
           }
         }
+}
+
+struct Case {
+  const char* note;
+  Shape data;
+  std::function<ValueId(Builder&, ValueId)> make;
+  std::string fused;
+};
+
+void expectBitsOfSteps(const Case& each, const std::vector<std::string>& pinned = {}) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId y = each.make(b, graph.addInput("x", DType::F32, each.data));
+  graph.outputs.insert(graph.outputs.begin(), y);
+  std::shared_ptr<const Plan> plans[2];
+  for (const bool isFused : {false, true}) {
+    CompileOptions options;
+    options.pinned = pinned;
+    if (!isFused) options.withoutPasses.emplace_back("fuse-product");
+    plans[isFused] = compile(graph, std::make_shared<Parameters>(), options);
+  }
+  if (opsOf(*plans[1]) != each.fused) fail(__FILE__, __LINE__, (std::string(each.note) + ": " + opsOf(*plans[1])).c_str());
+  EXPECT_TRUE(opsOf(*plans[0]).find("fused") == std::string::npos);
+  const HostTensor x = floats(each.data, 7), expected = outputsOf(plans[0], {x})[0];
+  for (const int threads : {1, 3})
+    if (!sameBits(outputsOf(plans[1], {x}, threads)[0], expected)) fail(__FILE__, __LINE__, each.note);
+}
+
+ValueId timesMatrix(Builder& b, ValueId x, const Shape& weights, const Attributes& attributes = {}) { return b.node("matMul", {x, b.constant(floats(weights, 5))}, attributes); }
+
+/// A row of results is finished in runs of 512 columns, each with its own part of the bias.
+TEST(wide_products_take_the_part_of_a_bias_that_is_theirs) {
+  for (const int64_t rows : {1, 37})
+    expectBitsOfSteps({"wide", {rows, 24}, [&](Builder& b, ValueId x) {
+                         return b.node("gelu", {b.add(b.constant(floats({rows, 1301}, 8)), b.add(timesMatrix(b, x, {24, 1301}), b.constant(floats({1301}, 6))))}, {{"approximate", std::string("tanh")}});
+                       }, "fusedMatMul"});
+}
+
+/// Sums have the order of the nodes: a product adds its bias first.
+TEST(a_product_takes_what_it_can_add_in_the_same_order) {
+  const auto bias = [](Builder& b, int64_t seed) { return b.constant(floats({24}, static_cast<uint64_t>(seed))); };
+  const auto residual = [](Builder& b, int64_t seed) { return b.constant(floats({7, 24}, static_cast<uint64_t>(seed))); };
+  const auto product = [](Builder& b, ValueId x) { return timesMatrix(b, x, {24, 24}); };
+  const Shape rows{7, 24};
+  expectBitsOfSteps({"residual, then bias", rows, [&](Builder& b, ValueId x) { return b.add(b.add(product(b, x), residual(b, 1)), bias(b, 2)); }, "fusedMatMul add"});
+  expectBitsOfSteps({"two residuals", rows, [&](Builder& b, ValueId x) { return b.add(b.add(product(b, x), residual(b, 1)), residual(b, 2)); }, "fusedMatMul add"});
+  expectBitsOfSteps({"two biases", rows, [&](Builder& b, ValueId x) { return b.add(b.add(product(b, x), bias(b, 1)), bias(b, 2)); }, "fusedMatMul add"});
+  expectBitsOfSteps({"a residual that is another product", rows, [&](Builder& b, ValueId x) {
+                       const ValueId first = product(b, x);
+                       return b.node("silu", {b.add(b.add(first, bias(b, 3)), b.node("matMul", {x, b.constant(floats({24, 24}, 9))}))});
+                     }, "matMul fusedMatMul"});
+}
+
+/// One number for each row is no bias, nor is what has fewer axes than the result or more.
+TEST(a_product_leaves_what_is_broadcast_otherwise) {
+  const auto other = [](const Shape& shape) { return [shape](Builder& b, ValueId x) { return b.add(timesMatrix(b, x, {24, 24}), b.constant(floats(shape, 1))); }; };
+  for (const Shape& shape : {Shape{7, 1}, Shape{1, 24}, Shape{1}, Shape{2, 7, 24}}) expectBitsOfSteps({"broadcast", {7, 24}, other(shape), "matMul add"});
+  expectBitsOfSteps({"times a vector", {7, 24}, [](Builder& b, ValueId x) { return b.add(timesMatrix(b, x, {24}), b.constant(floats({7}, 1))); }, "matMul add"});
+  expectBitsOfSteps({"transposed", {24, 7}, [](Builder& b, ValueId x) { return b.add(timesMatrix(b, x, {24, 24}, {{"transposeA", int64_t{1}}}), b.constant(floats({24}, 1))); }, "matMul add"});
+  expectBitsOfSteps({"of a vector", {24}, [](Builder& b, ValueId x) { return b.add(timesMatrix(b, x, {24, 7}), b.constant(floats({7}, 1))); }, "matMul add"});
+  expectBitsOfSteps({"twice itself", {7, 24}, [](Builder& b, ValueId x) {
+                       const ValueId y = timesMatrix(b, x, {24, 24});
+                       return b.add(y, y);
+                     }, "matMul add"});
+}
+
+TEST(a_product_that_others_see_stays) {
+  for (const bool isPinned : {false, true}) {
+    const auto make = [&](Builder& b, ValueId x) {
+      const ValueId product = timesMatrix(b, x, {24, 24});
+      if (isPinned) b.graph().value(product).name = "product";
+      else b.graph().outputs.push_back(product);
+      return b.add(product, b.constant(floats({24}, 1)));
+    };
+    expectBitsOfSteps({isPinned ? "pinned" : "an output", {7, 24}, make, "matMul add"}, isPinned ? std::vector<std::string>{"product"} : std::vector<std::string>{});
+  }
 }
 
 TEST(a_value_that_a_gradient_reads_is_not_swallowed) {

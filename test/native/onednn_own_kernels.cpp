@@ -27,6 +27,25 @@ TEST(a_stride_of_two_without_products_for_channels_that_fill_blocks_up) {
     }
 }
 
+/// Windows that only look like those of a stride of 2.
+TEST(other_windows_than_those_of_a_stride_of_two_have_their_own_numbers) {
+  requireBlocksOf16();
+  int made = 0;
+  for (const Geometry& g : {Geometry{{2, 24, 17, 31}, {24, 24, 3, 3}, {2, 2}, {1, 2}, {1, 1, 1, 1}}, Geometry{{2, 24, 17, 19}, {24, 24, 3, 3}, {2, 1}, {1, 1}, {1, 1, 1, 1}},
+                            Geometry{{2, 48, 17, 19}, {24, 24, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, 2}, Geometry{{2, 24, 17, 19}, {24, 24, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}}})
+    for (const char* activation : {"relu", "silu"})
+      for (const bool isResidual : {false, true}) {
+        const Attributes a = attributesOf(g, activation);
+        BlockedCase test{.op = "fusedConv", .inputs = {floats(g.x, 1), floats(g.w, 2), floats({g.w[0]}, 3)}, .attributes = a, .inputAxes = {1, 0, 0}};
+        if (isResidual) {
+          test.inputs.push_back(floats(resultOf(g), 4));
+          test.inputAxes.push_back(1);
+        }
+        made += check(test, widest());
+      }
+  EXPECT_TRUE(made >= 8);
+}
+
 /// Copies of one example of which some numbers are others; among them one that is another example, and one of much larger numbers.
 HostTensor similarRows(int64_t rows, const Shape& item, float large) {
   HostTensor x = floats(prepend(rows, item), 1);

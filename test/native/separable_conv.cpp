@@ -61,6 +61,7 @@ constexpr Form kForms[] = {
     {"uneven", 5, 33, 17, 71, 61, 5, 2, "none", false},
     {"uneven, whole", 5, 33, 17, 71, 61, 3, 1, "none", false},
     {"rows wider than the working memory", 1, 200, 16, 9, 700, 3, 1, "clip", false},
+    {"images of one band", 12, 32, 24, 40, 40, 3, 1, "relu", false},
 };
 
 void expectBitsOfPartsApart(const Form& form) {

@@ -61,7 +61,7 @@ class Fusing {
     ValueId sum = add.inputs[0], residual = add.inputs[1];
     const auto place = [&](ValueId id) { return graph_.value(id).kind == ValueKind::Result ? graph_.value(id).producer : NodeId{-1}; };
     if (place(residual) > place(sum)) std::swap(sum, residual);
-    if (sum == residual || !isMadeBy(sum, "convDataGradient") || !pattern_.seen(sum, 1)) return;
+    if (!isMadeBy(sum, "convDataGradient") || !pattern_.seen(sum, 1)) return;
     if (!(graph_.shape(residual) == graph_.shape(sum)) || !sameLayout(graph_.type(residual), graph_.type(sum))) return;
     const size_t maker = makerOf(sum);
     if (last == n) replace(fused(graph_.nodes[maker], residual, bits, add), last, {maker});

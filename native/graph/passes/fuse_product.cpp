@@ -41,13 +41,12 @@ class Fusion {
  private:
   const Reader* soleReader(ValueId id) const {
     const Reader& reader = readers_[static_cast<size_t>(id)];
-    return !graph_.value(id).pinned && uses_[static_cast<size_t>(id)] == 1 && reader.times == 1 && !gone_[reader.node] ? &reader : nullptr;
+    return uses_[static_cast<size_t>(id)] == 1 && reader.times == 1 && !gone_[reader.node] ? &reader : nullptr;
   }
   /// What the product's reader adds to it, where that is all it does.
-  ValueId added(const Node& fused, const Reader& reader) const {
+  ValueId added(const Reader& reader) const {
     const Node& node = graph_.nodes[reader.node];
-    if (node.op->name != "add" || !(graph_.shape(node.outputs[0]) == graph_.shape(fused.outputs[0]))) return kNone;
-    return node.inputs[reader.operand ^ 1];
+    return node.op->name == "add" ? node.inputs[reader.operand ^ 1] : kNone;
   }
   bool fuse(size_t n) {
     const Node& product = graph_.nodes[n];
@@ -66,11 +65,12 @@ class Fusion {
     };
     for (int times = 0; times < 2; ++times) {
       const Reader* reader = soleReader(fused.outputs[0]);
-      const ValueId other = reader ? added(fused, *reader) : kNone;
+      const ValueId other = reader ? added(*reader) : kNone;
       if (other == kNone) break;
       const bool isBias = graph_.shape(other) == Shape{shape.at(-1)};
+      // A kernel adds the bias first, and in another order sums would have other bits.
+      if (fused.inputs[3] != kNone || (isBias && fused.inputs[2] != kNone) || (!isBias && !(graph_.shape(other) == shape))) break;
       // The sum stands where both are known, and so does what it becomes.
-      if (fused.inputs[isBias ? 2 : 3] != kNone || (!isBias && !(graph_.shape(other) == shape)) || other == fused.outputs[0]) break;
       fused.inputs[isBias ? 2 : 3] = other;
       swallow(reader->node);
     }

@@ -22,9 +22,9 @@ class Fusion {
     const Node *third = pattern_.inner(imaginary->inputs[0], "mul"), *fourth = pattern_.inner(imaginary->inputs[1], "mul");
     if (first == nullptr || second == nullptr || third == nullptr || fourth == nullptr) return {};
     const ValueId a = first->inputs[0], cosine = first->inputs[1], b = second->inputs[0], sine = second->inputs[1];
-    if (third->inputs[0] != b || third->inputs[1] != cosine || fourth->inputs[0] != a || fourth->inputs[1] != sine || a == b) return {};
+    if (third->inputs[0] != b || third->inputs[1] != cosine || fourth->inputs[0] != a || fourth->inputs[1] != sine) return {};
     const Node *low = half(a, 0, shape), *high = half(b, shape[3] / 2, shape);
-    if (low == nullptr || high == nullptr || low->inputs[0] != high->inputs[0] || shape[3] % 2 != 0 || !isTable(cosine, shape) || !isTable(sine, shape)) return {};
+    if (low == nullptr || high == nullptr || low->inputs[0] != high->inputs[0] || !isTable(cosine, shape) || !isTable(sine, shape)) return {};
     Node out;
     out.op = &op("rotary");
     out.inputs = {low->inputs[0], cosine, sine};

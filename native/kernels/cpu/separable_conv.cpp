@@ -90,7 +90,8 @@ class Separable final : public CpuKernel {
     const int64_t until = std::clamp<int64_t>((last - 1) * window.stride[0] - window.pad[0] + window.kernel[0], from, window.in[0]);
     const int64_t wideBlock = wideRows_ * wideRowFloats_, plane = window.in[0] * wideRowFloats_;
     int64_t made = from;
-    if (wide.image == image && wide.from <= from && from < wide.until) {
+    // Bands come from above, and no window steps over a row.
+    if (wide.image == image) {
       made = wide.until;
       for (int64_t block = 0; block < depthwise_.blocks(); ++block)
         std::memmove(wide.data + block * wideBlock, wide.data + block * wideBlock + (from - wide.from) * wideRowFloats_, static_cast<size_t>((made - from) * wideRowFloats_) * sizeof(float));
