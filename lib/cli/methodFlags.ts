@@ -64,12 +64,8 @@ export function methodOptions(
 ): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(entry.options)
-      // A model in bf16 or int8 is searched as any other.
-      .filter(
-        name =>
-          flags[name] !== undefined &&
-          !(name === 'precision' && (flags[name] === 'bf16' || flags[name] === 'int8')),
-      )
+      // Double precision alone is a method's, see modelPrecision; in any other it takes the model as it is.
+      .filter(name => flags[name] !== undefined && (name !== 'precision' || flags[name] === 'f64'))
       .map(name => [name, flags[name]]),
   )
 }

@@ -63,8 +63,9 @@ async function recomputation(text: string): Promise<boolean | 'auto' | number> {
 
 /** Configures the engine and loads the model. */
 export async function openModel(path: string, flags: ModelFlags): Promise<Model> {
-  const [{ loadModel }, { call, native }, { expectOneOf }] = await Promise.all([
+  const [{ loadModel }, { computePrecisions }, { call, native }, { expectOneOf }] = await Promise.all([
     import('../model/loadModel.js'),
+    import('../model/precision.js'),
     import('../native.js'),
     import('../validate.js'),
   ])
@@ -80,9 +81,7 @@ export async function openModel(path: string, flags: ModelFlags): Promise<Model>
       ? undefined
       : await wholeNumber('--memory-limit', flags.memoryLimit, 1, 2 ** 30)
   const precision =
-    flags.precision === undefined
-      ? undefined
-      : expectOneOf('--precision', flags.precision, ['f32', 'bf16', 'int8'])
+    flags.precision === undefined ? undefined : expectOneOf('--precision', flags.precision, computePrecisions)
   return loadModel(path, {
     ...(precision === undefined ? {} : { precision }),
     ...(flags.preprocessing === undefined ? {} : { preprocessing: flags.preprocessing }),

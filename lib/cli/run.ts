@@ -30,12 +30,14 @@ export function addRun(program: Command): void {
 }
 
 async function run(session: Session, path: string, flags: RunFlags): Promise<number> {
-  const [{ namedFiles, readNamedTensors }, { writeNpy }, { expectOneOf }] = await Promise.all([
-    import('./inputs.js'),
-    import('../data/npy.js'),
-    import('../validate.js'),
-  ])
-  const precision = expectOneOf('--precision', flags.precision ?? 'f32', ['f32', 'bf16', 'int8', 'f64'])
+  const [{ namedFiles, readNamedTensors }, { writeNpy }, { computePrecisions }, { expectOneOf }] =
+    await Promise.all([
+      import('./inputs.js'),
+      import('../data/npy.js'),
+      import('../model/precision.js'),
+      import('../validate.js'),
+    ])
+  const precision = expectOneOf('--precision', flags.precision ?? 'f32', [...computePrecisions, 'f64'])
   const files = namedFiles('--output', flags.output ?? [])
   const inputs = await readNamedTensors('--input', flags.input)
   const model = await openModel(path, precision === 'f64' ? { ...flags, precision: undefined } : flags)

@@ -25,6 +25,12 @@ export function logProbabilityOf(logOdds: ArrayLike<number>): number {
   return sum === Number.NEGATIVE_INFINITY ? impossible : sum
 }
 
+/** log P - log(1 - P) of tokens together, from the log-odds of each; finite also where doubles round P to 0 or 1. */
+export function jointLogOdds(logOdds: ArrayLike<number>): number {
+  const log = logProbabilityOf(logOdds)
+  return log - Math.log(Math.max(-Math.expm1(log), Number.MIN_VALUE))
+}
+
 /**
  * How likely a response is under a prompt that keeps only some texts of its context: one teacher-forced pass for each
  * set, in which only the rows that predict the response go through the product with the vocabulary. Sets that are asked for

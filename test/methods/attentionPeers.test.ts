@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import test from 'ava'
 import {
   AttentionRollout,
@@ -7,22 +5,20 @@ import {
   createTensor,
   GradientXAttention,
   LeGrad,
-  loadModel,
   type Model,
   RawAttention,
 } from '#lib/index.js'
 import { namedAttention } from '#lib/model/attention.js'
 import { heads, meanOf } from '../oracles/attentionMatrices.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
-import { repositoryRoot } from '../oracles/repository.js'
+import { loadPeerModel, readPeers } from '../oracles/recordedPeers.js'
 
 /** What reference code makes of attention in three exported encoders: record_attention.py, versions inside. */
-const folder = join(repositoryRoot, 'test/fixtures/peers')
-const { target, discard, models } = JSON.parse(readFileSync(join(folder, 'attention.json'), 'utf8')) as {
+const { target, discard, models } = readPeers<{
   target: number
   discard: number
   models: Record<string, Record<string, number[]> & { inputs: number[][] }>
-}
+}>('attention.json')
 
 const methods: Record<string, (model: Model) => AttributionMethod> = {
   RawAttention: model => new RawAttention(model),
@@ -59,7 +55,7 @@ for (const [name, recorded] of Object.entries(models)) {
         mask: createTensor('i64', [1, first!.length], BigInt64Array.from(mask!, BigInt)),
       }
     : createTensor('f32', [1, 3, 24, 24], Float32Array.from(first!))
-  const load = () => loadModel(join(folder, `${name}.onnx`))
+  const load = () => loadPeerModel(name)
   const scoresOf = async (method: AttributionMethod) =>
     Array.from((await method.attribute(input, { target })).scores().data, Number)
 

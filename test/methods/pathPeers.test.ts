@@ -1,24 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import test from 'ava'
 import {
   BlurIntegratedGradients,
-  createTensor,
   type GradientMethod,
   GuidedIntegratedGradients,
   Idgi,
-  loadModel,
   type Model,
 } from '#lib/index.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
-import { repositoryRoot } from '../oracles/repository.js'
+import { loadPeerModel, peerPicture, readPeers } from '../oracles/recordedPeers.js'
 
 /** What the authors' own software makes of three exported models: record_paths.py, versions inside. */
-const folder = join(repositoryRoot, 'test/fixtures/peers')
-const read = <T>(file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as T
 type Recorded = Record<string, number[]>
-const { target, models } = read<{ target: number; models: Record<string, Recorded> }>('paths.json')
-const inputs = read<{ models: Record<string, Recorded> }>('peers.json').models
+const { target, models } = readPeers<{ target: number; models: Record<string, Recorded> }>('paths.json')
+const inputs = readPeers<{ models: Record<string, Recorded> }>('peers.json').models
 
 const blurred = { maximumSigma: 3, steps: 30, rule: 'riemann_left' } as const
 const methods: Record<string, (model: Model) => GradientMethod> = {
@@ -31,18 +25,14 @@ const methods: Record<string, (model: Model) => GradientMethod> = {
 }
 
 for (const [name, recorded] of Object.entries(models)) {
-  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(inputs[name]!.x!))
-  const baseline = createTensor(
-    'f32',
-    [1, 3, 12, 12],
-    Float32Array.from(inputs[name]!.baselines!.slice(0, 432)),
-  )
+  const x = peerPicture(inputs[name]!.x!)
+  const baseline = peerPicture(inputs[name]!.baselines!)
   for (const [method, make] of Object.entries(methods)) {
     // The authors' software is 0.063 from itself there when its gradients are scaled by noise of 1e-8 (and 0.024 from
     // this one).
     if (name === 'attention' && method === 'GuidedIntegratedGradients wide') continue
     test(`${name}: ${method} is what its authors' software makes of it`, async t => {
-      const model = await loadModel(join(folder, `${name}.onnx`))
+      const model = await loadPeerModel(name)
       const given = method.startsWith('Blur') ? { target } : { target, baseline }
       const map = await make(model).attribute(x, given)
       const distance = relativeDistance(map.scores().data as Float32Array, recorded[method]!)
@@ -52,7 +42,7 @@ for (const [name, recorded] of Object.entries(models)) {
   }
 
   test(`${name}: the blurred path is as far from the authors' coarse differences as their own finer ones are`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     const map = await new BlurIntegratedGradients(model, blurred).attribute(x, { target })
     const coarse = recorded.BlurIntegratedGradients!
     const distance = relativeDistance(map.scores().data as Float32Array, coarse)

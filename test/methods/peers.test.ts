@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import {
   AblationCam,
@@ -27,7 +25,6 @@ import {
   LayerConductance,
   LayerGradientXActivation,
   LayerIntegratedGradients,
-  loadModel,
   type Model,
   NeuronConductance,
   NeuronGradient,
@@ -40,15 +37,14 @@ import {
 } from '#lib/index.js'
 import { uniformDraws } from '#lib/methods/inputs/pathDraws.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
-import { repositoryRoot } from '../oracles/repository.js'
+import { loadPeerModel, peerPicture, readPeers } from '../oracles/recordedPeers.js'
 
 /** What Captum and pytorch-grad-cam make of three exported models: test/fixtures/peers/record.py, versions inside. */
-const folder = join(repositoryRoot, 'test/fixtures/peers')
 type Recorded = Record<string, number[]> & { layer: string; neuron: number[] }
-const { target, models } = JSON.parse(readFileSync(join(folder, 'peers.json'), 'utf8')) as {
+const { target, models } = readPeers<{
   target: number
   models: Record<string, Recorded>
-}
+}>('peers.json')
 
 /** The layer that was hooked, by the name of its ONNX node. */
 const layers: Record<string, string> = {
@@ -108,14 +104,14 @@ const ofMaps: Record<string, Make> = {
 }
 
 for (const [name, recorded] of Object.entries(models)) {
-  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.x!))
+  const x = peerPicture(recorded.x!)
   const all = createTensor('f32', [3, 3, 12, 12], Float32Array.from(recorded.baselines!))
-  const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
+  const baseline = peerPicture(recorded.baselines!)
   const scoresOf = async (method: GradientMethod, options: AttributeOptions) =>
     (await method.attribute(x, options)).scores().data as Float32Array
 
   test(`${name}: guided Grad-CAM is guided backpropagation times the enlarged map`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     const layer = camLayers[name]!
     const method = new GuidedGradCam(model)
     if (!recorded.GuidedGradCam) {
@@ -154,7 +150,7 @@ for (const [name, recorded] of Object.entries(models)) {
   })
 
   test(`${name}: what Captum and pytorch-grad-cam recorded, within 1e-3 (relative L2)`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     const found: [string, Float32Array][] = []
     const add = async (table: Record<string, Make>, options: AttributeOptions) => {
       for (const [method, make] of Object.entries(table))
@@ -188,7 +184,7 @@ for (const [name, recorded] of Object.entries(models)) {
   })
 
   test(`${name}: where Captum's weights do not add up, ours differ by what they miss`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     const right = await scoresOf(new IntegratedGradients(model, { rule: 'riemann_trapezoid' }), {
       target,
       baseline,
@@ -202,7 +198,7 @@ for (const [name, recorded] of Object.entries(models)) {
 }
 
 /** What Captum was given in the place of its own draws. */
-const draws = JSON.parse(readFileSync(join(folder, 'draws.json'), 'utf8')) as Record<string, number[]>
+const draws = readPeers<Record<string, number[]>>('draws.json')
 
 test('the draws that Captum was given are those of the seed', t => {
   const { baselines, points } = uniformDraws(10, 3, 0)
@@ -211,9 +207,9 @@ test('the draws that Captum was given are those of the seed', t => {
 })
 
 for (const [name, recorded] of Object.entries(models)) {
-  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.x!))
+  const x = peerPicture(recorded.x!)
   const all = createTensor('f32', [3, 3, 12, 12], Float32Array.from(recorded.baselines!))
-  const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
+  const baseline = peerPicture(recorded.baselines!)
   const near = (t: ExecutionContext, found: Attribution, key: string, share = 1) => {
     const expected = recorded[key]!.slice(0, recorded[key]!.length / share)
     const distance = relativeDistance(found.scores().data as Float32Array, expected)
@@ -222,7 +218,7 @@ for (const [name, recorded] of Object.entries(models)) {
   }
 
   test(`${name}: GradientSHAP by the same draws, Shapley values of quarters, occlusion`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     const shap = new GradientShap(model, { sampling: 'captum', samples: 10, seed: 0 })
     near(t, await shap.attribute(x, { target, baseline: all }), 'GradientShap')
     const labels = Array.from({ length: 144 }, (_, at) => Math.floor(at / 72) * 2 + Math.floor((at % 12) / 6))
@@ -234,7 +230,7 @@ for (const [name, recorded] of Object.entries(models)) {
   })
 
   test(`${name}: Score-CAM and Ablation-CAM where pytorch-grad-cam goes its own way`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     const layer = camLayers[name]!
     const scoresOf = async (method: GradientMethod) =>
       (await method.attribute(x, { target, layer })).scores().data as Float32Array
@@ -250,9 +246,9 @@ for (const [name, recorded] of Object.entries(models)) {
 
 test("through max pooling ours keeps the sum that Captum's misses", async t => {
   const recorded = models.plain!
-  const model = await loadModel(join(folder, 'plain.onnx'))
-  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.x!))
-  const baseline = createTensor('f32', [1, 3, 12, 12], Float32Array.from(recorded.baselines!.slice(0, 432)))
+  const model = await loadPeerModel('plain')
+  const x = peerPicture(recorded.x!)
+  const baseline = peerPicture(recorded.baselines!)
   const { checks } = await new DeepLift(model).attribute(x, { target, baseline })
   const { difference, relative } = checks.completeness![0]!
   t.true(relative! < 2e-6, `${relative}`)

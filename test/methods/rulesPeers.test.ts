@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import test from 'ava'
 import {
   type AttributionMethod,
@@ -17,15 +15,15 @@ import {
 import { AttnLrp, LayerwiseRelevance } from '#lib/relevance.js'
 import { relativeDistance } from '../oracles/gradientOf.js'
 import { floats, tensor, valueInfo, writeModel } from '../oracles/onnxWriter.js'
-import { repositoryRoot } from '../oracles/repository.js'
+import { loadPeerModel, peerPicture, readPeers } from '../oracles/recordedPeers.js'
 
 /** What Captum, LXT and torch-cam make of three exported models: record_rules.py, versions inside. */
-const folder = join(repositoryRoot, 'test/fixtures/peers')
-const read = <T>(file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as T
 type Recorded = Record<string, number[]>
-const { models } = read<{ models: Record<string, Recorded> }>('rules.json')
-const { target, models: inputs } = read<{ target: number; models: Record<string, Recorded> }>('peers.json')
-const noise = read<number[][]>('noise.json')
+const { models } = readPeers<{ models: Record<string, Recorded> }>('rules.json')
+const { target, models: inputs } = readPeers<{ target: number; models: Record<string, Recorded> }>(
+  'peers.json',
+)
+const noise = readPeers<number[][]>('noise.json')
 
 const samples = { samples: noise.length, sigma: 0.3, seed: 3 }
 const convolutions = (rule: 'gamma' | 'captumAlpha1Beta0') => ({ first: rule, convolution: rule })
@@ -43,10 +41,9 @@ const methods: Record<string, (model: Model) => AttributionMethod> = {
 }
 
 for (const [name, recorded] of Object.entries(models)) {
-  const given = (of: 'x' | 'baselines') =>
-    createTensor('f32', [1, 3, 12, 12], Float32Array.from(inputs[name]![of]!.slice(0, 432)))
+  const given = (of: 'x' | 'baselines') => peerPicture(inputs[name]![of]!)
   test(`${name}: noise, relevance and the maps of the head are those that were recorded`, async t => {
-    const model = await loadModel(join(folder, `${name}.onnx`))
+    const model = await loadPeerModel(name)
     for (const [method, expected] of Object.entries(recorded)) {
       const baseline = method.endsWith('IntegratedGradients') ? { baseline: given('baselines') } : {}
       const map = await methods[method]!(model).attribute(given('x'), { target, ...baseline })
@@ -58,8 +55,8 @@ for (const [name, recorded] of Object.entries(models)) {
 }
 
 test('the variance of n samples is n / (n - 1) of that of Captum', async t => {
-  const model = await loadModel(join(folder, 'plain.onnx'))
-  const x = createTensor('f32', [1, 3, 12, 12], Float32Array.from(inputs.plain!.x!))
+  const model = await loadPeerModel('plain')
+  const x = peerPicture(inputs.plain!.x!)
   const map = await new VarGrad(model, samples).attribute(x, { target })
   const expected = models.plain!.VarGrad!.map(value => (value * noise.length) / (noise.length - 1))
   t.true(relativeDistance(map.scores().data as Float32Array, expected) <= 1e-4)

@@ -1,4 +1,4 @@
-import { logProbabilityOf } from '../../context/responseScores.js'
+import { jointLogOdds } from '../../context/responseScores.js'
 import { ContextCitePlayer } from '../../games/samplers/contextCite.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
@@ -38,12 +38,6 @@ export const contextCiteOptions = {
 } as const
 export type ContextCiteOptions = Given<typeof contextCiteOptions>
 
-/** The response's log-odds, log P - log(1 - P), from those of its tokens; finite also where doubles round P to 0 or 1. */
-export function responseLogOdds(logOdds: ArrayLike<number>): number {
-  const log = logProbabilityOf(logOdds)
-  return log - Math.log(Math.max(-Math.expm1(log), Number.MIN_VALUE))
-}
-
 /**
  * A sparse linear surrogate: the response's log-odds over random subsets of the texts, fitted by a lasso. Scores are the
  * surrogate's weights, in nats of log-odds: what keeping a text adds. `samples` passes serve any span of the response.
@@ -65,6 +59,6 @@ export class ContextCite extends PerturbedContext {
     return { name: 'ContextCite', options, seed }
   }
   protected async score(texts: number, tokens: number, play: PlayContext): Promise<FoundScores> {
-    return play(new ContextCitePlayer({ players: texts, tokens, ...this.#options }), responseLogOdds)
+    return play(new ContextCitePlayer({ players: texts, tokens, ...this.#options }), jointLogOdds)
   }
 }

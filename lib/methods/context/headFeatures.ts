@@ -1,6 +1,6 @@
 import type { ContextPrompt } from '../../context/contextPrompt.js'
 import { responseRows } from '../../context/responseRows.js'
-import { logOddsOf, logSigmoid } from '../../context/responseScores.js'
+import { jointLogOdds, logOddsOf } from '../../context/responseScores.js'
 import { sentenceEnds } from '../../context/sentences.js'
 import { headRows } from '../../context/tracedRows.js'
 import { RandomStream } from '../../games/randomStream.js'
@@ -9,15 +9,6 @@ import type { TrainingTarget } from './headWeightTraining.js'
 
 /** Tokens that go through the model at once. */
 const tokensTogether = 4096
-
-/** log P - log(1 - P) of several tokens together, log P being the sum of log σ of their log-odds. */
-export function jointLogOdds(logOdds: ArrayLike<number>): number {
-  let sum = 0
-  for (let at = 0; at < logOdds.length; at++) sum += logSigmoid(logOdds[at]!)
-  // log(1 - e^x) by the form that is exact at either end.
-  const rest = sum > -Math.LN2 ? Math.log(-Math.expm1(sum)) : Math.log1p(-Math.exp(sum))
-  return sum - rest
-}
 
 /** The response's sentences as tokens; all of it where its letters are not known. */
 export function responseSentences({ ids, text, spans }: ContextPrompt['response']): Span[] {

@@ -1,16 +1,13 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import test from 'ava'
-import { createTensor, loadModel, Tcav } from '#lib/index.js'
-import { repositoryRoot } from '../../oracles/repository.js'
+import { createTensor, Tcav } from '#lib/index.js'
+import { loadPeerModel, readPeers } from '../../oracles/recordedPeers.js'
 
 /** What Captum's TCAV makes of three exported models with the vectors of our regression, and SciPy's test of it: record_tcav.py. */
-const folder = join(repositoryRoot, 'test/fixtures/peers')
 type Scores = { sign_count: number[]; magnitude: number[]; p: number }
-const { models } = JSON.parse(readFileSync(join(folder, 'tcav.json'), 'utf8')) as {
+const { models } = readPeers<{
   models: Record<string, { first: Scores; last: Scores; chance: number[] }>
-}
-const { target } = JSON.parse(readFileSync(join(folder, 'peers.json'), 'utf8')) as { target: number }
+}>('tcav.json')
+const { target } = readPeers<{ target: number }>('peers.json')
 const layers: Record<string, string> = {
   plain: '/maps/Relu',
   residual: '/maps/Relu',
@@ -34,7 +31,7 @@ const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + 
 
 for (const [name, recorded] of Object.entries(models))
   test(`${name}: Captum's shares of inputs and magnitudes by the same concept vectors, and SciPy's p-values of them`, async t => {
-    const tcav = new Tcav(await loadModel(join(folder, `${name}.onnx`)), {
+    const tcav = new Tcav(await loadPeerModel(name), {
       layer: layers[name]!,
       testShare: 0,
       ridge: 0.01,

@@ -1,9 +1,10 @@
 import test from 'ava'
+import { jointLogOdds } from '#lib/context/responseScores.js'
 import { GraphBuilder } from '#lib/graph/builder.js'
 import { At2, AttnTrace, ContextPrompt, createTensor, loadModel, type Model } from '#lib/index.js'
 import { headWeightsOf } from '#lib/language/headWeights.js'
 import { sourceSums } from '#lib/methods/context/at2.js'
-import { headFeatures, jointLogOdds, responseSentences } from '#lib/methods/context/headFeatures.js'
+import { headFeatures, responseSentences } from '#lib/methods/context/headFeatures.js'
 import { correlationLoss, trainHeadWeights } from '#lib/methods/context/headWeightTraining.js'
 import { modelAttention, weightedRows } from '../../oracles/modelAttention.js'
 import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
@@ -54,6 +55,7 @@ test('the worked example: log-odds of masks, and their loss', t => {
   // Close to certain, where 1 - P is lost in double.
   t.true(near(jointLogOdds([40]), 40, 1e-9))
   t.true(near(jointLogOdds([30, 30]), 30 - Math.LN2, 1e-9))
+  t.true(Number.isFinite(jointLogOdds([800])))
   // Values that do not vary teach nothing.
   t.deepEqual(correlationLoss({ ...target, values: new Float64Array(4) }, theta), {
     loss: -0,

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { jointLogOdds } from '#lib/context/responseScores.js'
 import { coalitionOf } from '#lib/games/coalition.js'
 import {
   ContextAttribution,
@@ -13,7 +14,6 @@ import {
   SingleTextContribution,
   TracLLM,
 } from '#lib/index.js'
-import { responseLogOdds } from '#lib/methods/context/contextCite.js'
 import { close } from '../../oracles/close.js'
 import { checkpointFolder } from '../../oracles/recordedCheckpoints.js'
 
@@ -100,10 +100,10 @@ test('ContextCite: subsets are asked for once, whichever span of the response is
 test('log-odds of a response stay exact near 1 and finite at the ends', t => {
   // P = 1 - 2e-9 nearly: both tokens are wrong with 1e-9.
   const z = Math.log((1 - 1e-9) / 1e-9)
-  close(t, [responseLogOdds([z, z])], [Math.log(0.5e9)], 1e-6)
-  close(t, [responseLogOdds([0])], [0], 1e-12)
-  t.true(Number.isFinite(responseLogOdds([1e6])))
-  t.true(Number.isFinite(responseLogOdds([-1e6, -1e6])))
+  close(t, [jointLogOdds([z, z])], [Math.log(0.5e9)], 1e-6)
+  close(t, [jointLogOdds([0])], [0], 1e-12)
+  t.true(Number.isFinite(jointLogOdds([1e6])))
+  t.true(Number.isFinite(jointLogOdds([-1e6, -1e6])))
 })
 
 test('TracLLM with room for all texts is the flat score function; its ensemble the greatest, leave-one-out twice', async t => {
