@@ -40,8 +40,7 @@ void pointwiseTile(const PointwiseTask& t, const float* x, const float* w, const
   VfHalf last[R];
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g) {
-    const int64_t left = biasCount - g * kLanes;
-    const Vf start = bias == nullptr || left <= 0 ? Vf{} : left >= kLanes ? load(bias + g * kLanes) : loadPart(bias + g * kLanes, left);
+    const Vf start = biasFrom(bias, g * kLanes, biasCount);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       if (g < kWhole) sum[r][g] = start;

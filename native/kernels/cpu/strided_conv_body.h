@@ -5,18 +5,13 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/cpu/half_vectors.h"
-#include "kernels/cpu/simd_math.h"
+#include "kernels/cpu/blocked_conv_body.h"
 #include "kernels/cpu/strided_conv_kernels.h"
-#include "kernels/cpu/winograd_body.h"
 
 namespace ascribe::cpu {
 namespace {
 
 constexpr int64_t kStride = 2;
-/// Two accumulators for each of 14 pixels, or three for each of nine, as for convolutions of 1 x 1.
-constexpr int stridedPixelsOf(int group) { return group == 3 ? 9 : 14; }
-int stridedGroupOf(int64_t blocksLeft) { return blocksLeft == 1 ? 1 : blocksLeft == 2 || blocksLeft == 4 ? 2 : 3; }
 
 /// R pixels of a row from `column` on, of G blocks of results, of the last one its first half alone if `EndsHalf`.
 template <int R, int G, bool EndsHalf>
@@ -27,8 +22,7 @@ void stridedTile(const StridedTask& t, int64_t row, int64_t column, int64_t bloc
   VfHalf last[R];
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g) {
-    const int64_t channel = (block + g) * kLanes, left = t.results - channel;
-    const Vf start = t.bias == nullptr || left <= 0 ? Vf{} : left >= kLanes ? load(t.bias + channel) : loadPart(t.bias + channel, left);
+    const Vf start = biasFrom(t.bias, (block + g) * kLanes, t.results);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       if (g < kWhole) sum[r][g] = start;
@@ -88,8 +82,8 @@ StridedTile stridedTileFor(int64_t pixels, std::integer_sequence<int, R...>) {
 /// The rows for one group of results, in tiles of nearly equal width.
 template <int G>
 void stridedGroup(const StridedTask& t, int64_t block, const float* w) {
-  constexpr auto kPixels = std::make_integer_sequence<int, stridedPixelsOf(G)>();
-  const int64_t tiles = (t.resultWidth + stridedPixelsOf(G) - 1) / stridedPixelsOf(G);
+  constexpr auto kPixels = std::make_integer_sequence<int, rowsOf(G)>();
+  const int64_t tiles = (t.resultWidth + rowsOf(G) - 1) / rowsOf(G);
   const bool endsHalf = t.results - block * kLanes <= (G - 1) * kLanes + kLanes / 2;
   for (int64_t row = t.rowBegin; row < t.rowEnd; ++row)
     for (int64_t i = 0; i < tiles; ++i) {
@@ -102,7 +96,7 @@ void stridedConv(const StridedTask& t) {
   const int64_t blocks = (t.results + kLanes - 1) / kLanes, taps = t.kernel[0] * t.kernel[1];
   const float* w = t.weights;
   for (int64_t block = 0; block < blocks;) {
-    const int group = stridedGroupOf(blocks - block);
+    const int group = groupOf(blocks - block);
     if (group == 3) stridedGroup<3>(t, block, w);
     else if (group == 2) stridedGroup<2>(t, block, w);
     else stridedGroup<1>(t, block, w);
@@ -111,7 +105,7 @@ void stridedConv(const StridedTask& t) {
   }
 }
 
-constexpr StridedConvKernels makeStridedConvKernels() { return {kLanes, stridedGroupOf, stridedConv}; }
+constexpr StridedConvKernels makeStridedConvKernels() { return {kLanes, groupOf, stridedConv}; }
 
 }  // namespace
 }  // namespace ascribe::cpu

@@ -16,6 +16,12 @@ ASCRIBE_INLINE Vf finished(const Finish& finish, Vf x) {
   return clipped(finish, x);
 }
 
+/// A vector of a bias of `count` numbers from one on; zero behind its end, and where there is none.
+ASCRIBE_INLINE Vf biasFrom(const float* bias, int64_t from, int64_t count) {
+  const int64_t left = count - from;
+  return bias == nullptr || left <= 0 ? Vf{} : left >= kLanes ? load(bias + from) : loadPart(bias + from, left);
+}
+
 /// Stores a result that has its bit: `at` floats behind where the gates begin.
 enum class Gating { None, Write, Read };
 template <Gating G>
@@ -169,8 +175,8 @@ template <class Edge>
 void winogradOutput(const WinogradTiles& t, const float* products, const float* bias, const float* residual, float* y, const Finish& finish, const Gates& gates) {
   const int64_t run = t.count() * kLanes, position = t.blocks * run;
   for (int64_t block = 0; block < t.blocks; ++block, products += run) {
-    const int64_t left = t.channels - block * kLanes, at = block * t.plane;
-    const Vf start = bias == nullptr ? Vf{} : left >= kLanes ? load(bias + block * kLanes) : loadPart(bias + block * kLanes, left);
+    const int64_t at = block * t.plane;
+    const Vf start = biasFrom(bias, block * kLanes, t.channels);
     const float* added = residual == nullptr ? nullptr : residual + at;
     withGating(gates, [&]<Gating G>() {
       if (endsHalf(t, block)) outputBlock<Edge, VfHalf, G>(t, products, position, start, added, y + at, finish, gates.from(at));
