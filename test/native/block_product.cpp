@@ -178,6 +178,7 @@ TEST(blockProductsRoundTiesToEvenAndTinyNumbersToZero) {
     x[static_cast<size_t>(512 + i)] = (i % 2 ? -1 : 1) * 3.4e38f;                        // the largest
     x[static_cast<size_t>(768 + i)] = i % 32 == 5 ? 0x1p-118f : 0x1p-119f;
     x[static_cast<size_t>(1024 + i)] = -0.0f;
+    x[static_cast<size_t>(1536 + i)] = i % 32 == 9 ? 0x1.8p-119f : 0;  // just too small
     x[static_cast<size_t>(1280 + i)] = static_cast<float>(i) * 1e-30f;
   }
   for (const DType type : kBlocked) expectBits(floatsOf({8, 256}, x), blocks(type, 17, 256, 13));

@@ -114,6 +114,22 @@ TEST(a_middle_that_others_see_stays) {
   }
 }
 
+/// Square weights fit either way round, so only the attributes say which way a product reads them.
+TEST(products_that_read_an_operand_the_other_way_round_stay_apart) {
+  constexpr int64_t kSize = 740;
+  for (const std::string other : {"", "value transposed", "out transposed", "data transposed"}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{kSize, kSize});
+    const auto product = [&](ValueId a, uint64_t seed, bool transposeA, bool transposeB) {
+      return b.node("matMul", {a, b.constant(floats({kSize, kSize}, seed, -0.1, 0.1))}, {{"transposeA", int64_t{transposeA}}, {"transposeB", int64_t{transposeB}}});
+    };
+    const ValueId activated = b.node("silu", {product(x, 5, other == "data transposed", false)});
+    graph.outputs = {product(b.mul(activated, product(x, 6, false, other == "value transposed")), 7, false, other == "out transposed")};
+    EXPECT_EQ(nodesOf(*compile(graph, std::make_shared<Parameters>(), {}), "gatedLayer"), other.empty() ? 1 : 0);
+  }
+}
+
 TEST(small_layers_others_inputs_and_weights_that_may_change_stay_apart) {
   EXPECT_EQ(nodesOf(*plan({"small", Shape{1, 300, 70}, 1500, 52, "silu"}, {}), "gatedLayer"), 0);
   CompileOptions reference;

@@ -217,6 +217,26 @@ TEST(ties_go_to_the_first_and_nan_wins) {
   compare({{"kernel", Ints{3, 3}}, {"strides", Ints{1, 1}}, {"pads", Ints{1, 1, 1, 1}}}, x);
 }
 
+/// A gate of another value than the pool read says nothing of the pooled one.
+TEST(gates_of_other_values_stay_behind_the_pool) {
+  for (const bool isOther : {false, true}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, Shape{1, 3, 12, 12}), other = graph.addInput("other", DType::F32, Shape{1, 3, 12, 12});
+    const Attributes window{{"kernel", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"dilations", Ints{1, 1}}, {"pads", Ints(4, 0)}};
+    const std::vector<ValueId> pooled = b.nodes("maxPool", {x}, 2, window);
+    const ValueId g = b.constant(floats({1, 1, 3, 6, 6}, 4));
+    graph.outputs = {b.node("reluGrad", {b.node("maxPoolGrad", {g, pooled[1], x}, window), isOther ? other : x})};
+    CompileOptions without;
+    without.withoutPasses.emplace_back("gate-pooled");
+    const auto moved = compile(graph, std::make_shared<Parameters>(), {}), apart = compile(graph, std::make_shared<Parameters>(), without);
+    EXPECT_EQ(moved->graph().nodes.back().op->name == "reluGrad", isOther);
+    const std::vector<HostTensor> data{floats({1, 3, 12, 12}, 5), floats({1, 3, 12, 12}, 6)};
+    const HostTensor a = outputsOf(moved, data)[0], c = outputsOf(apart, data)[0];
+    EXPECT_TRUE(std::memcmp(a.data(), c.data(), c.bytes()) == 0);
+  }
+}
+
 /// Windows that overlap give to one place together: its gate closes for all of them or for none.
 TEST(gates_of_pooled_values_are_those_of_what_the_pool_reads) {
   for (const char* activation : {"relu", "clip", "leakyRelu"})

@@ -69,6 +69,30 @@ TEST(what_is_no_turn_or_seen_by_others_stays) {
   EXPECT_EQ(nodesOf(*compile(graph, std::make_shared<Parameters>(), reference), "rotary"), 0);
 }
 
+/// Steps that look like a turn in all but one place keep their own numbers.
+TEST(what_is_nearly_a_turn_has_the_bits_of_its_steps) {
+  const auto integers = [](Builder& b, int64_t value) { return b.constant(HostTensor::ofIntegers({value})); };
+  for (const std::string other : {"", "cosine", "sine", "data", "cosine for all pairs", "sine for all pairs", "step", "permutation"}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId given = graph.addInput("x", DType::F32, Shape{5, 5, 5, 8}), second = graph.addInput("second", DType::F32, Shape{5, 5, 5, 8});
+    const auto moved = [&](ValueId id) { return b.node("transpose", {id}, {{"permutation", other == "permutation" ? std::vector<int64_t>{2, 1, 0, 3} : std::vector<int64_t>{0, 2, 1, 3}}}); };
+    const ValueId x = moved(given), y = other == "data" ? moved(second) : x;
+    const ValueId low = other == "step" ? b.node("slice", {x, integers(b, 0), integers(b, 8), integers(b, 3), integers(b, 2)}) : b.node("slice", {x, integers(b, 0), integers(b, 4), integers(b, 3)});
+    const ValueId high = b.node("slice", {y, integers(b, 4), integers(b, 8), integers(b, 3)});
+    const auto table = [&](uint64_t seed, bool isForAll = false) { return b.constant(floats(Shape{5, isForAll ? 1 : 4}, seed)); };
+    const ValueId cosine = table(1, other == "cosine for all pairs"), sine = table(2, other == "sine for all pairs");
+    const ValueId cosines = other == "cosine" ? table(3) : cosine, sines = other == "sine" ? table(4) : sine;
+    graph.outputs = {b.node("concat", {b.sub(b.mul(low, cosine), b.mul(high, sine)), b.add(b.mul(high, cosines), b.mul(low, sines))}, {{"axis", int64_t{3}}})};
+    CompileOptions without;
+    without.withoutPasses.emplace_back("fuse-rotary");
+    const auto fused = compile(graph, std::make_shared<Parameters>(), {}), apart = compile(graph, std::make_shared<Parameters>(), without);
+    EXPECT_EQ(nodesOf(*fused, "rotary"), other.empty() || other == "permutation" ? 1 : 0);
+    const std::vector<HostTensor> data{floats({5, 5, 5, 8}, 5), floats({5, 5, 5, 8}, 6)};
+    if (!sameBits(outputsOf(fused, data)[0], outputsOf(apart, data)[0])) fail(__FILE__, __LINE__, other);
+  }
+}
+
 TEST(rotary_like_the_reference) {
   for (const int64_t transposed : {0, 1}) EXPECT_LIKE_REFERENCE({"rotary", {floats({2, 4, 4, 10}, 1), floats({4, 5}, 2), floats({2, 1, 4, 5}, 3)}, {{"transposed", transposed}}, 1, 2e-7});
 }

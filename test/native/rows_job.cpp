@@ -1,5 +1,8 @@
 #include "methods/rows_job.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "device_support.h"
 #include "harness.h"
 
@@ -36,6 +39,46 @@ TEST(passes_side_by_side_hold_no_more_than_their_bound) {
   EXPECT_EQ(most.bytes, 3 * one.bytes);
   EXPECT_TRUE(sameBits(one.output, two.output));
   EXPECT_TRUE(sameBits(one.output, most.output));
+}
+
+/// Scores of an item have one order over all inputs that share them.
+TEST(tables_hold_the_places_of_an_items_scores) {
+  Graph graph;
+  Builder b(graph);
+  const ValueId first = graph.addInput("first", DType::F32, Shape{2, 1, 2}), second = graph.addInput("second", DType::F32, Shape{2, 3}), whole = graph.addInput("whole", DType::I64, Shape{2, 3});
+  graph.outputs = {b.node("abs", {first}), b.node("abs", {second}), b.node("abs", {whole})};
+  RowsRequest request;
+  request.plan = compile(graph, std::make_shared<Parameters>(), {});
+  request.chunk = request.count = 2;
+  request.rows.resize(3);
+  request.marks.resize(3);
+  request.tables = {std::nullopt, std::nullopt, HostTensor(DType::I64, {2, 3})};
+  const auto scoresOf = [](DType dtype, const Shape& shape) {
+    constexpr double kScores[] = {0.5, -1, 3, 0.5, 2, -4, -3, 1e-300, -5, 1e-301};
+    HostTensor scores(dtype, shape);
+    if (dtype == DType::F64) std::memcpy(scores.mutableData(), kScores, std::min(sizeof kScores, scores.bytes()));
+    return scores;
+  };
+  const auto with = [&](HostTensor scores, std::vector<size_t> inputs) {
+    RowsRequest ranked = request;
+    ranked.ranked = RowsRequest::Ranked{std::move(scores), std::move(inputs)};
+    ranked.check();
+    return ranked;
+  };
+  const auto job = std::make_shared<RowsJob>(with(scoresOf(DType::F64, {2, 5}), {1, 0}));
+  drive(job, 2);
+  const std::vector<HostTensor> tables = job->takeOutputs();
+  // The second input has the first three scores.
+  const std::vector<float> expectedFirst{3, 1, 4, 1}, expectedSecond{2, 4, 0, 3, 2, 0};
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(tables[0].as<float>()[i], expectedFirst[i]);
+  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(tables[1].as<float>()[i], expectedSecond[i]);
+
+  EXPECT_THROWS_CODE(with(scoresOf(DType::F64, {2, 6}), {1, 0}), "INPUT_SHAPE");
+  EXPECT_THROWS_CODE(with(scoresOf(DType::F64, {10}), {1, 0}), "INPUT_SHAPE");
+  EXPECT_THROWS_CODE(with(scoresOf(DType::F64, {2, 5, 3}), {1, 0}), "INPUT_SHAPE");
+  EXPECT_THROWS_CODE(with(scoresOf(DType::F64, {1, 5}), {1, 0}), "INPUT_SHAPE");
+  EXPECT_THROWS_CODE(with(scoresOf(DType::F32, {2, 5}), {1, 0}), "INPUT_DTYPE");
+  EXPECT_THROWS_CODE(with(scoresOf(DType::F64, {2, 5}), {2, 0}), "INPUT_DTYPE");
 }
 
 }  // namespace

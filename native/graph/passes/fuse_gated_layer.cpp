@@ -24,7 +24,7 @@ class Fusion {
   std::optional<Node> layer(const Node& out) const {
     if (!isProduct(&out)) return {};
     const Node* product = pattern_.inner(out.inputs[0], "mul");
-    if (product == nullptr || !(graph_.shape(product->inputs[0]) == graph_.shape(product->inputs[1]))) return {};
+    if (product == nullptr) return {};
     for (size_t side = 0; side < 2; ++side)
       if (std::optional<Node> found = gated(out, product->inputs[side], product->inputs[1 - side])) return found;
     return {};
