@@ -90,6 +90,16 @@ TEST(wide_products_take_the_part_of_a_bias_that_is_theirs) {
                        }, "fusedMatMul"});
 }
 
+/// The numbers of a single column lie behind each other, and the one value of the bias is for all of them.
+TEST(products_of_one_column_have_one_bias) {
+  for (const Shape& weights : {Shape{24, 1}, Shape{3, 24, 1}})
+    for (const bool isResidual : {false, true})
+      expectBitsOfSteps({"one column", {3, 50, 24}, [&](Builder& b, ValueId x) {
+                           const ValueId y = b.add(timesMatrix(b, x, weights), b.constant(floats({1}, 6)));
+                           return isResidual ? b.add(y, b.constant(floats({3, 50, 1}, 8))) : y;
+                         }, "fusedMatMul"});
+}
+
 /// Sums have the order of the nodes: a product adds its bias first.
 TEST(a_product_takes_what_it_can_add_in_the_same_order) {
   const auto bias = [](Builder& b, int64_t seed) { return b.constant(floats({24}, static_cast<uint64_t>(seed))); };

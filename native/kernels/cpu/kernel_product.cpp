@@ -52,7 +52,8 @@ class Product final : public CpuKernel {
     const auto finishRun = [&](float* run, int64_t count) {
       const MathKernels& math = *kernels().math;
       const int64_t at = run - c;
-      if (bias) math.binary(Binary::Add, Steps::Both, run, bias + at % shape_.n, run, count, 0, 0);
+      // Of a single column a run is many rows.
+      if (bias) math.binary(Binary::Add, shape_.n == 1 ? Steps::First : Steps::Both, run, bias + at % shape_.n, run, count, 0, 0);
       if (residual) math.binary(Binary::Add, Steps::Both, run, residual + at, run, count, 0, 0);
       if (activation_) math.unary(*activation_, run, run, count, 0, 0);
     };
