@@ -33,8 +33,10 @@ export class PlanCache {
     entry.plan.then(
       plan => {
         if (!isKept()) return
-        const { arenaBytes, weightBytes, scratchBytes, nodes } = plan.describe()
-        entry.bytes = arenaBytes + weightBytes + scratchBytes + bytesOfPlan + bytesOfNode * nodes.length
+        const { device, arenaBytes, weightBytes, scratchBytes, nodes } = plan.describe()
+        // A GPU keeps what runs worked in for whoever comes next: plans there are large, and hold none of it.
+        const working = device.startsWith('cuda') ? 0 : arenaBytes + scratchBytes
+        entry.bytes = working + weightBytes + bytesOfPlan + bytesOfNode * nodes.length
         this.#bytes += entry.bytes
         this.#evict(entry)
       },

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_CUDA_ABI 4
+#define ASCRIBE_CUDA_ABI 5
 #define ASCRIBE_CUDA_MAX_RANK 10
 #define ASCRIBE_CUDA_MAX_TENSORS 8
 #define ASCRIBE_CUDA_MAX_INTEGERS 32
@@ -63,7 +63,8 @@ enum AscribeCudaKind {
   ASCRIBE_CUDA_APPEND = 25,   /* plain state seen as [i0, i1, i2], plain x [i0, i3, i2], a plain position (i64 or i32), plain out, which
                                  may be the state: the state, with x from the position on */
   ASCRIBE_CUDA_CONVOLUTION_WEIGHTS = 26, /* plain x, g [i26, batch, …], dw [i26, …] or, with i27, [i26, batch, …]; window; scratch */
-  ASCRIBE_CUDA_KIND_COUNT = 27
+  ASCRIBE_CUDA_INTERPOLATE = 27, /* plain a, b of one count, plain positions [n], plain out [n, count]: (1 - p) a + p b */
+  ASCRIBE_CUDA_KIND_COUNT = 28
 };
 
 /* A window's integers: i0-2 data, i3-5 result, i6-8 kernel, i9-11 strides, i12-14 dilations, i15-17 padding before,

@@ -58,7 +58,7 @@ bool isFinite(const TensorRef& tensor) {
 
 struct Execution::Impl {
   struct Bound {
-    bool given = false;
+    bool given = false, steady = false;
     const void* data = nullptr;
     Shape shape;
     HostTensor owned;
@@ -132,6 +132,8 @@ Execution::Execution(std::shared_ptr<const Plan> plan, std::shared_ptr<MemoryBud
   }
   const Graph& graph = plan_->graph();
   s.inputs.resize(graph.inputs.size());
+  const std::vector<std::string>& steady = plan_->options().steady;
+  for (size_t i = 0; i < s.inputs.size(); ++i) s.inputs[i].steady = std::find(steady.begin(), steady.end(), graph.value(graph.inputs[i]).name) != steady.end();
   s.arena = DeviceBuffer(s.device, s.budget, plan_->arenaBytes(), "activations");
   s.scratch = DeviceBuffer(s.device, s.budget, plan_->scratchBytes(), kScratch);
   if (!s.onHost) {
@@ -252,7 +254,7 @@ void Execution::readInputs() {
     // With run lengths the shape that is due is only known now.
     if (!(bound.shape == value.type.shape))
       throw Error("INPUT_SHAPE", "input " + value.name + " has shape " + bound.shape.text() + ", this run takes " + value.type.shape.text());
-    if (!s.onHost) s.queue->upload(bound.buffer.address(), bound.data, bytesOf(value.type));
+    if (!s.onHost && !(s.again && bound.steady)) s.queue->upload(bound.buffer.address(), bound.data, bytesOf(value.type));
   }
 }
 

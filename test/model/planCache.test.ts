@@ -4,10 +4,11 @@ import type { NativePlan } from '#typings/addon.js'
 
 const megabyte = 1 << 20
 
-function plan(megabytes: number, nodes = 0) {
+function plan(megabytes: number, nodes = 0, device = 'cpu') {
   const state = { disposed: 0 }
   const native = {
     describe: () => ({
+      device,
       arenaBytes: megabytes * megabyte,
       weightBytes: 0,
       scratchBytes: 0,
@@ -49,6 +50,15 @@ test('a plan that is compiled after the cache was cleared counts for nothing', a
   await cache.get('b', async () => plan(30).native)
   await turn()
   t.is(await cache.get('a', async () => late.native), a.native)
+})
+
+test('activations of a plan on a GPU count for nothing, since no plan holds them', async t => {
+  const cache = new PlanCache(100 * megabyte)
+  const large = plan(4000, 300, 'cuda:0')
+  await cache.get('large', async () => large.native)
+  for (const key of ['a', 'b']) await cache.get(key, async () => plan(40).native)
+  await turn()
+  t.is(await cache.get('large', async () => plan(1).native), large.native)
 })
 
 test('a failed compile is tried again', async t => {

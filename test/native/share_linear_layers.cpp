@@ -5,6 +5,7 @@
 #include "cpu_support.h"
 #include "device_support.h"
 #include "harness.h"
+#include "op_cases/cuda.h"
 
 /// Layers that are affine in a path are computed at its ends, and summed gradients go back through them once.
 namespace ascribe::test {
@@ -21,7 +22,7 @@ struct Path {
   std::vector<HostTensor> results;
 };
 
-Path path(const Shape& one, const Net& net, std::vector<std::string> without, int threads = 1) {
+Path path(const Shape& one, const Net& net, std::vector<std::string> without, int threads = 1, const std::string& device = "cpu") {
   Graph graph;
   Builder b(graph);
   const ValueId from = graph.addInput("from", DType::F32, one), to = graph.addInput("to", DType::F32, one);
@@ -33,6 +34,7 @@ Path path(const Shape& one, const Net& net, std::vector<std::string> without, in
   CompileOptions options;
   options.withoutPasses = std::move(without);
   options.steady = {"from", "to"};
+  options.device = device;
   Path out;
   out.plan = compile(graph, std::make_shared<Parameters>(), options);
   RunRequest request;
@@ -136,29 +138,41 @@ TEST(what_is_read_twice_or_bent_first_is_computed_for_every_point) {
 
 TEST(steps_that_follow_from_steady_inputs_alone_run_once) {
   const Net net = [](Builder& b, ValueId x) { return total(b, b.node("tanh", {convolved(b, b.node("relu", {convolved(b, x, 16, 20)}), 16, 30)})); };
-  const Path shared = path({1, 3, 9, 8}, net, {});
-  Execution execution(shared.plan, nullptr);
-  const HostTensor from = floats({1, 3, 9, 8}, 3), to = floats({1, 3, 9, 8}, 4), weights = floatsOf({1, kRows}, {0, 0.3F, 0.4F, 0.3F, 0});
-  const auto runAt = [&](const std::vector<float>& at, const HostTensor& start, bool again) {
-    const HostTensor position = floatsOf({kRows}, at);
-    execution.bindInput(0, start.data(), DType::F32, start.shape());
-    execution.bindInput(1, to.data(), DType::F32, to.shape());
-    execution.bindInput(2, position.data(), DType::F32, position.shape());
-    execution.bindInput(3, weights.data(), DType::F32, weights.shape());
-    execution.start(again);
-    const CancelToken token;
-    Slice slice(token, std::chrono::hours(1));
-    while (execution.advance(slice) != Job::Step::Done) {}
-    const TensorRef out = execution.output(0);
-    return std::vector<float>(out.as<float>(), out.as<float>() + out.shape.count());
-  };
-  const std::vector<float> first = runAt({0, 0.25F, 0.5F, 0.8F, 1}, from, false), other = runAt({0.1F, 0.2F, 0.3F, 0.4F, 0.5F}, from, false);
-  EXPECT_TRUE(first != other);
-  EXPECT_TRUE(runAt({0, 0.25F, 0.5F, 0.8F, 1}, from, true) == first);
-  EXPECT_TRUE(runAt({0.1F, 0.2F, 0.3F, 0.4F, 0.5F}, from, true) == other);
-  // What is said to be the same is not looked at again.
-  EXPECT_TRUE(runAt({0, 0.25F, 0.5F, 0.8F, 1}, floats({1, 3, 9, 8}, 99), true) == first);
-  EXPECT_TRUE(runAt({0, 0.25F, 0.5F, 0.8F, 1}, floats({1, 3, 9, 8}, 99), false) != first);
+  std::vector<std::string> devices{"cpu", "fake"};
+  if (hasCuda()) devices.emplace_back("cuda");
+  const std::vector<HostTensor> expected = path({1, 3, 9, 8}, net, {}).results;
+  for (const std::string& device : devices) {
+    const Path shared = path({1, 3, 9, 8}, net, {}, 1, device);
+    for (size_t n = 0; n < 2; ++n) EXPECT_TRUE(distance(shared.results[n], expected[n]) < 1e-6);
+    Execution execution(shared.plan, nullptr);
+    const HostTensor from = floats({1, 3, 9, 8}, 3), to = floats({1, 3, 9, 8}, 4), weights = floatsOf({1, kRows}, {0, 0.3F, 0.4F, 0.3F, 0});
+    const auto runAt = [&](const std::vector<float>& at, const HostTensor& start, bool again) {
+      const HostTensor position = floatsOf({kRows}, at);
+      execution.bindInput(0, start.data(), DType::F32, start.shape());
+      execution.bindInput(1, to.data(), DType::F32, to.shape());
+      execution.bindInput(2, position.data(), DType::F32, position.shape());
+      execution.bindInput(3, weights.data(), DType::F32, weights.shape());
+      execution.start(again);
+      const CancelToken token;
+      Slice slice(token, std::chrono::hours(1));
+      while (execution.advance(slice) != Job::Step::Done) {}
+      const TensorRef out = execution.output(0);
+      return std::vector<float>(out.as<float>(), out.as<float>() + out.shape.count());
+    };
+    const std::vector<float> first = runAt({0, 0.25F, 0.5F, 0.8F, 1}, from, false), other = runAt({0.1F, 0.2F, 0.3F, 0.4F, 0.5F}, from, false);
+    EXPECT_TRUE(first != other);
+    EXPECT_TRUE(runAt({0, 0.25F, 0.5F, 0.8F, 1}, from, true) == first);
+    EXPECT_TRUE(runAt({0.1F, 0.2F, 0.3F, 0.4F, 0.5F}, from, true) == other);
+    // What is said to be the same is not looked at again.
+    EXPECT_TRUE(runAt({0, 0.25F, 0.5F, 0.8F, 1}, floats({1, 3, 9, 8}, 99), true) == first);
+    EXPECT_TRUE(runAt({0, 0.25F, 0.5F, 0.8F, 1}, floats({1, 3, 9, 8}, 99), false) != first);
+    if (device != "cuda") continue;
+    // Nothing ran on the host, and what follows from the ends alone is not in what the device replays.
+    for (const PlanStep& step : shared.plan->steps()) EXPECT_TRUE(step.kernel->name().starts_with("cuda-"));
+    EXPECT_EQ(shared.plan->recordings().made(), size_t{1});
+    for (const PlanPiece& piece : shared.plan->pieces())
+      for (size_t n = piece.begin; n < piece.end; ++n) EXPECT_TRUE(!shared.plan->steps()[n].steady);
+  }
 }
 
 }  // namespace

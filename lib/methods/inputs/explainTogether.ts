@@ -4,6 +4,7 @@ import { AscribeError } from '../../errors.js'
 import { classInput } from '../../graph/compileTarget.js'
 import type { Target } from '../../graph/target.js'
 import type { Batching } from '../../model/batching.js'
+import { isOnProcessor } from '../../model/isOnProcessor.js'
 import type { Model } from '../../model/model.js'
 import { concatenate, rowsOf, stack } from '../../model/stack.js'
 import { settle } from '../../native.js'
@@ -30,7 +31,7 @@ import {
 import type { Choice, Example, TargetRun } from './gradientResult.js'
 import { reachName } from './piecewiseLinear.js'
 import { type Ensemble, looksOnce, type Recipe } from './recipe.js'
-import { isOnProcessor, straightPath, takesStraightPath } from './straightPath.js'
+import { straightPath, takesStraightPath } from './straightPath.js'
 
 /** A baseline as a tensor like the value that it belongs to; `several`: its leading axis may hold more than one. */
 export const filled = (

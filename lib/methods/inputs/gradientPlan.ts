@@ -8,6 +8,7 @@ import type { Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
 import { bindSizes } from '../../model/bindSizes.js'
+import { isOnProcessor } from '../../model/isOnProcessor.js'
 import type { Model } from '../../model/model.js'
 import { cachedExamples } from '../../model/passRows.js'
 import { describePlan } from '../../native.js'
@@ -70,10 +71,10 @@ export interface GradientPlan {
   chunk: number
 }
 
-/** What one pass may hold unless the model or the call says otherwise. */
-const defaultChunkBytes = 256 << 20
-/** More examples than this fill no kernel better. */
-const greatestChunk = 32
+/** What one pass may hold unless the model or the call says otherwise, and how many examples: more fill no kernel better. */
+const passOnProcessor = { bytes: 256 << 20, examples: 32 }
+/** A GPU waits for the host between passes, and has no caches that a small pass would stay in. */
+const passOnGpu = { bytes: 2 ** 31, examples: 64 }
 
 /** Puts together what the plan of one pass computes. */
 class PassGraph {
@@ -321,12 +322,13 @@ export async function chooseChunk(
   signal?: AbortSignal,
 ): Promise<{ chunk: number; batching: Batching; isLight?: boolean }> {
   const { batchAxis, graph, inputs } = model
-  const wanted = Math.min(requested ?? greatestChunk, Math.max(points, 1))
+  const most = isOnProcessor(model) ? passOnProcessor : passOnGpu
+  const wanted = Math.min(requested ?? most.examples, Math.max(points, 1))
   const isOne = batchAxis.kind === 'symbolic' || (batchAxis.kind === 'fixed' && batchAxis.size === 1)
   if (wanted === 1 && isOne) return { chunk: 1, batching: { size: 1, graph, inputs } }
   const batching = await batchingOf(model, example, signal)
   if (batching.size !== 'any') return { chunk: batching.size, batching }
-  const limit = model.memoryLimitBytes ?? defaultChunkBytes
+  const limit = model.memoryLimitBytes ?? most.bytes
   const planOf = async (examples: number) =>
     (await gradientPlan(model, target, explained, example, examples, batching, planned, signal)).description
   const { arenaBytes, scratchBytes, weightBytes, device } = await planOf(1)
@@ -345,9 +347,9 @@ export async function chooseChunk(
     fitting = 1 + Math.max(0, Math.floor(left / Math.max(grown, 1)))
   }
   const allowed = Math.min(wanted, fitting)
-  const most =
+  const best =
     requested === undefined && device === 'cpu' ? cachedExamples(each, weightBytes, allowed) : allowed
   // Every pass costs the same however few of its rows are new, so the last one is to be as full as the others.
-  const chunk = requested === undefined ? Math.ceil(points / Math.ceil(points / most)) : most
+  const chunk = requested === undefined ? Math.ceil(points / Math.ceil(points / best)) : best
   return { chunk, batching, isLight: weightBytes <= lightWeights }
 }

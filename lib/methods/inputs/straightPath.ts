@@ -1,6 +1,5 @@
 import type { Value } from '../../graph/builder.js'
 import type { Model } from '../../model/model.js'
-import { native } from '../../native.js'
 import type { Example } from './gradientResult.js'
 import type { Pass, PassParts } from './pass.js'
 import type { Recipe } from './recipe.js'
@@ -51,24 +50,12 @@ export function straightPath(recipe: Recipe): Recipe | undefined {
   return { ...recipe, pass: straightPass(recipe) }
 }
 
-/** Kernels that make points of a path inside a plan are those of the processor, in single precision. */
+/** Kernels that make points of a path inside a plan compute in single precision. */
 export function takesStraightPath(model: Model, { explained }: Example): boolean {
   const { names, tensors, areLayers } = explained
-  const isSingle = names.every(
+  return names.every(
     name =>
       tensors[name]!.dtype === 'f32' &&
       (areLayers || model.inputs.find(input => input.name === name)?.dtype === 'f32'),
   )
-  return isSingle && isOnProcessor(model)
-}
-
-/** What there is does not change while a process runs. */
-let hasGpu: boolean | undefined
-
-/** Whether plans of the model run on the processor, and not on a GPU. */
-export function isOnProcessor({ device }: Model): boolean {
-  hasGpu ??= native()
-    .engine()
-    .backends.some(({ name, available }) => name === 'cuda' && available)
-  return !device.startsWith('cuda') && !(device === 'auto' && hasGpu)
 }

@@ -5,6 +5,7 @@
 #include "kernels/cuda/convolution.h"
 #include "kernels/cuda/convolution_weights.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/interpolate.h"
 #include "kernels/cuda/pooling.h"
 #include "kernels/cuda/product.h"
 #include "kernels/cuda/rows.h"
@@ -41,6 +42,7 @@ inline int runCall(Stream& stream, const Call& call) {
     case ASCRIBE_CUDA_ATTENTION_GRADIENT: return runAttentionGradient(stream, call);
     case ASCRIBE_CUDA_ATTENTION_ROWS: return runAttentionRows(stream, call);
     case ASCRIBE_CUDA_APPEND: return runAppend(stream, call);
+    case ASCRIBE_CUDA_INTERPOLATE: return runInterpolate(stream, call);
     default: return fail(stream, "a call", "of a kind that this library does not know");
   }
 }

@@ -94,6 +94,13 @@ Calls cast(const NodeSignature& s) {
   return {PreparedCall(ASCRIBE_CUDA_CAST).input(0, s.inputs[0]).output(0, s.outputs[0])};
 }
 
+Calls interpolate(const NodeSignature& s) {
+  if (!isF32(s.outputs[0]) || !isSmall(s)) return {};
+  PreparedCall call(ASCRIBE_CUDA_INTERPOLATE);
+  for (size_t i = 0; i < 3; ++i) call.input(i, s.inputs[i]);
+  return {call.output(0, s.outputs[0])};
+}
+
 const bool all = [] {
   for (const Named& named : kUnary) registered<unary>(named.op);
   for (const Named& named : kBinary) registered<binary>(named.op);
@@ -101,6 +108,7 @@ const bool all = [] {
   registered<logicalNot>("not");
   registered<where>("where");
   registered<cast>("cast");
+  registered<interpolate>("interpolate");
   return true;
 }();
 

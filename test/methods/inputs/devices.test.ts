@@ -1,6 +1,7 @@
 import test from 'ava'
 import {
   type Attribution,
+  createTensor,
   InputXGradient,
   IntegratedGradients,
   type Model,
@@ -15,6 +16,11 @@ const methods: Record<string, (model: Model) => Promise<Attribution>> = {
   'InputXGradient of two classes': model =>
     new InputXGradient(model).attribute(sceneInput(), { target: [0, 5] }),
   IntegratedGradients: model => new IntegratedGradients(model, { steps: 10 }).attribute(sceneInput()),
+  'IntegratedGradients of the second of two examples': async model => {
+    const { shape, data } = sceneInput()
+    const other = createTensor('f32', [...shape], (data as Float32Array).toReversed())
+    return (await new IntegratedGradients(model, { steps: 10 }).attributeBatch([sceneInput(), other]))[1]!
+  },
   SmoothGrad: model => new SmoothGrad(model, { samples: 6, seed: 3 }).attribute(sceneInput()),
   'VarGrad in small chunks': model =>
     new VarGrad(model, { samples: 5, seed: 4 }).attribute(sceneInput(), { chunk: 2 }),

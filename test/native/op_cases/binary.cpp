@@ -35,6 +35,8 @@ std::vector<OpCase> binaryCases() {
   cases.push_back({"interpolate", "", {real({1, 2, 3}), real({1, 2, 3}), real({4}, 0, 1)}});
   cases.push_back({"interpolate", "of numbers", {real({1}), real({1}), real({3}, -1, 2)}});
   cases.push_back(valuesOnly({"interpolate", "odd", {real({1, 37, 61}), real({1, 37, 61}), given(DType::F32, {5}, {0, 1, .5, .25, -1})}}));
+  cases.push_back(valuesOnly({"interpolate", "many rows, four elements at a time", {real({1, 3, 4}), real({1, 3, 4}), real({19}, -1, 2)}}));
+  cases.push_back(valuesOnly({"interpolate", "many rows", {real({1, 7}), real({1, 7}), real({17}, -1, 2)}}));
   cases.push_back(valuesOnly({"interpolate", "no rows", {real({1, 3}), real({1, 3}), real({0})}}));
   cases.push_back({"mod", "truncated", {spaced({2, 1, 3}), real({4, 1}, .4, 2)}, {{"truncated", int64_t{1}}}});
   for (const int64_t truncated : {0, 1})
