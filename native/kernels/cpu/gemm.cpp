@@ -105,6 +105,12 @@ void runPiece(const GemmKernels& kernels, const GemmShape& shape, const Factor& 
             for (int64_t j = sweep; j < sweepEnd; j += kernels.columnTile) {
               const float* panelB = b.packed ? b.packed->panel(column + j, depthBegin) : roomB + j * words;
               TileStore store{.alpha = alpha, .beta = first ? beta : 1.0f};
+              // The next sweep's panels, or those of the next depths.
+              if (b.packed) {
+                const bool isLastSweep = j + kernels.columnSweep >= columns;
+                const int64_t next = isLastSweep ? j - sweep : j + kernels.columnSweep;
+                store.ahead = shareAhead(kernels, b.packed->panel(column + next, !isLastSweep ? depthBegin : last ? 0 : depthBegin + depth), i / kernels.rowTile, depth);
+              }
               if (last) {
                 store.rowBias = epilogue.rowBias ? epilogue.rowBias + row + i : nullptr;
                 store.columnBias = epilogue.columnBias ? epilogue.columnBias + column + j : nullptr;

@@ -143,9 +143,10 @@ struct MultiplyPairs {
 
 constexpr GemmKernels makePairKernels() {
   GemmKernels out = makeGemmKernels(tile<MultiplyPairs>);
-  // Twice as deep as f32 in bytes, so that products over up to 1,024 terms pass C once; half as many columns beside it.
+  // Twice as deep as f32 in bytes, so that products over up to 1,024 terms pass C once; a quarter as many columns beside it, since
+  // those of the next sweep are fetched meanwhile.
   out.depthBlock = 1024;
-  out.columnSweep = 256;
+  out.columnSweep = 128;
   out.columnBlock = 512;
   out.pair = 2;
   out.packA[0] = {packLinePairs<FromF32, kRows>, packColumnPairs<FromF32, kRows>};

@@ -19,6 +19,8 @@ constexpr int kRows = 6, kVectors = 4;  // 24 of 32; a line of B and one of A st
 constexpr int kRows = 4, kVectors = 2;  // 8 of 16; the product needs a register of its own without FMA
 #endif
 constexpr int kColumns = kVectors * kLanes;
+/// A vector of 16 lanes is a line of the cache, which leaves room for one more load beside those of a word.
+constexpr bool kFetchesAhead = kLanes == 16;
 static_assert(64 % kColumns == 0, "attention packs keys and values 64 at a time, in whole panels");
 
 struct FromF32 {
@@ -219,7 +221,10 @@ void tileRows(int64_t columns, int64_t words, const float* a, int64_t lda, const
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * kLanes, 1);
+  // What a caller does not want fetched is what is read anyway.
+  const float* ahead = s.ahead ? s.ahead : b;
   for (int64_t p = 0; p < words; ++p) {
+    if constexpr (kFetchesAhead && Lie == Rows::Panel && R == kRows && V == kVectors) __builtin_prefetch(ahead + p * 16, 0, 2);
     Vf line[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) line[v] = load(b + v * kLanes);

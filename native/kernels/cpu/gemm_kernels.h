@@ -12,6 +12,7 @@ struct TileStore {
   const float* columnBias = nullptr;  // of the tile's first column
   bool clip = false;
   float low = 0, high = 0;
+  const float* ahead = nullptr;  // a line of it is fetched into the second-level cache for each word of depth
 };
 
 /// Packs `count` <= width lines of `depth` elements into panel[depth][width], widening to f32, missing lines zero; for a
@@ -52,6 +53,14 @@ struct GemmKernels {
   /// y += sum over p of a[p] * b[p][:] for `k` rows of b with `n` columns.
   void (*axpys)(int64_t k, int64_t n, const float* a, const void* b, int64_t ldb, int storage, float* y);
 };
+
+/// What the tile of rows number `tile` among those that pass a panel of B fetches of `next`, a panel that will be read when all have
+/// passed: the first tiles take a share each. Panels come from memory or a far cache, and where each was fetched by the tile that
+/// needed it first, that tile took twice as long.
+inline const float* shareAhead(const GemmKernels& kernels, const float* next, int64_t tile, int64_t depth) {
+  constexpr int64_t kLine = 16;
+  return tile < kernels.columnTile / kLine ? next + tile * kernels.words(depth) * kLine : nullptr;
+}
 
 /// The storage types of which panels are packed element by element; -1 for others. Blocks are widened a few lines at a
 /// time, and packed from there.

@@ -7,8 +7,9 @@
 namespace ascribe::cpu {
 namespace {
 
-/// Columns of the middle that are made together: so many of both products' weights stay in the second-level cache.
-constexpr int64_t kTogether = 128;
+/// Columns of the middle that are made together: so many of both products' weights stay in the second-level cache, beside those
+/// that are fetched for the next.
+constexpr int64_t kTogether = 32;
 /// A thread takes its own rows, which needs some tiles of them for each.
 constexpr int64_t kTilesEach = 4;
 
@@ -99,28 +100,39 @@ class GatedLayer final : public CpuKernel {
     for (int64_t m = 0; m < middle_; m += gemm.depthBlock) {
       const int64_t depth = std::min<int64_t>(gemm.depthBlock, middle_ - m);
       for (int64_t j = 0; j < depth; j += kTogether)
-        for (int64_t i = 0; i < count; i += gemm.rowTile) middleOf(i, std::min<int64_t>(gemm.rowTile, count - i), m + j, std::min(kTogether, depth - j), middlePanel(room, i, depth) + gemm.words(j) * gemm.rowTile, room);
+        for (int64_t i = 0; i < count; i += gemm.rowTile)
+          middleOf(i, std::min<int64_t>(gemm.rowTile, count - i), m + j, std::min(kTogether, depth - j), j + kTogether < depth, middlePanel(room, i, depth) + gemm.words(j) * gemm.rowTile, room);
       for (int64_t sweep = 0; sweep < columns_; sweep += gemm.columnSweep) {
         const int64_t end = std::min<int64_t>(columns_, sweep + gemm.columnSweep);
         for (int64_t i = 0; i < count; i += gemm.rowTile)
           for (int64_t j = sweep; j < end; j += gemm.columnTile)
             gemm.tile(std::min<int64_t>(gemm.rowTile, count - i), std::min<int64_t>(gemm.columnTile, end - j), depth, middlePanel(room, i, depth), 0, weights_[2].packed->panel(j, m), y + i * columns_ + j,
-                      columns_, {.beta = m == 0 ? 0.0F : 1.0F});
+                      columns_, {.beta = m == 0 ? 0.0F : 1.0F, .ahead = shareAhead(gemm, behindSweep(m, j, depth), i / gemm.rowTile, depth)});
       }
     }
   }
+  /// The panel of the last product's weights that is read a sweep after the one at column `j`, or, after the last one, of the first two
+  /// products' for the next block of the middle.
+  const float* behindSweep(int64_t m, int64_t j, int64_t depth) const {
+    const GemmKernels& gemm = *isa().gemm;
+    if (j + gemm.columnSweep < columns_) return weights_[2].packed->panel(j + gemm.columnSweep, m);
+    const int64_t next = m + depth < middle_ ? m + depth : 0, at = j % gemm.columnSweep;
+    return weights_[at < kTogether ? 0 : 1].packed->panel(std::min(next + at % kTogether, (middle_ - 1) / gemm.columnTile * gemm.columnTile), 0);
+  }
   float* middlePanel(std::byte* room, int64_t i, int64_t depth) const { return at(room, middleAt_) + i * isa().gemm->words(depth); }
 
-  /// Columns [column, column + width) of the middle for one tile of rows, packed as the last product reads them.
-  void middleOf(int64_t i, int64_t count, int64_t column, int64_t width, float* panel, std::byte* room) const {
+  /// Columns [column, column + width) of the middle for one tile of rows, packed as the last product reads them. `isFollowed` by the
+  /// next columns, whose weights are fetched meanwhile.
+  void middleOf(int64_t i, int64_t count, int64_t column, int64_t width, bool isFollowed, float* panel, std::byte* room) const {
     const GemmKernels& gemm = *isa().gemm;
     float *gate = at(room, gateAt_), *value = at(room, valueAt_);
     for (size_t half = 0; half < 2; ++half)
       for (int64_t j = 0; j < width; j += gemm.columnTile)
         for (int64_t d = 0; d < depth_; d += gemm.depthBlock) {
           const int64_t depth = std::min<int64_t>(gemm.depthBlock, depth_ - d);
+          const float* next = isFollowed ? shareAhead(gemm, weights_[half].packed->panel(column + kTogether + j, d), i / gemm.rowTile, depth) : nullptr;
           gemm.tile(count, std::min<int64_t>(gemm.columnTile, width - j), depth, at(room, dataAt_) + gemm.words(d) * gemm.rowBlock + i * gemm.words(depth), 0, weights_[half].packed->panel(column + j, d),
-                    (half == 0 ? gate : value) + j, width, {.beta = d == 0 ? 0.0F : 1.0F});
+                    (half == 0 ? gate : value) + j, width, {.beta = d == 0 ? 0.0F : 1.0F, .ahead = next});
         }
     pass(gate, value, count * width);
     gemm.packA[0].lines(panel, gate, width, count, width);
