@@ -198,7 +198,7 @@ const generationEntries: readonly MethodEntry[] = [
     name: 'ReAGent',
     role: 'attribute',
     summary:
-      'Random replacements of tokens, and what they do to the probability of a generated one, until a few kept tokens bring it back: forward passes alone, hundreds to thousands of them. Scores add up to 1. Which chains the rationale counts is [unconfirmed].',
+      'Random replacements of tokens, and what they do to the probability of a generated one, until a few kept tokens bring it back: forward passes alone, hundreds to thousands of them. Scores add up to 1.',
     source: 'Zhao and Shan 2024, arXiv 2402.00794',
     requires: ['generation'],
     options: reAGentOptions,

@@ -1,6 +1,6 @@
 """Records Sobol indices and HSIC of a small function, from the formulas of Xplique 2.0 written out with numpy: matrices in
-full, none of the shortcuts. Xplique itself needs TensorFlow and was not run; its Sobol sequence is PyTorch's here, of the
-same direction numbers.
+full, none of the shortcuts; test/fixtures/peers/record_games.py runs Xplique itself. Its Sobol sequence, which is TensorFlow's, is PyTorch's
+here, of the same direction numbers.
 
     python test/oracles/xplique_formulas.py > test/oracles/xplique_formulas.json
 

@@ -15,8 +15,8 @@ const mean = (values: ArrayLike<number>): number => {
  * The total-order index of one player, from values at the rows of A and at the same rows with the player's column from
  * another design B. Variances are unbiased and at least 1e-12.
  *
- * Source: Jansen (1999), Homma and Saltelli (1996), Saltelli et al. (2008), Glen and Isaacs (2012), Janon et al. (2014,
- * [unconfirmed]: the form that the reference code has is not recorded).
+ * Source: Jansen (1999), Homma and Saltelli (1996), Saltelli et al. (2008), Glen and Isaacs (2012), Janon et al. (2014). In
+ * Xplique's form of Janon's the energy alone is divided by count - 1.
  */
 export function sobolIndex(
   estimator: SobolEstimator,

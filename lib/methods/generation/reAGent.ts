@@ -113,7 +113,7 @@ const leastProbability = 1e-8
  *
  * Source: Zhao and Shan, "ReAGent: a model-agnostic feature attribution method for generative language models" (AAAI workshop
  * 2024, arXiv 2402.00794). Its text replaces tokens by a RoBERTa's predictions, its code by tokens with the same part of speech;
- * which chains the rationale counts is [unconfirmed]: here those whose mean is taken. With no chain stopped the mean is of all.
+ * whose rationale counts all chains: here those whose mean is taken. With no chain stopped the mean is of all.
  *
  * @throws AscribeError MODEL_CAPABILITY; INPUT_VALUE where no token can be replaced; OPTION_*; TOKENIZER_REQUIRED.
  */

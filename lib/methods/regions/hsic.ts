@@ -33,7 +33,7 @@ export const hsicOptions = {
     choices: ['sobol', 'random'],
     default: 'sobol',
     description:
-      'Where masks come from: the rounded Sobol sequence (at most 512 cells; its start and rounding at 0.5 [unconfirmed]) or independent halves.',
+      'Where masks come from: the rounded Sobol sequence (at most 512 cells; from its second point on, and 0.5 is 0, as Xplique has it) or independent halves.',
   },
   bandwidth: {
     kind: 'choice',
@@ -81,7 +81,8 @@ export class Hsic extends PerturbationMethod {
       const stream = new RandomStream(seed, 0, sample)
       const numbers =
         sampling === 'sobol'
-          ? sobolPoint(sample, players)
+          ? // The first point is all zeros, and so is the second one when it is rounded.
+            sobolPoint(sample + 1, players)
           : Float64Array.from({ length: players }, () => stream.uniform())
       const share = (player: number) => numbers[player]!
       return coalitionOf(players, Array.from({ length: players }, (_, player) => player).filter(isIn))

@@ -46,7 +46,7 @@ export const perturbationEntries: readonly MethodEntry[] = [
   entry(
     'Rise',
     'The mean of smooth random masks, weighted with the target under each: a smooth map, no surrogate.',
-    'Petsiuk, Das and Saenko 2018; a mask has its own place, its enlargement is [unconfirmed]',
+    'Petsiuk, Das and Saenko 2018; a mask has its own place, its enlargement is as in Xplique',
     riseOptions,
     async () => {
       const { Rise } = await import('./rise.js')

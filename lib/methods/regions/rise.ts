@@ -51,7 +51,7 @@ export type RiseOptions = Given<typeof riseOptions>
 
 /**
  * RISE: the mean of smooth random masks, weighted with the target's value under each. Each mask has a place of its own;
- * its enlargement is bilinear with half-pixel centres [unconfirmed]. What is no picture has one random bit a region.
+ * its enlargement is bilinear with half-pixel centres, as Xplique's. What is no picture has one random bit a region.
  *
  * Source: Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation of black-box models" (2018).
  */

@@ -39,7 +39,7 @@ export const sobolOptions = {
     kind: 'choice',
     choices: sobolEstimators,
     default: 'jansen',
-    description: 'How total-order indices are estimated; janon [unconfirmed].',
+    description: 'How total-order indices are estimated.',
   },
   budget: limitOptions.budget,
 } as const
