@@ -17,6 +17,7 @@ const chefer = "Chefer's Transformer-MM-Explainability (58eaea85)"
 const vitExplain = 'vit-explain (15a81d35)'
 const lxt = "its authors' LXT (f0434417), explicit rules"
 const torchCam = 'torch-cam (f44afef8)'
+const xplique = 'Xplique 2.0.0 (0c90fa41)'
 const example = 'the worked example of the specification'
 
 const peer = (
@@ -38,6 +39,10 @@ const attention = (against: string, distance: string, option?: string) =>
   peer(against, distance, option, 'methods/attentionPeers.test.ts')
 const rules = (against: string, distance: string, option?: string) =>
   peer(against, distance, option, 'methods/rulesPeers.test.ts')
+const game = (against: string, distance: string, option?: string) =>
+  peer(against, distance, option, 'methods/gamePeers.test.ts')
+const search = (against: string, distance: string, option?: string) =>
+  peer(`its authors' software (${against})`, distance, option, 'methods/regions/searchPeers.test.ts')
 const masked = (against: string) => exact(against, 'methods/perturbationPeers.test.ts')
 const sampler = (against: string) => exact(against, 'games/samplers.test.ts')
 
@@ -57,7 +62,10 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
     peer(`${captum}, softmax`, '1e-6', "`softmax: 'tensorMean'`", 'methods/deepLiftPeers.test.ts'),
     exact(`${example}, RevealCancel`, 'methods/revealCancel.test.ts'),
   ],
-  ExactIntegratedGradients: [exact(example, 'methods/inputs/paths.test.ts')],
+  ExactIntegratedGradients: [
+    game(`${captum}, IntegratedGradients in double precision, 200,000 steps`, '2e-6'),
+    exact(example, 'methods/inputs/paths.test.ts'),
+  ],
   GradientShap: [peer(`${captum}, given the same draws`, '1e-7', "`sampling: 'captum'`")],
   DeepLiftShap: [peer(captum, '6e-5', "`maxPool: 'gradient'` behind a rectifier")],
   Idgi: [path("its authors' software (yangruo1226/IDGI, 10cc723e)", '2e-6')],
@@ -108,23 +116,56 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
     attention(torchCam, '2e-7', "`scores: 'layers'`"),
     attention(`${torchCam}, given scores that the layers behind make`, '5e-7'),
   ],
-  ReAGent: [exact('the worked example of the specification', 'methods/generation/reAGentChain.test.ts')],
+  ReAGent: [
+    peer(
+      "its authors' software (casszhao/ReAGent, 78097738), given the same draws",
+      '7e-7',
+      "`replacement: 'uniform'`",
+      'methods/generation/reAGentPeers.test.ts',
+    ),
+    exact(example, 'methods/generation/reAGentChain.test.ts'),
+  ],
   ValueZeroing: [exact('PyTorch 2.13.0 in double precision', 'methods/generation/valueZeroing.test.ts')],
   Occlusion: [peer(captum, '3e-6'), masked(captum)],
-  LeaveOneOut: [exact('a linear function, in closed form', 'methods/perturbation.test.ts')],
-  Rise: [sampler(example)],
+  LeaveOneOut: [
+    game(`${captum}, FeatureAblation`, '4e-6'),
+    exact('a linear function, in closed form', 'methods/perturbation.test.ts'),
+  ],
+  Rise: [
+    game(`${xplique}, given the same grids and places`, '2e-7'),
+    game(
+      "its authors' software (eclique/RISE, d91ea006), given the same masks",
+      '2e-7',
+      "`normalization: 'expected'`",
+    ),
+    sampler(example),
+  ],
   Lime: [masked(captum), sampler(example)],
   KernelShap: [masked('shap 0.51.0, over all coalitions'), sampler(example)],
-  ShapleyValueSampling: [sampler('Shapley values, over all orders')],
+  ShapleyValueSampling: [
+    game(`${captum}, given the same orders`, '1e-6'),
+    sampler('Shapley values, over all orders'),
+  ],
   ShapleyValues: [peer(captum, '5e-7'), masked(captum)],
   OwenValues: [masked('shap 0.51.0, nested groups')],
-  Hsic: [exact('the matrices of Xplique 2.0, written out', 'games/xpliqueFormulas.test.ts')],
-  Sobol: [exact('the formulas of Xplique 2.0, written out', 'games/xpliqueFormulas.test.ts')],
+  Hsic: [
+    game(xplique, '1e-6'),
+    exact('the matrices of Xplique 2.0, written out', 'games/xpliqueFormulas.test.ts'),
+  ],
+  Sobol: [
+    game(`${xplique}, Jansen and Glen; amplitudes`, '4e-6'),
+    game(`${xplique}, Homma and Saltelli`, '7e-5', "`estimator: 'homma'` or `'saltelli'`"),
+    exact('the formulas of Xplique 2.0, written out', 'games/xpliqueFormulas.test.ts'),
+  ],
   Lima: [
+    search('RuoyuChen10/LIMA, 42fdce1d', '6e-7', '`effectiveness: 2`, and none'),
     exact(example, 'methods/regions/lima.test.ts'),
     exact('the best of all 720 orders', 'methods/regions/greedySearch.test.ts'),
   ],
-  Smdl: [exact(example, 'methods/regions/smdl.test.ts')],
+  Smdl: [
+    search('RuoyuChen10/SMDL-Attribution, faea7f03', '5e-7', '`evidence`, and entropy'),
+    exact(example, 'methods/regions/smdl.test.ts'),
+  ],
   SmoothGrad: [
     rules(`${captum}, given the same noise, around Saliency and IntegratedGradients`, '3e-7'),
     exact('the method itself without noise', 'methods/properties.test.ts'),
@@ -153,5 +194,13 @@ export const peersTable: Readonly<Record<string, readonly PeerRow[]>> = {
     exact(`${example}, Captum's defects among it`, 'methods/relevance.test.ts'),
   ],
   AttnLrp: [rules(lxt, '2e-7'), exact(`${example}; its explicit rules`, 'methods/relevance.test.ts')],
-  TransformerAttribution: [exact('its formula, written out', 'methods/attention.test.ts')],
+  TransformerAttribution: [
+    peer(
+      "its authors' software (hila-chefer/Transformer-Explainability, c3e578f7), given the relevance of LXT (f0434417)",
+      '3e-7',
+      undefined,
+      'methods/transformerPeers.test.ts',
+    ),
+    exact('its formula, written out', 'methods/attention.test.ts'),
+  ],
 }
