@@ -1,11 +1,11 @@
 /**
  * What does the GPU bring, forwards and with the input gradient, from host array to host array, against PyTorch on the
- * same GPU, and integrated gradients against Captum? `python bench/cuda/peer.py FOLDER` first; `--folder FOLDER`. `--device cpu` shows the CPU on the same models.
+ * same GPU, and integrated gradients and SmoothGrad against Captum? `python bench/cuda/peer.py FOLDER` first; `--folder FOLDER`. `--device cpu` shows the CPU on the same models.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { IntegratedGradients, loadModel } from '#lib/index.js'
+import { IntegratedGradients, loadModel, SmoothGrad } from '#lib/index.js'
 import { native } from '#lib/native.js'
 import { flags, isChosen, printTable, quick, randomFloats } from './harness.js'
 import { inputGradient } from './inputGradient.js'
@@ -16,13 +16,17 @@ interface Times {
   forward_tf32: number
   gradient_tf32: number
 }
+interface Captum {
+  milliseconds: number
+  inner: number
+}
 interface Peer {
   torch: string
   device: string
   /** Times by batch, and how far PyTorch's own gradient in single precision is from the exact one. */
   models: Record<
     string,
-    Record<string, Times> & { gradientError: number; integrated?: { milliseconds: number; inner: number } }
+    Record<string, Times> & { gradientError: number; integrated?: Captum; smooth?: Captum }
   >
 }
 
@@ -118,42 +122,50 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
   }
   if (byBatch.integrated) {
     const x = { ...known, shape: [1, 3, 224, 224], data: known.data.slice(0, 3 * 224 * 224) }
-    const theirs = await floats(`${name}.integrated.f32`)
+    const scores = await floats(`${name}.integrated.f32`)
     for (const chunk of [undefined, 10, 25, 50]) {
-      const method = new IntegratedGradients(model, { steps: 50 })
-      const explain = () => method.attribute(x, { target: 7, ...(chunk ? { chunk } : {}) })
-      const scores = (await explain()).scores().data as Float32Array
-      const mine = await median(explain)
-      integrated.push([
-        name,
-        chunk === undefined ? 'default' : String(chunk),
-        mine.toFixed(1),
-        byBatch.integrated.milliseconds.toFixed(1),
-        String(byBatch.integrated.inner),
-        (byBatch.integrated.milliseconds / mine).toFixed(2),
-        distances(scores, theirs).relative.toExponential(1),
-      ])
+      const methods = {
+        'integrated gradients': [new IntegratedGradients(model, { steps: 50 }), byBatch.integrated],
+        SmoothGrad: [new SmoothGrad(model, { samples: 50, sigma: 0.1 }), byBatch.smooth],
+      } as const
+      for (const [what, [method, theirs]] of Object.entries(methods)) {
+        const explain = () => method.attribute(x, { target: 7, ...(chunk ? { chunk } : {}) })
+        const first = await explain()
+        const mine = await median(explain)
+        integrated.push([
+          `${name}, ${what}`,
+          chunk === undefined ? `default, ${first.environment.chunk}` : String(chunk),
+          mine.toFixed(1),
+          theirs ? theirs.milliseconds.toFixed(1) : '',
+          String(theirs?.inner ?? ''),
+          theirs ? (theirs.milliseconds / mine).toFixed(2) : '',
+          what === 'SmoothGrad'
+            ? ''
+            : distances(first.scores().data as Float32Array, scores).relative.toExponential(1),
+        ])
+      }
     }
   }
   await model.dispose()
 }
 console.log(`${peer.device}, PyTorch ${peer.torch}; milliseconds from host array to host array`)
-printTable(
-  [
-    'case',
-    'forward',
-    'PyTorch',
-    'ratio',
-    'gradient',
-    'PyTorch',
-    'ratio',
-    'PyTorch TF32',
-    'output error',
-    'gradient L2 ours / PyTorch',
-  ],
-  rows,
-)
+if (rows.length > 0)
+  printTable(
+    [
+      'case',
+      'forward',
+      'PyTorch',
+      'ratio',
+      'gradient',
+      'PyTorch',
+      'ratio',
+      'PyTorch TF32',
+      'output error',
+      'gradient L2 ours / PyTorch',
+    ],
+    rows,
+  )
 if (integrated.length > 0) {
-  console.log('integrated gradients, 50 steps of one picture')
+  console.log('one picture, 50 steps of integrated gradients, 50 samples of SmoothGrad')
   printTable(['case', 'chunk', 'ms', 'Captum', 'its best', 'ratio', 'L2 from Captum'], integrated)
 }

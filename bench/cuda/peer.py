@@ -1,10 +1,11 @@
 """PyTorch on the same GPU: exports the models that the bench runs, records what they give, and times them.
 
-    python bench/cuda/peer.py FOLDER [--quick]
+    python bench/cuda/peer.py FOLDER [--quick] [--attributions]
 
 Writes FOLDER/NAME.onnx, NAME.{x,y,gradient}.f32 (raw, batch 2) and peer.json: milliseconds from host array to host array
 by batch, in single precision with and without TF32, the better of channels_last and not. Where captum is found, integrated
-gradients in 50 steps on SqueezeNet and ResNet-50 too: milliseconds of the best internal batch size, and the scores.
+gradients in 50 steps and SmoothGrad of 50 samples on SqueezeNet and ResNet-50 too: milliseconds of the best internal batch
+size, and the scores of the former. `--attributions` leaves everything else out.
 """
 import json
 import sys
@@ -16,7 +17,7 @@ import torchvision  # noqa
 
 try:
     import captum
-    from captum.attr import IntegratedGradients
+    from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 except ImportError:
     captum = None
 
@@ -25,7 +26,9 @@ folder.mkdir(parents=True, exist_ok=True)
 quick = "--quick" in sys.argv
 torch.backends.mha.set_fastpath_enabled(False)  # its fused operator has neither an export nor a gradient
 device = "cuda" if torch.cuda.is_available() else "cpu"
-batches = [1] if quick else [1, 8, 32]
+explained = ("squeezenet1_1", "resnet50")
+alone = "--attributions" in sys.argv
+batches = [] if alone else [1] if quick else [1, 8, 32]
 
 
 def models():
@@ -33,6 +36,8 @@ def models():
     if not quick:
         makers |= {"resnet50": torchvision.models.resnet50, "vgg11": torchvision.models.vgg11, "vit_b_16": torchvision.models.vit_b_16}
     for name, make in makers.items():
+        if alone and name not in explained:
+            continue
         torch.manual_seed(1)
         model = make(weights=None)
         if name == "vit_b_16":  # its head starts at zero
@@ -89,21 +94,28 @@ for name, model in models():
                     key = what + ("_tf32" if tf32 else "")
                     row[key] = min(row.get(key, 1e9), milliseconds(run, 5 if quick else 15))
         rows[batch] = row
-    if captum and name in ("squeezenet1_1", "resnet50"):
+    if captum and name in explained:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         host = x[:1].contiguous()
-        best = (1e9, 0)
+        best, smooth = (1e9, 0), (1e9, 0)
         for layout in (torch.contiguous_format, torch.channels_last):
             explainer = IntegratedGradients(model.to(memory_format=layout))
+            tunnel = NoiseTunnel(Saliency(model))
             for inner in ([10] if quick else [10, 25, 50]):
 
                 def explain():
                     on_device = host.to(device).to(memory_format=layout)
                     return explainer.attribute(on_device, target=7, n_steps=50, internal_batch_size=inner).float().cpu()
 
+                def smoothen():
+                    on_device = host.to(device).to(memory_format=layout)
+                    return tunnel.attribute(on_device, nt_type="smoothgrad", nt_samples=50, nt_samples_batch_size=inner, stdevs=0.1, target=7).float().cpu()
+
                 best = min(best, (milliseconds(explain, 3 if quick else 7), inner))
+                smooth = min(smooth, (milliseconds(smoothen, 3 if quick else 7), inner))
                 scores = explain()
         (folder / f"{name}.integrated.f32").write_bytes(scores.contiguous().numpy().tobytes())
         rows["integrated"] = {"milliseconds": best[0], "inner": best[1]}
+        rows["smooth"] = {"milliseconds": smooth[0], "inner": smooth[1]}
     report["models"][name] = rows
 (folder / "peer.json").write_text(json.dumps(report, indent=1))
