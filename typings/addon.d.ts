@@ -252,6 +252,12 @@ export interface EnsembleRequest {
    * weighs nothing. Default false.
    */
   shared?: boolean
+  /**
+   * Name of the input [chunk, 2 + explained inputs] by which the plan draws the noisy samples of one item itself: what addNoise
+   * reads, with a deviation for each explained input. The plan then gives what it makes of each sample, summed over a pass,
+   * and the result is the mean.
+   */
+  noise?: string
   /** Names for the plan's outputs before the objective, [1, chunk, ...] each of any shape. Default: the explained inputs' gradients. */
   outputs?: string[]
   /** Behind the objective the plan has one more output [chunk, ...]: its rows at the inputs are kept. Default false. */

@@ -193,6 +193,7 @@ type WithAttributes = {
   dropout: { ratio?: number; seed?: number }
   randomUniform: { seed?: number; stream?: number }
   randomNormal: { seed?: number; stream?: number }
+  addNoise: { column?: number; first?: number }
   appendState: Axis
   if: { thenBranch: string; elseBranch: string }
   loop: { body: string; carried: number; captured: number }

@@ -180,6 +180,7 @@ EnsembleRequest readEnsemble(std::shared_ptr<const Plan> plan, Napi::Value value
     if (positions.has("atBaseline")) out.baselinePosition = positions.doubles("atBaseline");
   }
   out.shared = request.boolean("shared", false);
+  if (request.has("noise")) out.noiseInput = static_cast<int64_t>(inputIndex(*plan, request.text("noise")));
   if (request.has("outputs")) out.outputs = request.texts("outputs");
   out.keepsOutput = request.boolean("keepsOutput", false);
   out.quantity = static_cast<EnsembleRequest::Quantity>(

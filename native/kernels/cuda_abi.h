@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define ASCRIBE_CUDA_ABI 5
+#define ASCRIBE_CUDA_ABI 6
 #define ASCRIBE_CUDA_MAX_RANK 10
 #define ASCRIBE_CUDA_MAX_TENSORS 8
 #define ASCRIBE_CUDA_MAX_INTEGERS 32
@@ -64,7 +64,9 @@ enum AscribeCudaKind {
                                  may be the state: the state, with x from the position on */
   ASCRIBE_CUDA_CONVOLUTION_WEIGHTS = 26, /* plain x, g [i26, batch, …], dw [i26, …] or, with i27, [i26, batch, …]; window; scratch */
   ASCRIBE_CUDA_INTERPOLATE = 27, /* plain a, b of one count, plain positions [n], plain out [n, count]: (1 - p) a + p b */
-  ASCRIBE_CUDA_KIND_COUNT = 28
+  ASCRIBE_CUDA_ADD_NOISE = 28, /* plain x of one count, plain i64 rows [n, width], plain out [n, count]; i0 the column of
+                                  deviations, i1 the first element of the stream; see the op addNoise */
+  ASCRIBE_CUDA_KIND_COUNT = 29
 };
 
 /* A window's integers: i0-2 data, i3-5 result, i6-8 kernel, i9-11 strides, i12-14 dilations, i15-17 padding before,

@@ -111,8 +111,21 @@ void checkSamples(const EnsembleRequest& request) {
     throw Error("OPTION_RANGE", "samplePoints must be finite, one for each sample, in place of a single point");
 }
 
+/// A pass that makes its noise: what it gives of each sample is its own, the mean is left to the job.
+void checkNoisy(const EnsembleRequest& request) {
+  const auto input = static_cast<size_t>(request.noiseInput);
+  const bool isPlain = request.quantity == EnsembleRequest::Quantity::Gradient && request.points.size() == 1 && request.baselinePosition.empty();
+  if (!isPlain || !request.sampleBaselines.empty() || !request.samplePoints.empty() || request.statistic != EnsembleRequest::Statistic::Mean || request.positionInput < 0 || request.hasBaselines())
+    throw Error("OPTION_RANGE", "a shared plan with noise gives the mean of samples around one item");
+  const ValueType& type = inputOf(*request.plan, input).type;
+  const auto explained = std::count_if(request.inputs.begin(), request.inputs.end(), [](const auto& each) { return each.has_value(); });
+  if (request.inputs[input] || request.extras[input] || type.dtype != DType::I64) throw Error("INPUT_DTYPE", "the input of noise must be of its own, and i64");
+  expectShape("the input of noise", type.shape, Shape{request.chunk, 2 + explained});
+}
+
 /// A pass that sums has one path, and every quantity that it can give is linear in its gradients.
 void checkShared(const EnsembleRequest& request) {
+  if (request.noiseInput >= 0) return checkNoisy(request);
   using Quantity = EnsembleRequest::Quantity;
   const bool isLinear = request.quantity == Quantity::Gradient || request.quantity == Quantity::Integrated;
   const bool isPlain = request.samples == 1 && !request.hasNoise() && request.sampleBaselines.empty() && request.samplePoints.empty();
@@ -196,6 +209,7 @@ void EnsembleRequest::check() const {
     throw Error("OPTION_RANGE", "points and weights must be finite and as many as each other, at least one");
   checkSamples(*this);
   checkMade(*this);
+  if (noiseInput >= 0 && !shared) throw Error("OPTION_RANGE", "only a shared plan makes its noise itself");
   if (shared) checkShared(*this);
   if (!hasBaselines() && positionInput < 0 && (points.size() != 1 || points[0] != 1))
     throw Error("INPUT_MISSING", "a path needs baselines", "Without baselines the only point is [1].");

@@ -40,6 +40,9 @@ struct EnsembleRequest {
   /// What is explained and its baseline are one row of the plan, which makes the points of one item and gives the weighted
   /// sum of a pass; see SharedPath.
   bool shared = false;
+  /// Of a shared plan that makes noisy samples of one item itself: its input of what addNoise reads, with a deviation for each
+  /// explained input; -1 where there is none. What is summed is then what the plan makes of each sample, and of its mean.
+  int64_t noiseInput = -1;
   /// Names of the plan's outputs before the objective; empty: those of the explained inputs.
   std::vector<std::string> outputs;
   /// Behind the objective the plan has one more output, [chunk, ...]: its rows at the inputs are kept.

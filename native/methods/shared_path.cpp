@@ -1,9 +1,11 @@
 #include "methods/shared_path.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "graph/convert.h"
+#include "runtime/random.h"
 
 namespace ascribe {
 
@@ -12,10 +14,11 @@ SharedPath::SharedPath(EnsembleRequest request) : request_(std::move(request)) {
   items_ = request_.items();
   request_.pairedWith.resize(request_.inputs.size(), -1);
   bool hasInput = false, hasBaseline = request_.baselinePosition.empty();
-  for (size_t k = 0; k < request_.points.size(); ++k) {
-    slots_.push_back(static_cast<int64_t>(k));
-    hasInput = hasInput || request_.points[k] == 1;
-    hasBaseline = hasBaseline || request_.points[k] == 0;
+  const int64_t rows = isNoisy() ? request_.samples : static_cast<int64_t>(request_.points.size());
+  for (int64_t k = 0; k < rows; ++k) {
+    slots_.push_back(k);
+    hasInput = hasInput || isInput(k);
+    hasBaseline = hasBaseline || isBaseline(k);
   }
   if (!hasBaseline) slots_.insert(slots_.begin(), kBaseline);
   if (!hasInput) slots_.insert(slots_.begin(), kInput);
@@ -40,7 +43,7 @@ void SharedPath::begin() {
   sums_.resize(static_cast<size_t>(elements_));
   buffers_.resize(request_.inputs.size());
   for (size_t i = 0; i < buffers_.size(); ++i)
-    if (request_.inputs[i] || request_.extras[i] || request_.pairedWith[i] >= 0 || request_.positionInput == static_cast<int64_t>(i))
+    if (request_.inputs[i] || request_.extras[i] || request_.pairedWith[i] >= 0 || request_.positionInput == static_cast<int64_t>(i) || request_.noiseInput == static_cast<int64_t>(i))
       buffers_[i] = static_cast<std::byte*>(execution_->ownInput(i));
   for (const Explained& e : explained_) {
     Shape shape = request_.inputs[e.input]->shape();
@@ -77,7 +80,8 @@ void SharedPath::beginItem() {
 
 const double* SharedPath::numbersOf(int64_t slot) const {
   const size_t width = request_.inputPosition.size();
-  return slot == kInput ? request_.inputPosition.data() : slot == kBaseline ? request_.baselinePosition.data() : request_.positions.data() + static_cast<size_t>(slot) * width;
+  // All samples stand at the one point there is.
+  return slot == kInput ? request_.inputPosition.data() : slot == kBaseline ? request_.baselinePosition.data() : request_.positions.data() + (isNoisy() ? 0 : static_cast<size_t>(slot) * width);
 }
 
 /// Rows that no slot takes stand at the input, where they weigh nothing.
@@ -87,8 +91,23 @@ void SharedPath::fillRows() {
   const DType dtype = request_.plan->graph().type(request_.plan->graph().inputs[input]).dtype;
   filled_ = std::min(slots_.size() - next_, static_cast<size_t>(request_.chunk));
   for (size_t row = 0; row < static_cast<size_t>(request_.chunk); ++row) {
-    const double* numbers = numbersOf(row < filled_ ? slots_[next_ + row] : kInput);
+    const int64_t slot = row < filled_ ? slots_[next_ + row] : kInput;
+    if (isNoisy()) fillNoise(row, slot);
+    const double* numbers = numbersOf(slot);
     convertElements(numbers, DType::F64, buffers_[input] + row * width * sizeOf(dtype), dtype, static_cast<int64_t>(width));
+  }
+}
+
+/// What the input's own row draws does not matter: it has no deviation.
+void SharedPath::fillNoise(size_t row, int64_t slot) {
+  const int64_t key = request_.itemKeys.empty() ? item_ : request_.itemKeys[static_cast<size_t>(item_)];
+  const RandomStream::Name name = RandomStream(request_.seed, static_cast<uint64_t>(key), static_cast<uint32_t>(std::max<int64_t>(slot, 0))).name();
+  int64_t* to = reinterpret_cast<int64_t*>(buffers_[static_cast<size_t>(request_.noiseInput)]) + row * (2 + explained_.size());
+  to[0] = static_cast<int64_t>(uint64_t{name.key1} << 32 | name.key0);
+  to[1] = static_cast<int64_t>(uint64_t{name.item} << 32 | name.sample);
+  for (const Explained& e : explained_) {
+    const std::vector<double>& sigma = request_.sigma[e.input];
+    to[2 + e.output] = slot == kInput || sigma.empty() ? 0 : std::bit_cast<int64_t>(sigma[static_cast<size_t>(item_)]);
   }
 }
 
@@ -103,12 +122,11 @@ void SharedPath::collect() {
   for (size_t row = 0; row < filled_; ++row) {
     const int64_t slot = slots_[next_ + row];
     const double value = objective.dtype == DType::F32 ? static_cast<double>(objective.as<float>()[row]) : objective.as<double>()[row];
-    const double point = slot < 0 ? 0.5 : request_.points[static_cast<size_t>(slot)];
-    if (slot == kInput || point == 1) {
+    if (isInput(slot)) {
       result_.objective[item] = value;
       result_.keepOutput(request_, *execution_, item_, static_cast<int64_t>(row));
     }
-    if (!result_.baselineObjective.empty() && (slot == kBaseline || point == 0)) result_.baselineObjective[item] = value;
+    if (!result_.baselineObjective.empty() && isBaseline(slot)) result_.baselineObjective[item] = value;
   }
   next_ += filled_;
 }
@@ -130,7 +148,7 @@ void SharedPath::finishItem() {
     for (int64_t i = 0; i < e.elements; ++i) {
       const auto at = static_cast<size_t>(i);
       // Nothing times what fell is 0, not -0.
-      const double value = 0.0 + sums_[static_cast<size_t>(e.offset) + at] * (isDifference ? end[at] - start[at] : 1);
+      const double value = 0.0 + sums_[static_cast<size_t>(e.offset) + at] * (isDifference ? end[at] - start[at] : isNoisy() ? 1 / static_cast<double>(request_.samples) : 1);
       out[i] = static_cast<float>(value);
       total += value;
     }

@@ -23,12 +23,14 @@ import {
   baselineName,
   chooseChunk,
   gradientPlan,
+  noiseName,
   passExtras,
   plannedName,
   positionName,
   readsBaselines,
 } from './gradientPlan.js'
 import type { Choice, Example, TargetRun } from './gradientResult.js'
+import { noisySamples } from './noisySamples.js'
 import { reachName } from './piecewiseLinear.js'
 import { type Ensemble, looksOnce, type Recipe } from './recipe.js'
 import { straightPath, takesStraightPath } from './straightPath.js'
@@ -157,6 +159,7 @@ function ensembleRequest(
         }
       : {}),
     ...(pass?.isShared ? { shared: true } : {}),
+    ...(pass?.drawsNoise ? { noise: noiseName } : {}),
     ...(pass || walk ? { outputs: walk?.kind === 'pieces' ? [...own, reachName] : [...own] } : {}),
     // A walk multiplies by its moves itself.
     quantity: walk ? 'gradient' : recipe.quantity,
@@ -336,10 +339,15 @@ export async function explainTogether(
   // Targets that do not fit are said before anything is compiled.
   if (isTold) givenClass(model, target)
   else if (examples.length === 1) choices ??= [await choose(model, first, target, signal)]
-  const isStraight = takesStraightPath(model, first) && straightPath(recipe) !== undefined
-  const planned = (given: Recipe) => (isStraight ? (straightPath(given) ?? given) : given)
-  // A pass of a shared path holds one example's points.
-  const evaluations = evaluationsOf(recipe, isStraight ? 1 : examples.length)
+  const isSingle = takesStraightPath(model, first)
+  // On the processor samples are drawn straight into what the plan reads, and nothing has to be sent.
+  const inPlan = (given: Recipe) =>
+    (isSingle ? straightPath(given) : undefined) ??
+    (isSingle && !isOnProcessor(model) ? noisySamples(given) : undefined)
+  const isShared = inPlan(recipe) !== undefined
+  const planned = (given: Recipe) => (isShared ? (inPlan(given) ?? given) : given)
+  // A shared pass holds one example's points or samples.
+  const evaluations = evaluationsOf(recipe, isShared ? 1 : examples.length)
   let { chunk, batching, isLight } = await chooseChunk(
     model,
     target,

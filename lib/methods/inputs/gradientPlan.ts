@@ -36,6 +36,9 @@ const extraName = (name: string): string => `ascribe.extra.${name}`
 /** Name of the plan's input [chunk, width] with the numbers of each point. */
 export const positionName = 'ascribe.position'
 
+/** Name of the plan's input [chunk, 2 + explained values] by which it draws noisy samples. */
+export const noiseName = 'ascribe.noise'
+
 /** What goes into the plan: of a recipe, and whether the class at the top of each example is picked there. */
 export interface Planned extends Pick<Recipe, 'rules' | 'pass' | 'walk' | 'precision'> {
   readonly picksTop?: boolean
@@ -115,6 +118,9 @@ class PassGraph {
       baselines,
       position:
         positions && builder.input(positionName, 'f32', ['ascribe.examples', positions.atInput.length]),
+      noise: pass?.drawsNoise
+        ? builder.input(noiseName, 'i64', ['ascribe.examples', 2 + explained.names.length])
+        : undefined,
       extra: name => builder.find(extraName(name)) ?? this.#input(extraName(name), extras[name]!),
     }
     this.#seen = pass?.seen?.(parts) ?? inputs
@@ -134,7 +140,7 @@ class PassGraph {
       objective: this.compiled.objective,
       inner: name => this.#inner(this.#values, name),
       gradients: of => this.#gradients(of, baselines),
-      weightedGradients: (of, weights) => this.#weightedGradients(of, weights, inputs),
+      weightedGradients: (of, weights, made) => this.#weightedGradients(of, weights, inputs, made),
       innerFor: (name, values) => {
         const given = new Map(explained.names.map((each, at) => [each, values[at]!]))
         return this.#inner(this.#include(`ascribe.copy.${this.#copies++}.`, given), name)
@@ -221,11 +227,16 @@ class PassGraph {
       rules?.compares ? [...baselines] : [],
     )
   }
-  #weightedGradients(of: readonly Value[], weights: Value, rows: readonly Value[]): Value[] {
+  #weightedGradients(
+    of: readonly Value[],
+    weights: Value,
+    rows: readonly Value[],
+    made: (gradient: Value, at: number) => Value = gradient => gradient,
+  ): Value[] {
     const { builder, compiled } = this
     const seed = builder.apply('unsqueeze', [weights], { axes: [0] })
     return builder.vjp([compiled.objective], [seed], [...of]).map((gradient, at) => {
-      const sum = builder.apply('sumTo', [gradient, rows[at]!], { leading: 1 })
+      const sum = builder.apply('sumTo', [made(gradient, at), rows[at]!], { leading: 1 })
       return builder.apply('squeeze', [sum], { axes: [0] })
     })
   }
@@ -234,9 +245,11 @@ class PassGraph {
   }
 }
 
-/** What stays as it is while the rows of passes move along the path of one example. */
+/** What stays as it is while the rows of passes move along the path of one example, or are drawn around it. */
 const steadyInputs = (builder: GraphBuilder): string[] =>
-  builder.inputs.flatMap(({ name }) => (name === undefined || name === positionName ? [] : [name]))
+  builder.inputs.flatMap(({ name }) =>
+    name === undefined || name === positionName || name === noiseName ? [] : [name],
+  )
 
 /** What a plan that the model keeps does. */
 type Known = Omit<GradientPlan, 'plan' | 'chunk'>

@@ -22,6 +22,8 @@ export interface PassParts {
   readonly baselines: readonly Value[]
   /** [N, width], where the pass has positions. */
   readonly position: Value | undefined
+  /** What `addNoise` reads: of each row its stream and the deviation of each explained value, where the pass draws noise. */
+  readonly noise: Value | undefined
   /** A further input of the plan, by name. */
   readonly extra: (name: string) => Value
 }
@@ -36,8 +38,12 @@ export interface ExplainedParts extends PassParts {
   readonly inner: (name: string) => Value
   /** Gradients of the objective, [N, …] each. */
   readonly gradients: (of: readonly Value[]) => Value[]
-  /** Their sums over the rows of a shared pass, each times its weight [N], [1, …] each. */
-  readonly weightedGradients: (of: readonly Value[], weights: Value) => Value[]
+  /** Their sums over the rows of a shared pass, each times its weight [N], [1, …] each; `made`: of what it makes of them, [1, N, …]. */
+  readonly weightedGradients: (
+    of: readonly Value[],
+    weights: Value,
+    made?: (gradient: Value, at: number) => Value,
+  ) => Value[]
   /** Values inside the model for other inputs: what is explained, in order. */
   readonly innerFor: (name: string, inputs: readonly Value[]) => Value
 }
@@ -56,6 +62,8 @@ export interface Pass {
   readonly readsBaselines?: boolean
   /** There is one example: it and its baseline are one row, and outputs are sums over the rows of the pass; see `EnsembleRequest.shared`. */
   readonly isShared?: boolean
+  /** A shared pass that draws noisy samples of its example; see `EnsembleRequest.noise`. */
+  readonly drawsNoise?: boolean
   /** Further inputs of the plan, [1, …] for the example. */
   readonly extras?: Readonly<Record<string, Tensor>>
   /** What the model gets in the place of what is explained, in order. Default: that itself. */

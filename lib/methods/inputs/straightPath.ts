@@ -5,7 +5,7 @@ import type { Pass, PassParts } from './pass.js'
 import type { Recipe } from './recipe.js'
 
 /** One number of each row, [N]. */
-const column = ({ builder, position }: PassParts, at: number): Value =>
+export const column = ({ builder, position }: PassParts, at: number): Value =>
   builder.apply('squeeze', [builder.apply('gather', [position!, builder.integers([at])], { axis: 1 })], {
     axes: [1],
   })

@@ -6,6 +6,7 @@
 #include "kernels/cuda/convolution_weights.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/interpolate.h"
+#include "kernels/cuda/noise.h"
 #include "kernels/cuda/pooling.h"
 #include "kernels/cuda/product.h"
 #include "kernels/cuda/rows.h"
@@ -43,6 +44,7 @@ inline int runCall(Stream& stream, const Call& call) {
     case ASCRIBE_CUDA_ATTENTION_ROWS: return runAttentionRows(stream, call);
     case ASCRIBE_CUDA_APPEND: return runAppend(stream, call);
     case ASCRIBE_CUDA_INTERPOLATE: return runInterpolate(stream, call);
+    case ASCRIBE_CUDA_ADD_NOISE: return runAddNoise(stream, call);
     default: return fail(stream, "a call", "of a kind that this library does not know");
   }
 }

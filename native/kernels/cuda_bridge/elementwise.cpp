@@ -101,6 +101,12 @@ Calls interpolate(const NodeSignature& s) {
   return {call.output(0, s.outputs[0])};
 }
 
+Calls addNoise(const NodeSignature& s) {
+  if (!isF32(s.outputs[0]) || !isSmall(s)) return {};
+  return {PreparedCall(ASCRIBE_CUDA_ADD_NOISE).input(0, s.inputs[0]).input(1, s.inputs[1]).output(0, s.outputs[0])
+              .integers({s.node.attributes.integer("column"), s.node.attributes.integer("first")})};
+}
+
 const bool all = [] {
   for (const Named& named : kUnary) registered<unary>(named.op);
   for (const Named& named : kBinary) registered<binary>(named.op);
@@ -109,6 +115,7 @@ const bool all = [] {
   registered<where>("where");
   registered<cast>("cast");
   registered<interpolate>("interpolate");
+  registered<addNoise>("addNoise");
   return true;
 }();
 

@@ -25,7 +25,7 @@ test('maps from the CUDA device are those of the CPU, and the same every time', 
     .trim()
     .split('\n')
     .map(line => JSON.parse(line) as { name: string; device: string; difference: number; repeats: boolean })
-  t.is(lines.length, 5)
+  t.is(lines.length, 7)
   for (const { name, device, difference, repeats } of lines) {
     t.is(device, 'cuda:0', name)
     t.true(difference <= 1e-4, `${name}: ${difference}`)

@@ -1,4 +1,12 @@
-import { GradCam, InputXGradient, IntegratedGradients, type Model, Saliency, SmoothGrad } from '#lib/index.js'
+import {
+  GradCam,
+  InputXGradient,
+  IntegratedGradients,
+  type Model,
+  Saliency,
+  SmoothGrad,
+  SmoothGradSquared,
+} from '#lib/index.js'
 import { loadScenes, sceneInput } from './model.js'
 
 /** Explains on the CPU and on the CUDA device, and prints for each method how far the maps lie apart. */
@@ -15,6 +23,10 @@ const methods: Record<
   // moves its receptive field by far more than arithmetic does.
   IntegratedGradients: model => new IntegratedGradients(model, { steps: 5 }).attribute(sceneInput()),
   SmoothGrad: model => new SmoothGrad(model, { samples: 3, seed: 3 }).attribute(sceneInput()),
+  'SmoothGrad with samples drawn on the device': model =>
+    new SmoothGrad(model, { samples: 6, seed: 3 }).attribute(sceneInput(), { chunk: 4 }),
+  'SmoothGradSquared of inputs times gradients': model =>
+    new SmoothGradSquared(new InputXGradient(model), { samples: 4, seed: 5 }).attribute(sceneInput()),
   GradCam: model => new GradCam(model).attribute(sceneInput()),
 }
 for (const [name, explain] of Object.entries(methods)) {
