@@ -1,5 +1,6 @@
-import type { Image } from '../data/image.js'
-import { expectInteger, expectNumber } from '../validate.js'
+import { Image } from '../data/image.js'
+import type { Explained } from '../methods/inputs/gradientMethod.js'
+import { expectInteger, expectNumber, typeError } from '../validate.js'
 
 /**
  * Maps that know nothing of any model. What an attribution says is worth something only where it is better than they
@@ -27,8 +28,14 @@ export function centreGaussianMap(width: number, height: number, deviation = 0.2
   return map
 }
 
-/** The length of the brightness gradient by Sobel's kernels, rim repeated: an edge detector. */
-export function sobelMap({ width, height, data }: Image): Float64Array {
+/**
+ * The length of the brightness gradient by Sobel's kernels, rim repeated: an edge detector.
+ *
+ * @throws AscribeError OPTION_TYPE for an input that is no picture.
+ */
+export function sobelMap(image: Explained): Float64Array {
+  if (!(image instanceof Image)) throw typeError('image', 'a picture', image)
+  const { width, height, data } = image
   return sobelOf(
     width,
     height,

@@ -13,7 +13,7 @@ of a tool. For finding out after the fact which of them made a model say what it
 passage), and for citing. This page is generated from the registry by \`node scripts/docs.js\`.
 
 \`\`\`ts
-import { AttnTrace, Generator, loadModel } from 'ascribe'
+import { AttnTrace, loadModel } from 'ascribe'
 
 const model = await loadModel('Llama-3.2-1B-Instruct/')
 const found = await new AttnTrace(model).attribute({ context, question, response })
@@ -47,6 +47,8 @@ how likely the response is with some of the texts, as a game that any sampler pl
 remembered, so that methods which are given the same one share passes, and so do several spans of one response:
 
 \`\`\`ts
+import { ContextCite, ContextPrompt, ResponseScores, TracLLM } from 'ascribe'
+
 const scores = new ResponseScores(await ContextPrompt.create(model, { context, question, response }))
 const whole = await new ContextCite(model).attribute(scores)
 const part = await new ContextCite(model).attribute(scores, { span: { start: 0, end: 9 } }) // no further pass
@@ -65,6 +67,8 @@ made for its generator. Which BLEU the authors of TracLLM take for black boxes i
 smoothed, of words and marks (\`bleu\`).
 
 \`\`\`ts
+import { AnswerSimilarity, ContextLeaveOneOut, RemoteGenerator } from 'ascribe'
+
 const similarity = new AnswerSimilarity(new RemoteGenerator(endpoint), { context, question, response })
 const found = await new ContextLeaveOneOut(similarity.generator).attribute(similarity)
 \`\`\`
@@ -95,6 +99,8 @@ masks, which hide single tokens of the context from attention, the weighted atte
 how likely each sentence of the response is (negative Pearson correlation, Adam, a rate that falls to 0 along a cosine).
 
 \`\`\`ts
+import { At2 } from 'ascribe'
+
 const { weights, losses } = await At2.fit(model, examples, { signal })
 const found = await new At2(model, { headWeights: weights }).attribute({ context, question, response })
 \`\`\`
@@ -110,6 +116,8 @@ hold. \`headWeights\` weighs heads (one for each head of each layer). \`trace\` 
 every span of the answer is traced by one reading:
 
 \`\`\`ts
+import { AttnTrace } from 'ascribe'
+
 const trace = await new AttnTrace(model).trace({ context, question, response })
 const sentence = await trace.attribution({ start: 0, end: 12 }) // tokens of the response
 \`\`\`
@@ -167,7 +175,7 @@ const checking = [
   'method or the numbers of texts.',
   '',
   '```ts',
-  "import { removalCheck, softContextFaithfulness } from 'ascribe'",
+  "import { AttnTrace, ContextPrompt, removalCheck, softContextFaithfulness } from 'ascribe'",
   '',
   'const prompt = await ContextPrompt.create(model, { context, question, response })',
   'const found = await new AttnTrace(model).attribute(prompt)',

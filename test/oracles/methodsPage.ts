@@ -214,6 +214,8 @@ const perturbationSection = [
   '`MODEL_CAPABILITY`.',
   '',
   '```ts',
+  "import { fromHttp } from 'ascribe'",
+  '',
   "const remote = fromHttp('https://host/v2/models/cats/infer', {",
   "  inputs: [{ name: 'input', shape: ['N', 3, 224, 224] }], outputs: ['logits'], preprocessing: 'imagenet', labels,",
   "  headers: { authorization }, batch: 16, concurrency: 4, requestsPerSecond: 20, cache: 'answers',",
