@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { AscribeError } from '../errors.js'
-import type { ChatTemplateRequest } from './chatTemplateThread.js'
+import type { ChatTemplateAnswer, ChatTemplateRequest } from './chatTemplateThread.js'
 
 /** The longest template, and the longest text that one may write, in UTF-16 units. */
 const maximumTemplateUnits = 1 << 20
@@ -40,11 +40,16 @@ export async function renderChatTemplate(
       const late = () =>
         reject(new AscribeError('DEADLINE_EXCEEDED', `The chat template took more than ${deadlineMs} ms`))
       abort = () => reject(new AscribeError('ABORTED', 'The work was aborted', { cause: signal?.reason }))
-      timer = setTimeout(late, deadlineMs)
+      // A thread takes a while to begin on a busy machine, which is not the template's doing.
+      timer = setTimeout(late, Math.max(deadlineMs, usualDeadlineMs))
       signal?.addEventListener('abort', abort, { once: true })
-      worker.on('message', ({ text, error }: { text?: string; error?: string }) =>
-        text === undefined ? invalid(error ?? '') : resolve(text),
-      )
+      worker.on('message', ({ begins, text, error }: ChatTemplateAnswer) => {
+        if (begins) {
+          clearTimeout(timer)
+          timer = setTimeout(late, deadlineMs)
+        } else if (text === undefined) invalid(error ?? '')
+        else resolve(text)
+      })
       worker.on('error', error => invalid(error.message))
       worker.on('exit', () => invalid('its thread ended'))
     })

@@ -8,8 +8,16 @@ export interface ChatTemplateRequest {
   readonly maximumUnits: number
 }
 
+/** What it says: that it begins with the template, and then what that writes or what is wrong. */
+export interface ChatTemplateAnswer {
+  readonly begins?: boolean
+  readonly text?: string
+  readonly error?: string
+}
+
 const { template, values, maximumUnits } = workerData as ChatTemplateRequest
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+parentPort!.postMessage({ begins: true })
 try {
   const text = new Template(template).render({ ...values })
   if (text.length > maximumUnits)

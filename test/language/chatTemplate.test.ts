@@ -97,6 +97,10 @@ for (const [what, template, code] of [
     t.regex((error as Error & { code: string }).code, code)
   })
 
+test("the deadline is the template's: the beginning of its thread, which takes longer, does not count", async t => {
+  t.is(await renderChatTemplate('a', { messages }, { deadlineMs: 20 }), 'a')
+})
+
 test('a signal ends the work on a template', async t => {
   const controller = new AbortController()
   setTimeout(() => controller.abort(), 50)
