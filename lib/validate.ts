@@ -86,3 +86,31 @@ export function expectList<T>(name: string, value: readonly T[], what = 'a list'
   if (!Array.isArray(value)) throw typeError(name, what, value)
   return value
 }
+
+/** Checks that a value is a list of numbers or a typed array, not what is in it. */
+export function expectNumbers(name: string, value: ArrayLike<number>): ArrayLike<number> {
+  if (typeof value !== 'object' || value === null || typeof value.length !== 'number')
+    throw typeError(name, 'a list of numbers', value)
+  return value
+}
+
+/** Checks something that can be gone through once. */
+export function expectIterable<T>(name: string, value: Iterable<T>, what = 'a list'): Iterable<T> {
+  if (typeof (value as Iterable<T> | undefined | null)?.[Symbol.iterator] !== 'function')
+    throw typeError(name, what, value)
+  return value
+}
+
+/** Checks what a call that takes its time may be ended with, and what it tells how far it is. */
+export function expectSignalAndProgress({
+  signal,
+  onProgress,
+}: {
+  signal?: unknown
+  onProgress?: unknown
+}): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw typeError('signal', 'an AbortSignal', signal)
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw typeError('onProgress', 'a function', onProgress)
+}

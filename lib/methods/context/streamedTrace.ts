@@ -10,6 +10,7 @@ import {
 import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
+import { expectObject } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { scoreSamples, tokenScores, warningsOf } from './attentionTrace.js'
@@ -25,6 +26,15 @@ export const streamedTraceOptions = {
 export interface StreamedTraceOptions extends Given<typeof streamedTraceOptions> {
   /** One weight for each head of each layer, in order; default the mean of all. */
   headWeights?: ArrayLike<number>
+}
+
+/** An answer that is being written, or was. */
+interface Written {
+  /** Of each token, what its row read of the texts' tokens. */
+  readonly rows: Float32Array[]
+  readonly ids: number[]
+  spans: readonly Span[]
+  milliseconds: number
 }
 
 /** What generation itself may be told; the attention is read by the trace. */
@@ -47,11 +57,8 @@ export class StreamedTrace {
   readonly #generator: Generator
   readonly #weights: Float32Array
   readonly #isMean: boolean
-  /** Of each token written, what its row read of the texts' tokens. */
-  #rows: Float32Array[] = []
-  #ids: number[] = []
-  #spans: readonly Span[] = []
-  #milliseconds = 0
+  /** The answer that was begun last: an earlier one that is still being written writes into its own. */
+  #written: Written = { rows: [], ids: [], spans: [], milliseconds: 0 }
 
   private constructor(
     /** The prompt that is answered; it has no response. */
@@ -71,29 +78,30 @@ export class StreamedTrace {
     options: StreamedTraceOptions = {},
     signal?: AbortSignal,
   ): Promise<StreamedTrace> {
+    expectObject('options', options)
     return new StreamedTrace(await openPrompt(model, given, signal), options)
   }
 
   /** How many tokens are written so far. */
   get length(): number {
-    return this.#ids.length
+    return this.#written.ids.length
   }
 
   /** Writes the answer. What an earlier call wrote is forgotten. */
   async generate(options: TracedGenerateOptions = {}): Promise<Generation> {
-    const began = await this.#begin()
-    const generation = await this.#generator.generate(began.ids, { ...options, attention: began.observer })
-    this.#ids = [...generation.ids]
-    this.#milliseconds = performance.now() - began.at
+    const { ids, observer, written, at } = await this.#begin(options)
+    const generation = await this.#generator.generate(ids, { ...options, attention: observer })
+    written.ids.push(...generation.ids)
+    written.milliseconds = performance.now() - at
     return generation
   }
 
   /** Writes the answer and gives it piece by piece; {@link attribution} may be asked between two pieces. */
   async *stream(options: TracedGenerateOptions = {}): AsyncGenerator<GenerationPiece> {
-    const began = await this.#begin()
-    for await (const piece of this.#generator.stream(began.ids, { ...options, attention: began.observer })) {
-      this.#ids.push(piece.id)
-      this.#milliseconds = performance.now() - began.at
+    const { ids, observer, written, at } = await this.#begin(options)
+    for await (const piece of this.#generator.stream(ids, { ...options, attention: observer })) {
+      written.ids.push(piece.id)
+      written.milliseconds = performance.now() - at
       yield piece
     }
   }
@@ -104,18 +112,18 @@ export class StreamedTrace {
    * @throws AscribeError INPUT_VALUE where nothing is written yet; OPTION_RANGE for a span outside it.
    */
   async attribution(span?: Span): Promise<ContextAttribution> {
-    if (this.#ids.length === 0) throw new AscribeError('INPUT_VALUE', 'Nothing was written yet')
+    const { ids, rows: all, spans, milliseconds } = this.#written
+    if (ids.length === 0) throw new AscribeError('INPUT_VALUE', 'Nothing was written yet')
     const { prompt, options } = this
     const { model } = prompt
-    const traced = checkedSpan(span, this.#ids.length)
-    const lengths = this.#spans.map(({ start, end }) => end - start)
+    const traced = checkedSpan(span, ids.length)
+    const lengths = spans.map(({ start, end }) => end - start)
     const width = lengths.reduce((sum, length) => sum + length, 0)
     const rows = new Float32Array((traced.end - traced.start) * width)
-    for (let row = traced.start; row < traced.end; row++)
-      rows.set(this.#rows[row]!, (row - traced.start) * width)
+    for (let row = traced.start; row < traced.end; row++) rows.set(all[row]!, (row - traced.start) * width)
     const sample = { kept: [...prompt.texts.keys()], lengths, rows }
     const found = scoreSamples(prompt.texts.length, [sample], options.avgK, 0, traced.end - traced.start)
-    const { response } = await prompt.withResponse(this.#ids)
+    const { response } = await prompt.withResponse([...ids])
     return new ContextAttribution({
       model: { name: model.name, hash: await model.hash() },
       method: {
@@ -132,16 +140,19 @@ export class StreamedTrace {
         ...prompt.warnings.map(message => ({ code: 'TEXTS_DROPPED', message })),
         ...warningsOf(found, { q: undefined, isMean: this.#isMean }),
       ],
-      cost: { forwardPasses: 0, tokens: 0, milliseconds: this.#milliseconds },
+      cost: { forwardPasses: 0, tokens: 0, milliseconds },
       environment: engineEnvironment(model.device, 1, model.precision),
     })
   }
 
-  async #begin() {
+  async #begin(options: TracedGenerateOptions) {
+    expectObject('generate options', options)
+    if ('attention' in options)
+      throw new AscribeError('OPTION_UNKNOWN', 'generate options have no attention here: the trace reads it')
+    const written: Written = { rows: [], ids: [], spans: [], milliseconds: 0 }
+    this.#written = written
     const tokens = await this.prompt.allTokens()
-    this.#rows = []
-    this.#ids = []
-    this.#spans = tokens.spans
+    written.spans = tokens.spans
     const take = (row: Float32Array) => {
       const parts = tokens.spans.map(({ start, end }) => row.subarray(start, end))
       const own = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
@@ -150,8 +161,8 @@ export class StreamedTrace {
         own.set(part, at)
         at += part.length
       }
-      this.#rows.push(own)
+      written.rows.push(own)
     }
-    return { ids: tokens.ids, observer: { weights: this.#weights, take }, at: performance.now() }
+    return { ids: tokens.ids, observer: { weights: this.#weights, take }, written, at: performance.now() }
   }
 }

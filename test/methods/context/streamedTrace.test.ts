@@ -79,3 +79,19 @@ test('prompts without an answer, and what is no observer, are refused', async t 
   })
   await t.throwsAsync(generator.generate([3], { attention: {} as never }), { code: 'OPTION_TYPE' })
 })
+
+test('an answer that is begun while another is still being written is traced by its own rows', async t => {
+  const model = await loadModel(checkpointFolder('llama'))
+  const trace = await StreamedTrace.open(model, await promptOf(model), { avgK: 2 })
+  const settings = { temperature: 1, maximumTokens: 6 }
+  const alone = await StreamedTrace.open(model, await promptOf(model), { avgK: 2 })
+  const { ids: expected } = await alone.generate({ ...settings, seed: 2 })
+  const { scores } = await alone.attribution()
+  const first = trace.stream({ ...settings, seed: 1 })
+  await first.next()
+  const second = trace.stream({ ...settings, seed: 2 })
+  for (let turn = 0; turn < 6; turn++) await Promise.all([first.next(), second.next()])
+  const both = await trace.attribution()
+  t.deepEqual(both.response.ids, expected)
+  t.deepEqual(both.scores, scores)
+})
