@@ -153,6 +153,7 @@ export class ContextAttribution {
   /** The `count` tokens of a text with the greatest scores. */
   topTokens(text: number, count = 5): TokenScore[] {
     expectInteger('text', text, 0, this.texts.length - 1)
+    expectInteger('count', count, 0)
     return (this.tokens?.[text] ?? []).toSorted((a, b) => b.score - a.score).slice(0, count)
   }
 

@@ -3,7 +3,16 @@ import { generating } from '../language/decoding.js'
 import { promptTokens } from '../language/generator.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectObject, expectOneOf, expectString } from '../validate.js'
+import {
+  expectInteger,
+  expectIterable,
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../validate.js'
 import { fitted } from './fittedPieces.js'
 import { type FrameOptions, promptFrame } from './promptFrame.js'
 import {
@@ -15,7 +24,13 @@ import {
   type TokenPiece,
 } from './promptPieces.js'
 import { type ResponseTokens, responseTokens, type WrittenBefore } from './responseTokens.js'
-import { type ContextText, joinPassages, type SegmentOptions, segmentText } from './segmentText.js'
+import {
+  type ContextText,
+  joinPassages,
+  type SegmentOptions,
+  segmentOptionsOf,
+  segmentText,
+} from './segmentText.js'
 
 /** How a prompt without some of its texts becomes tokens. */
 export type PromptTokenisation = 'once' | 'anew' | 'apart'
@@ -129,10 +144,16 @@ export class ContextPrompt {
     generating(model)
     expectObject('context request', request)
     expectKnownKeys('context request', request, requestKeys)
+    expectSignalAndProgress({ signal })
     const { context, tokenisation = 'once', overlong = 'error' } = request
     const response = 'response' in request ? request.response : undefined
     expectOneOf('tokenisation', tokenisation, promptTokenisations)
     expectOneOf('overlong', overlong, ['error', 'drop'] as const)
+    for (const name of ['dropFirstToken', 'specialsInside'] as const)
+      if (request[name] !== undefined && typeof request[name] !== 'boolean')
+        throw typeError(name, 'true or false', request[name])
+      else if (request[name] && tokenisation !== 'apart')
+        throw new AscribeError('OPTION_RANGE', `${name} goes with tokenisation apart alone`)
     if (request.question !== undefined) expectString('question', request.question)
     if (request.template !== undefined) expectString('template', request.template)
     const { tokenizer } = model
@@ -145,7 +166,8 @@ export class ContextPrompt {
         'OPTION_RANGE',
         'Several passages are texts as they are: unit and spans need one',
       )
-    const texts = typeof context === 'string' ? segmentText(context, request) : joinPassages(context)
+    const texts =
+      typeof context === 'string' ? segmentText(context, segmentOptionsOf(request)) : joinPassages(context)
     const whole = typeof context === 'string' ? context : texts.map(({ text }) => text).join('')
     const frame = await promptFrame(model, whole, request, signal)
     const pieces = piecesOf(frame, texts, whole)
@@ -234,6 +256,7 @@ export class ContextPrompt {
    * @throws AscribeError INPUT_VALUE for an empty one; INPUT_SHAPE where the model reads less.
    */
   async withResponse(response: string | readonly number[], signal?: AbortSignal): Promise<ContextPrompt> {
+    expectSignalAndProgress({ signal })
     const answer = await responseTokens(this.model, response, this.#written, signal)
     const { pieces } = fitted(this.model, this.texts, this.#pieces, answer.ids.length, 'error')
     return new ContextPrompt(
@@ -257,9 +280,15 @@ export class ContextPrompt {
     return this.response
   }
 
-  /** The prompt's tokens with these texts only, in their order whatever the order of `kept`. */
+  /**
+   * The prompt's tokens with these texts only, in their order whatever the order of `kept`.
+   *
+   * @throws AscribeError OPTION_RANGE for a text that there is not; OPTION_TYPE; ABORTED.
+   */
   async tokens(kept: Iterable<number>, signal?: AbortSignal): Promise<PromptTokens> {
-    const wanted = new Set(kept)
+    expectSignalAndProgress({ signal })
+    const wanted = new Set(expectIterable('kept', kept, 'a list of numbers of texts'))
+    for (const text of wanted) expectInteger('text', text, 0, this.texts.length - 1)
     const pieces =
       this.#anew === undefined
         ? this.#pieces.filter(({ text }) => text === undefined || wanted.has(text))
@@ -275,6 +304,7 @@ export class ContextPrompt {
 
   /** The tokens of a text in the whole prompt, and where each lies in the context. */
   textTokens(text: number): { readonly id: number; readonly span: Span | null }[] {
+    expectInteger('text', text, 0, this.texts.length - 1)
     const piece = this.#pieces.find(each => each.text === text)
     const { start } = this.texts[text]!
     return (piece?.ids ?? []).map((id, at) => {

@@ -2,6 +2,7 @@ import { AscribeError } from '../errors.js'
 import { type ChatMessage, chatPrompt, hasChatTemplate } from '../language/chatPrompt.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
+import { expectString, typeError } from '../validate.js'
 
 /** What stands around a context. */
 export interface PromptFrame {
@@ -52,6 +53,8 @@ export async function promptFrame(
   { template, question, chat, system }: FrameOptions,
   signal?: AbortSignal,
 ): Promise<PromptFrame> {
+  if (chat !== undefined && typeof chat !== 'boolean') throw typeError('chat', 'true or false', chat)
+  if (system !== undefined) expectString('system', system)
   const isChat = chat ?? (system !== undefined || (await hasChatTemplate(model)))
   if (!isChat && system !== undefined)
     throw new AscribeError('OPTION_RANGE', 'A message of the system needs the chat template')

@@ -5,8 +5,15 @@ import { PromptLaquer } from '../methods/localised/promptLaquer.js'
 import type { LocalisedAttribution, LocalisedSpan } from '../methods/localised/result.js'
 import type { CoarseRecord, QuerySource, SourceInterval } from '../methods/localised/sources.js'
 import type { Span } from '../regions/spans.js'
-import { expectKnownKeys, expectObject, expectOneOf, expectString, typeError } from '../validate.js'
-import type { AnswerTrace } from './answerTrace.js'
+import {
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../validate.js'
+import { AnswerTrace } from './answerTrace.js'
 
 /** A span of a document that a quotation stands on. */
 export interface QuotedSpan extends Omit<LocalisedSpan, 'source'> {
@@ -52,11 +59,13 @@ export async function quoteAnswer(
   quotes: readonly string[],
   options: QuoteAnswerOptions = {},
 ): Promise<AnswerQuote[]> {
+  if (!(trace instanceof AnswerTrace)) throw typeError('trace', 'an AnswerTrace', trace)
   if (!(laquer instanceof HiddenStateLaquer || laquer instanceof PromptLaquer))
     throw typeError('laquer', 'a HiddenStateLaquer or a PromptLaquer', laquer)
   if (!Array.isArray(quotes)) throw typeError('quotes', 'a list of texts', quotes)
   expectObject('options', options)
   expectKnownKeys('options', options, ['within', 'signal'])
+  expectSignalAndProgress(options)
   const { within = 'sources', signal } = options
   expectOneOf('within', within, ['sources', 'documents'] as const)
   const { answer } = trace

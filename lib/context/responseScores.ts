@@ -6,7 +6,8 @@ import type { TextRows } from '../language/textRows/planPacked.js'
 import { textStates } from '../language/textRows/textStates.js'
 import { tokenValues } from '../language/textRows/tokenValues.js'
 import type { Model } from '../model/model.js'
-import type { ContextPrompt } from './contextPrompt.js'
+import { expectList, expectSignalAndProgress, typeError } from '../validate.js'
+import { ContextPrompt } from './contextPrompt.js'
 import { responseRows } from './responseRows.js'
 
 const greatestBatch = 64
@@ -48,7 +49,9 @@ export class ResponseScores {
   readonly #known: CoalitionGame
   #tokens = 0
 
+  /** @throws AscribeError INPUT_VALUE for a prompt without a response; OPTION_TYPE */
   constructor(readonly prompt: ContextPrompt) {
+    if (!(prompt instanceof ContextPrompt)) throw typeError('prompt', 'a ContextPrompt', prompt)
     const evaluator: CoalitionEvaluator = {
       batch: greatestBatch,
       width: prompt.answered().ids.length,
@@ -69,6 +72,9 @@ export class ResponseScores {
 
   /** Log-odds of the response's tokens, one vector for each set of texts. */
   async logOdds(kept: readonly Coalition[], signal?: AbortSignal): Promise<readonly Float64Array[]> {
+    expectSignalAndProgress({ signal })
+    for (const [at, set] of expectList('kept', kept).entries())
+      if (!(set instanceof Uint32Array)) throw typeError(`kept[${at}]`, 'a set of texts', set)
     return this.#known.valueBatch(kept, { signal })
   }
 
@@ -84,6 +90,7 @@ export class ResponseScores {
    * @param value What a set is worth, from its log-odds. Default the sum of log-probabilities.
    */
   game(value: (logOdds: Float64Array) => number = logProbabilityOf): CoalitionGame {
+    if (typeof value !== 'function') throw typeError('value', 'a function', value)
     return new CoalitionGame({
       players: this.prompt.texts.length,
       evaluator: {

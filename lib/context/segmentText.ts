@@ -1,6 +1,14 @@
 import { AscribeError } from '../errors.js'
 import type { Span } from '../regions/spans.js'
-import { expectInteger, expectOneOf, expectString, expectStrings, typeError } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  expectString,
+  expectStrings,
+  typeError,
+} from '../validate.js'
 import { sentenceEnds } from './sentences.js'
 
 /** What a context is cut into. */
@@ -24,6 +32,15 @@ export interface SegmentOptions {
   /** Texts of the caller's own instead of a unit, in order. What lies between two is in no text, and stays. */
   spans?: readonly Span[]
 }
+
+/** What {@link segmentText} is told. */
+export const segmentOptionNames = ['unit', 'segmentWords', 'spans'] as const
+
+/** Of what a caller says, how the context is cut. */
+export const segmentOptionsOf = (given: SegmentOptions): SegmentOptions =>
+  Object.fromEntries(
+    segmentOptionNames.flatMap(name => (given[name] === undefined ? [] : [[name, given[name]]])),
+  )
 
 /** The most characters of one context, in UTF-16 units. */
 const maximumUnits = 4_000_000
@@ -92,12 +109,14 @@ function checkedSpans(text: string, spans: unknown): ContextText[] {
  */
 export function segmentText(context: string, options: SegmentOptions = {}): ContextText[] {
   expectString('context', context)
+  expectObject('segment options', options)
   if (context.length > maximumUnits)
     throw new AscribeError(
       'OPTION_RANGE',
       `The context has ${context.length} characters, more than ${maximumUnits}`,
     )
   if (context.trim() === '') throw new AscribeError('INPUT_VALUE', 'The context is empty')
+  expectKnownKeys('segment options', options, segmentOptionNames)
   const { unit = 'sentences', segmentWords = 100, spans } = options
   if (spans !== undefined) return checkedSpans(context, spans)
   expectInteger('segmentWords', segmentWords, 1)
@@ -116,6 +135,7 @@ export function segmentText(context: string, options: SegmentOptions = {}): Cont
 /** Passages as texts, untouched but for a separator in front of all but the first: the context is what they make together. */
 export function joinPassages(passages: readonly string[], separator = '\n\n'): ContextText[] {
   expectStrings('passages', passages)
+  expectString('separator', separator)
   if (passages.length === 0) throw new AscribeError('INPUT_VALUE', 'The context has no texts')
   let start = 0
   return passages.map((passage, at) => {

@@ -1,7 +1,14 @@
 import { AscribeError } from '../errors.js'
 import { StreamedTrace, type StreamedTraceOptions } from '../methods/context/streamedTrace.js'
 import type { Model } from '../model/model.js'
-import { expectInteger, expectKnownKeys, expectNumber, expectObject, expectString } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectNumber,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+} from '../validate.js'
 import { joinedDocuments, sentenceTokens, sourcesOf } from './answerParts.js'
 import { type AnswerSource, AnswerTrace, sourceAt, type TracedSentence } from './answerTrace.js'
 import { ContextPrompt } from './contextPrompt.js'
@@ -55,13 +62,17 @@ export async function* streamAnswer(
     'system',
   ])
   expectObject('stream options', options)
+  expectSignalAndProgress(options)
   const { sources = 3, share = 0.3, maximumTokens, signal, ...traced } = options
   expectInteger('sources', sources, 1)
   expectNumber('share', share, 0, 1)
   const { documents, unit, segmentWords, ...asked } = request
   expectString('question', request.question)
   const { text: context, places } = joinedDocuments(documents)
-  const cut = { ...(unit ? { unit } : {}), ...(segmentWords === undefined ? {} : { segmentWords }) }
+  const cut = {
+    ...(unit === undefined ? {} : { unit }),
+    ...(segmentWords === undefined ? {} : { segmentWords }),
+  }
   const open = await ContextPrompt.create(model, { context, ...asked, ...cut }, signal)
   const trace = await StreamedTrace.open(model, open, traced)
   const sentences: TracedSentence[] = []

@@ -1,11 +1,20 @@
 import { AscribeError } from '../errors.js'
+import { coalitionOf, complementOf, membersOf } from '../games/coalition.js'
 import { type GenerateOptions, type Generation, Generator } from '../language/generator.js'
 import { AttnTrace } from '../methods/context/attnTrace.js'
 import { PerturbedContext } from '../methods/context/perturbedContext.js'
 import type { ContextMethod } from '../methods/context/registry.js'
 import type { Model } from '../model/model.js'
 import type { Span } from '../regions/spans.js'
-import { expectInteger, expectKnownKeys, expectNumber, expectObject, expectString } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectNumber,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../validate.js'
 import { joinedDocuments, sentenceTokens, sourcesOf } from './answerParts.js'
 import { AnswerTrace, type TracedDocument } from './answerTrace.js'
 import type { ContextAttribution } from './contextAttribution.js'
@@ -54,6 +63,8 @@ export async function traceAnswer(
   request: TraceAnswerRequest,
   options: TraceAnswerOptions = {},
 ): Promise<AnswerTrace> {
+  if (typeof method?.attribute !== 'function')
+    throw typeError('method', 'a method that traces contexts', method)
   expectObject('trace request', request)
   expectKnownKeys('trace request', request, [
     'documents',
@@ -67,14 +78,19 @@ export async function traceAnswer(
   ])
   expectObject('trace options', options)
   expectKnownKeys('trace options', options, ['sources', 'share', 'maximumTokens', 'signal', 'onProgress'])
+  expectSignalAndProgress(options)
   const { model } = method
   const { signal, onProgress } = options
   const most = expectInteger('sources', options.sources ?? 3, 1)
   const share = expectNumber('share', options.share ?? 0.3, 0, 1)
+  if (options.maximumTokens !== undefined) expectInteger('maximumTokens', options.maximumTokens, 1, 1 << 20)
   const { documents, answer, unit, segmentWords, ...asked } = request
   const question = expectString('question', request.question)
   const { text: context, places } = joinedDocuments(documents)
-  const cut = { ...(unit ? { unit } : {}), ...(segmentWords === undefined ? {} : { segmentWords }) }
+  const cut = {
+    ...(unit === undefined ? {} : { unit }),
+    ...(segmentWords === undefined ? {} : { segmentWords }),
+  }
   const written = answer === undefined ? await answered(model, context, asked, options) : undefined
   const prompt = await ContextPrompt.create(
     model,
@@ -108,14 +124,21 @@ export async function traceAnswer(
   })
 }
 
-/** What the model answers where some of the context's texts are left out. Options as for {@link Generator}. */
+/**
+ * What the model answers where some of the context's texts are left out. Options as for {@link Generator}.
+ *
+ * @throws AscribeError OPTION_RANGE for a text that there is not; as {@link Generator.generate}.
+ */
 export async function answerWithout(
   prompt: ContextPrompt,
   without: Iterable<number>,
   options: GenerateOptions = {},
 ): Promise<Generation> {
-  const left = new Set(without)
-  const { ids } = await prompt.tokens([...prompt.texts.keys()].filter(text => !left.has(text)))
+  if (!(prompt instanceof ContextPrompt)) throw typeError('prompt', 'a ContextPrompt', prompt)
+  const count = prompt.texts.length
+  const left = coalitionOf(count, without)
+  expectObject('generate options', options)
+  const { ids } = await prompt.tokens(membersOf(complementOf(left, count)), options.signal)
   return new Generator(prompt.model).generate(ids, { temperature: 0, ...options })
 }
 

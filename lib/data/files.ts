@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { AscribeError } from '../errors.js'
+import { expectString } from '../validate.js'
 
 /**
  * Reads a whole regular file, whose size is checked before anything is allocated.
@@ -11,6 +12,7 @@ import { AscribeError } from '../errors.js'
  *   regular file, too large, or shorter than its size says.
  */
 export async function readFileBounded(path: string, maximumBytes: number): Promise<Uint8Array> {
+  expectString('path', path)
   let handle: Awaited<ReturnType<typeof open>>
   try {
     // Without O_NONBLOCK, opening a named pipe would hold a thread until somebody writes to it.
@@ -49,6 +51,7 @@ export async function readFileBounded(path: string, maximumBytes: number): Promi
  * @throws AscribeError `FILE_WRITE`.
  */
 export async function writeFileAtomically(path: string, content: Uint8Array | string): Promise<void> {
+  expectString('path', path)
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
     const existing = await stat(path).catch(() => undefined)

@@ -1,5 +1,6 @@
 import { endianness } from 'node:os'
 import { AscribeError } from '../errors.js'
+import { expectObject, typeError } from '../validate.js'
 import { readFileBounded, writeFileAtomically } from './files.js'
 import { bfloatToNumber, halfToNumber } from './halves.js'
 import { parseSafetensorsHeader, type SafetensorsEntry } from './safetensorsHeader.js'
@@ -104,6 +105,9 @@ export async function readSafetensors(
   source: string | Uint8Array,
   options: ReadSafetensorsOptions = {},
 ): Promise<Record<string, Tensor>> {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array))
+    throw typeError('source', 'a path or bytes', source)
+  expectObject('options', options)
   if (typeof source !== 'string') return parseSafetensors(source, options)
   return parseSafetensors(await readFileBounded(source, options.maximumBytes ?? 2 ** 32), options, source)
 }

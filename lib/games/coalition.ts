@@ -1,4 +1,4 @@
-import { rangeError } from '../validate.js'
+import { expectIterable, rangeError } from '../validate.js'
 
 /** A set of players, one bit each: player p is bit p % 32 of word p / 32. Bits beyond the players are 0. */
 export type Coalition = Uint32Array
@@ -14,7 +14,7 @@ export const fullCoalition = (players: number): Coalition => complementOf(emptyC
 /** The set of these players. @throws AscribeError `OPTION_RANGE` where one is not among 0 … players - 1. */
 export function coalitionOf(players: number, members: Iterable<number>): Coalition {
   const coalition = emptyCoalition(players)
-  for (const player of members) {
+  for (const player of expectIterable('players', members)) {
     if (!Number.isInteger(player) || player < 0 || player >= players)
       throw rangeError('player', `an integer from 0 to ${players - 1}`, player)
     coalition[player >>> 5]! |= 1 << (player & 31)

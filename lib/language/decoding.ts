@@ -4,6 +4,7 @@ import { AscribeError } from '../errors.js'
 import { decodingGraph, encodingGraph } from '../frontends/checkpoints/decodingGraph.js'
 import type { CausalDecoder } from '../frontends/checkpoints/family.js'
 import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
+import { expectModel } from '../model/expectModel.js'
 import type { Model } from '../model/model.js'
 import { call, native } from '../native.js'
 
@@ -13,9 +14,9 @@ import { call, native } from '../native.js'
  */
 const [wide, chunk] = [256, 64]
 
-/** The checkpoint of a model that generates. @throws AscribeError MODEL_CAPABILITY */
+/** The checkpoint of a model that generates. @throws AscribeError MODEL_CAPABILITY; OPTION_TYPE */
 export function generating(model: Model): { checkpoint: Checkpoint; decoder: CausalDecoder } {
-  const { checkpoint } = model
+  const { checkpoint } = expectModel(model)
   if (checkpoint?.decoder === undefined)
     throw new AscribeError('MODEL_CAPABILITY', `Model ${model.name} does not generate text`, {
       hint: 'A checkpoint folder of a causal or encoder-decoder language model does.',

@@ -5,8 +5,16 @@ import { createTensor, type Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
 import { parseConfig } from '../frontends/checkpoints/config.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
+import { expectModel } from '../model/expectModel.js'
 import type { Model } from '../model/model.js'
-import { describeValue, expectKnownKeys, expectObject, expectOneOf, typeError } from '../validate.js'
+import {
+  describeValue,
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  expectSignalAndProgress,
+  typeError,
+} from '../validate.js'
 import { padded, roundedLength } from './decoding.js'
 
 /** What of a text's states becomes its vector: their mean, the first or the last. */
@@ -78,6 +86,7 @@ export class Embedder {
     readonly model: Model,
     options: EmbedderOptions = {},
   ) {
+    expectModel(model)
     expectObject('embedder options', options)
     expectKnownKeys('embedder options', options, ['pooling', 'normalise'])
     if (options.pooling !== undefined) expectOneOf('pooling', options.pooling, poolings)
@@ -104,6 +113,7 @@ export class Embedder {
     if (!Array.isArray(texts)) throw typeError('texts', 'an array of texts', texts)
     expectObject('embed options', options)
     expectKnownKeys('embed options', options, ['signal', 'onProgress'])
+    expectSignalAndProgress(options)
     const rows: (readonly number[])[] = []
     for (const text of texts) rows.push(await this.#tokens(text, options.signal))
     this.#settings ??= this.#read()

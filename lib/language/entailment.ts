@@ -1,7 +1,15 @@
 import type { Tensor } from '../data/tensor.js'
 import { AscribeError } from '../errors.js'
+import { expectModel } from '../model/expectModel.js'
 import type { Model } from '../model/model.js'
-import { expectInteger, expectKnownKeys, expectObject, expectString, typeError } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../validate.js'
 import { padded } from './decoding.js'
 import type { EntailmentPair, EntailmentScore, TextEntailment } from './services.js'
 
@@ -35,6 +43,7 @@ export function checkPairs(pairs: readonly EntailmentPair[], options: JudgeOptio
   if (!Array.isArray(pairs)) throw typeError('pairs', 'an array of { premise, hypothesis }', pairs)
   expectObject('judge options', options)
   expectKnownKeys('judge options', options, ['signal', 'onProgress'])
+  expectSignalAndProgress(options)
   for (const pair of pairs) {
     expectObject('pair', pair)
     expectKnownKeys('pair', pair, ['premise', 'hypothesis'])
@@ -82,6 +91,7 @@ export class Entailment implements TextEntailment {
     readonly model: Model,
     options: EntailmentOptions = {},
   ) {
+    expectModel(model)
     expectObject('entailment options', options)
     expectKnownKeys('entailment options', options, ['classes'])
     const shape = model.outputs[0]?.shape

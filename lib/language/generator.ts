@@ -3,7 +3,14 @@ import { AscribeError } from '../errors.js'
 import type { GenerationDefaults } from '../frontends/checkpoints/generationConfig.js'
 import { type Given, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
-import { expectInteger, expectKnownKeys, expectObject, expectString, typeError } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../validate.js'
 import { type ChatMessage, chatPrompt } from './chatPrompt.js'
 import { Decoding, generating } from './decoding.js'
 import { headWeightsOf } from './headWeights.js'
@@ -101,6 +108,7 @@ interface Settings {
 function settingsOf(defaults: GenerationDefaults, options: GenerateOptions): Settings {
   expectObject('generate options', options)
   expectKnownKeys('generate options', options, optionNames)
+  expectSignalAndProgress(options)
   const {
     maximumTokens,
     stop = [],
@@ -206,10 +214,12 @@ export class Generator {
   /** Writes a text for each prompt; the draws of each are those of its place, counted from `item`. */
   async generateBatch(prompts: readonly Prompt[], options: GenerateOptions = {}): Promise<Generation[]> {
     if (!Array.isArray(prompts)) throw typeError('prompts', 'an array of prompts', prompts)
+    expectObject('generate options', options)
+    const first = expectInteger('item', options.item ?? 0, 0)
     const found: Generation[] = []
     for (let from = 0; from < prompts.length; from += together) {
       const part = prompts.slice(from, from + together) as Prompt[]
-      const item = (options.item ?? 0) + from
+      const item = first + from
       const writings = await this.#open(part, { ...options, item })
       for await (const _ of this.#write(writings, options));
       found.push(...writings.map(writing => writing.result()))
@@ -258,7 +268,7 @@ export class Generator {
     const lengths = writings.map(({ begin }) => begin.length)
     const room = Math.max(...writings.map(each => each.room))
     const sources = decoder.encode === undefined ? undefined : writings.map(({ promptIds }) => promptIds)
-    const observed = attention && observedWeights(this.model, attention)
+    const observed = attention === undefined ? undefined : observedWeights(this.model, attention)
     const options = { sources, observed, signal }
     const decoding = await Decoding.open(this.model, lengths, Math.max(...lengths) + room, options)
     try {

@@ -2,7 +2,7 @@ import { AscribeError } from '../errors.js'
 import type { TracedLayer } from '../frontends/checkpoints/rowReducer.js'
 import { type HeadReduction, type TracingGraph, tracingGraph } from '../frontends/checkpoints/tracingGraph.js'
 import type { Model } from '../model/model.js'
-import { typeError } from '../validate.js'
+import { expectNumbers } from '../validate.js'
 import { generating } from './decoding.js'
 
 const graphs = new WeakMap<Model, Map<HeadReduction, TracingGraph>>()
@@ -14,11 +14,11 @@ export function tracedLayers(model: Model): readonly TracedLayer[] {
 
 /** The graph that reads attention, made once for each model. @throws AscribeError MODEL_CAPABILITY */
 export function tracingGraphOf(model: Model, reduction: HeadReduction = 'weighted'): TracingGraph {
+  const { decoder, checkpoint } = generating(model)
   const own = graphs.get(model) ?? new Map<HeadReduction, TracingGraph>()
   graphs.set(model, own)
   const known = own.get(reduction)
   if (known !== undefined) return known
-  const { decoder, checkpoint } = generating(model)
   const made = tracingGraph(decoder, checkpoint.weights, reduction)
   own.set(reduction, made)
   return made
@@ -33,8 +33,7 @@ export function headWeightsOf(model: Model, given?: ArrayLike<number>): Float32A
   const layers = tracedLayers(model)
   const heads = layers.reduce((sum, layer) => sum + layer.heads, 0)
   if (given === undefined) return new Float32Array(heads).fill(1 / heads)
-  if (given === null || typeof given !== 'object' || typeof given.length !== 'number')
-    throw typeError('headWeights', 'a list of numbers', given)
+  expectNumbers('headWeights', given)
   if (given.length !== heads)
     throw new AscribeError(
       'INPUT_SHAPE',

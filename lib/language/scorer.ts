@@ -1,7 +1,7 @@
 import { continuation, type WrittenText } from '../data/tokenizer/continuation.js'
 import { AscribeError } from '../errors.js'
 import type { Model } from '../model/model.js'
-import { expectKnownKeys, expectObject, typeError } from '../validate.js'
+import { expectKnownKeys, expectObject, expectSignalAndProgress, typeError } from '../validate.js'
 import { generating } from './decoding.js'
 import { type Prompt, promptTokens, writtenPrompt } from './generator.js'
 import { textStates } from './textRows/textStates.js'
@@ -67,6 +67,7 @@ export class Scorer {
     if (!Array.isArray(requests)) throw typeError('requests', 'an array of requests', requests)
     expectObject('score options', options)
     expectKnownKeys('score options', options, ['signal', 'onProgress'])
+    expectSignalAndProgress(options)
     const rows: Row[] = []
     for (const request of requests) rows.push(await this.#row(request, options.signal))
     const found: TextScore[] = []

@@ -1,10 +1,17 @@
 import { AscribeError } from '../errors.js'
 import { RandomStream } from '../games/randomStream.js'
 import { generating } from '../language/decoding.js'
-import type { GenerationAttribution } from '../methods/generation/generationAttribution.js'
+import { GenerationAttribution } from '../methods/generation/generationAttribution.js'
 import { logitsBehind, logProbabilities } from '../methods/generation/predictionScores.js'
 import type { Model } from '../model/model.js'
-import { expectInteger, expectKnownKeys, expectNumber, expectObject, typeError } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectNumber,
+  expectObject,
+  expectSignalAndProgress,
+  typeError,
+} from '../validate.js'
 
 export interface GenerationErasureOptions {
   /** Shares of the tokens before a step that are removed, or kept alone. Default 5, 10, 20, 30 and 50 %. */
@@ -40,8 +47,10 @@ export async function generationErasure(
   map: GenerationAttribution,
   options: GenerationErasureOptions = {},
 ): Promise<ErasurePoint[]> {
+  if (!(map instanceof GenerationAttribution)) throw typeError('map', 'a GenerationAttribution', map)
   expectObject('options', options)
   expectKnownKeys('options', options, ['ratios', 'seed', 'signal'])
+  expectSignalAndProgress(options)
   const { ratios = usualRatios, signal } = options
   if (!Array.isArray(ratios) || ratios.length === 0) throw typeError('ratios', 'a list of shares', ratios)
   for (const ratio of ratios as readonly number[]) expectNumber('ratio', ratio, Number.MIN_VALUE, 1)

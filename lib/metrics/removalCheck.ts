@@ -8,7 +8,7 @@ import { RandomStream } from '../games/randomStream.js'
 import { checkedSpan } from '../methods/context/span.js'
 import { type Given, resolveOptions } from '../methods/options.js'
 import type { Span } from '../regions/spans.js'
-import { expectInteger, expectObject, typeError } from '../validate.js'
+import { expectInteger, expectObject, expectSignalAndProgress, typeError } from '../validate.js'
 import { bootstrapInterval, type Interval } from './intervals.js'
 
 export const removalCheckOptions = {
@@ -116,6 +116,7 @@ export async function removalCheck(
   const { ids } = prompt.answered()
   expectObject('options', options)
   const { span, signal, onProgress, ...given } = options
+  expectSignalAndProgress(options)
   const { topK, random, answers, maximumTokens, seed } = resolveOptions(removalCheckOptions, given)
   const count = prompt.texts.length
   const texts = checkedTexts(found, count, topK)

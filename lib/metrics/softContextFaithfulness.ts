@@ -5,7 +5,7 @@ import { AscribeError } from '../errors.js'
 import { RandomStream } from '../games/randomStream.js'
 import { checkedSpan } from '../methods/context/span.js'
 import { type Resolved, resolveOptions } from '../methods/options.js'
-import { expectObject, typeError } from '../validate.js'
+import { expectObject, expectSignalAndProgress, typeError } from '../validate.js'
 import { MaskedEmbeddings } from './maskedEmbeddings.js'
 import {
   importances,
@@ -71,6 +71,7 @@ export async function softContextFaithfulness(
   if (!(found instanceof ContextAttribution)) throw typeError('found', 'a ContextAttribution', found)
   expectObject('options', options)
   const { signal, ...others } = options
+  expectSignalAndProgress(options)
   const resolved = resolveOptions(softContextFaithfulnessOptions, others)
   const { units, scale, samples, distance, seed } = resolved
   const { ids: response } = prompt.answered()

@@ -3,7 +3,7 @@ import { RandomStream } from '../games/randomStream.js'
 import { GenerationAttribution } from '../methods/generation/generationAttribution.js'
 import { type Given, type Resolved, resolveOptions } from '../methods/options.js'
 import type { Model } from '../model/model.js'
-import { typeError } from '../validate.js'
+import { expectObject, expectSignalAndProgress, typeError } from '../validate.js'
 import { MaskedEmbeddings } from './maskedEmbeddings.js'
 
 export const softFaithfulnessOptions = {
@@ -105,7 +105,9 @@ export async function softFaithfulness(
   options: SoftFaithfulnessOptions = {},
 ): Promise<SoftFaithfulness> {
   if (!(map instanceof GenerationAttribution)) throw typeError('map', 'a GenerationAttribution', map)
+  expectObject('options', options)
   const { signal, ...others } = options
+  expectSignalAndProgress(options)
   const resolved = resolveOptions(softFaithfulnessOptions, others)
   const { scale, samples, seed, distance } = resolved
   const ids = map.tokenIds

@@ -1,7 +1,8 @@
 import { AscribeError } from '../errors.js'
 import { GraphBuilder, type Value } from '../graph/builder.js'
 import { expectObject, expectString, expectStrings, typeError } from '../validate.js'
-import { Model } from './model.js'
+import { expectModel } from './expectModel.js'
+import type { Model } from './model.js'
 
 /**
  * What is put behind a model: gets the builder, the model's outputs and all of its named values by name, and gives the
@@ -29,7 +30,7 @@ export interface ComposeOptions {
  * @example compose(model, (graph, outputs) => ({ margin: graph.apply('softmax', [outputs.get('logits')!], { axis: -1 }) }))
  */
 export function compose(model: Model, head: ComposedHead, options: ComposeOptions = {}): Model {
-  if (!(model instanceof Model)) throw typeError('model', 'a model', model)
+  expectModel(model)
   expectObject('options', options)
   if (options.labels !== undefined) expectStrings('labels', options.labels)
   if (typeof head !== 'function') throw typeError('head', 'a function', head)

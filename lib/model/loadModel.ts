@@ -11,7 +11,15 @@ import { llama2cTokenizer } from '../frontends/checkpoints/llama2cTokenizer.js'
 import { loadCheckpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import { loadOnnx } from '../frontends/onnx/loadOnnx.js'
 import { call, native, typed } from '../native.js'
-import { expectOneOf } from '../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectOneOf,
+  expectString,
+  expectStrings,
+  typeError,
+} from '../validate.js'
 import { type ComputePrecision, Model, type ModelParts } from './model.js'
 import { expectBlocks, expectPrecision } from './precision.js'
 import { expectRecomputation, type Recomputation } from './recomputation.js'
@@ -58,6 +66,39 @@ export interface LoadModelOptions {
   name?: string
 }
 
+const optionNames = [
+  'preprocessing',
+  'labels',
+  'tokenizer',
+  'weights',
+  'device',
+  'precision',
+  'memoryLimitBytes',
+  'recompute',
+  'withoutPasses',
+  'name',
+]
+
+/** What each reader checks itself is not checked here. @throws AscribeError OPTION_* */
+function checkOptions(options: LoadModelOptions): void {
+  expectObject('load options', options)
+  expectKnownKeys('load options', options, optionNames)
+  const { labels, tokenizer, device, precision, memoryLimitBytes, recompute, withoutPasses, name } = options
+  if (labels !== undefined && typeof labels !== 'string') expectStrings('labels', labels)
+  const isTokenizer =
+    typeof tokenizer === 'string' || tokenizer instanceof Uint8Array || tokenizer instanceof Tokenizer
+  if (tokenizer !== undefined && !isTokenizer)
+    throw typeError('tokenizer', 'a path, bytes or a Tokenizer', tokenizer)
+  if (device !== undefined) expectString('device', device)
+  if (precision !== undefined) expectPrecision(precision)
+  if (memoryLimitBytes !== undefined) expectInteger('memoryLimitBytes', memoryLimitBytes, 0)
+  if (recompute !== undefined) expectRecomputation(recompute)
+  if (withoutPasses !== undefined)
+    for (const pass of expectStrings('withoutPasses', withoutPasses))
+      expectOneOf('withoutPasses', pass, native().engine().passes)
+  if (name !== undefined) expectString('name', name)
+}
+
 const maximumLabelBytes = 64 << 20
 
 async function readLabels(labels: readonly string[] | string): Promise<readonly string[]> {
@@ -96,17 +137,16 @@ const isFolder = async (path: string) => (await stat(path).catch(() => undefined
  * @param source Path of an ONNX file, or its bytes (which must not change afterwards); or of a Hugging Face checkpoint
  *   folder, with config.json and model.safetensors in it; or of a GGUF file (`.gguf`), or of a llama2.c file (`.bin`). A folder's
  *   preprocessor_config.json and class names are used where the options name no others.
- * @throws AscribeError FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error);
+ * @throws AscribeError OPTION_*, FILE_NOT_FOUND, FILE_CORRUPT, MODEL_INVALID, MODEL_UNSUPPORTED_OP (all of them in one error);
  *   PRECISION_UNAVAILABLE where the processor has no products of bf16, or the model no weights in blocks for those of int8
  * @example
  * const model = await loadModel('mobilenet.onnx', { preprocessing: 'imagenet', labels: 'imagenet.txt' })
  */
 export async function loadModel(source: string | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
   try {
-    if (options.precision !== undefined) expectPrecision(options.precision)
-    if (options.recompute !== undefined) expectRecomputation(options.recompute)
-    for (const pass of options.withoutPasses ?? [])
-      expectOneOf('withoutPasses', pass, native().engine().passes)
+    if (typeof source !== 'string' && !(source instanceof Uint8Array))
+      throw typeError('source', 'a path or bytes', source)
+    checkOptions(options)
     const { preprocessing, labels, ...parts } =
       typeof source === 'string' && (/\.(bin|gguf)$/.test(source) || (await isFolder(source)))
         ? await checkpointParts(source, options)

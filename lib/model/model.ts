@@ -18,6 +18,7 @@ import type { Checkpoint } from '../frontends/checkpoints/loadCheckpoint.js'
 import type { OnnxMetadata } from '../frontends/onnx/declarations.js'
 import { GraphBuilder } from '../graph/builder.js'
 import { call, native, settle } from '../native.js'
+import { expectObject, expectSignalAndProgress } from '../validate.js'
 import { abortable } from './abortable.js'
 import { bindSizes } from './bindSizes.js'
 import { knownInputs } from './knownInputs.js'
@@ -234,6 +235,8 @@ export class Model {
   /** Computes outputs, or any named values. */
   async run(inputs: ModelInputs, options: RunModelOptions = {}): Promise<RunModelResult> {
     this.#check()
+    expectObject('run options', options)
+    expectSignalAndProgress(options)
     const given = this.named(inputs)
     checkPositions(this, given)
     const sizes = bindSizes(this.inputs, given)

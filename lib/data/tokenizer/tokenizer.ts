@@ -1,6 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import { AscribeError } from '../../errors.js'
-import { expectInteger, expectKnownKeys, expectString } from '../../validate.js'
+import {
+  describeValue,
+  expectInteger,
+  expectKnownKeys,
+  expectList,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../../validate.js'
 import { readFileBounded } from '../files.js'
 import type { TokenizerFacts } from './createEncoder.js'
 import type { Encoding, PairEncoding, Vocabulary } from './encodeWithOffsets.js'
@@ -100,11 +109,14 @@ export class Tokenizer {
   /**
    * Writes tokens as a text: special ones are left out (`specials: true`: shown), bytes that are no letter become U+FFFD.
    *
-   * @throws AscribeError DEADLINE_EXCEEDED; TOKENIZER_INVALID; ABORTED; OPTION_RANGE for more than 4,000,000 tokens.
+   * @throws AscribeError DEADLINE_EXCEEDED; TOKENIZER_INVALID; ABORTED; OPTION_RANGE for more than 4,000,000 tokens;
+   *   INPUT_VALUE for what is no token id.
    */
   async decode(ids: readonly number[], options: TokenizeOptions = {}): Promise<string> {
-    if (ids.length > maximumUnits)
+    if (expectList('ids', ids, 'a list of token ids').length > maximumUnits)
       throw new AscribeError('OPTION_RANGE', `There are ${ids.length} tokens, more than ${maximumUnits}`)
+    const stranger = ids.findIndex(id => !Number.isSafeInteger(id) || id < 0)
+    if (stranger >= 0) throw new AscribeError('INPUT_VALUE', `${describeValue(ids[stranger])} is no token id`)
     const { text } = await this.#ask({ ids, specials: options.specials ?? false }, options.signal)
     return text!
   }
@@ -117,6 +129,7 @@ export class Tokenizer {
 
   /** One question after the other. */
   async #ask(request: TokenizerRequest, signal?: AbortSignal): Promise<Answer> {
+    expectSignalAndProgress({ signal })
     const work = this.#queue.then(async () => {
       await this.#start(signal)
       this.#worker!.postMessage(request)
@@ -190,6 +203,7 @@ export class Tokenizer {
 
   /** Reads the file now, where it was not. @throws AscribeError as {@link loadTokenizer} */
   async load(signal?: AbortSignal): Promise<this> {
+    expectSignalAndProgress({ signal })
     const work = this.#queue.then(() => this.#start(signal))
     this.#queue = work.catch(() => undefined)
     await work
@@ -217,6 +231,9 @@ export async function loadTokenizer(
   source: string | Uint8Array,
   options: TokenizerOptions = {},
 ): Promise<Tokenizer> {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array))
+    throw typeError('source', 'a path or bytes', source)
+  expectObject('tokenizer options', options)
   expectKnownKeys('tokenizer options', options, ['deadlineMs'])
   const deadlineMs = expectInteger('deadlineMs', options.deadlineMs ?? usualDeadlineMs, 1, 2 ** 31 - 1)
   const tokenizer = new Tokenizer(source, deadlineMs)

@@ -9,7 +9,7 @@ import {
   requesterNames,
 } from '../../frontends/blackbox/requester.js'
 import { abortable } from '../../model/abortable.js'
-import { expectKnownKeys, expectObject, expectOneOf, expectString } from '../../validate.js'
+import { expectKnownKeys, expectObject, expectOneOf, expectString, typeError } from '../../validate.js'
 import { Answer } from './answer.js'
 import { type AnswerUsage, Budget, type BudgetOptions, type Prices, type Usage } from './budget.js'
 import { Recording, type RecordingMode, recordingModes } from './recording.js'
@@ -220,4 +220,9 @@ function usageOf(answer: Answer): AnswerUsage | undefined {
     ? usage.count('completion_tokens')
     : Math.max(0, total - promptTokens)
   return { promptTokens, answerTokens }
+}
+
+/** Refuses what is no endpoint, an address for example. @throws AscribeError OPTION_TYPE */
+export function expectEndpoint(endpoint: LanguageEndpoint): void {
+  if (!(endpoint instanceof LanguageEndpoint)) throw typeError('endpoint', 'a LanguageEndpoint', endpoint)
 }

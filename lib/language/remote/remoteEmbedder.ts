@@ -1,7 +1,13 @@
-import { expectInteger, expectKnownKeys, expectObject, expectStrings } from '../../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectSignalAndProgress,
+  expectStrings,
+} from '../../validate.js'
 import type { EmbedOptions } from '../embedder.js'
 import type { TextEmbedder } from '../services.js'
-import type { LanguageEndpoint } from './endpoint.js'
+import { expectEndpoint, type LanguageEndpoint } from './endpoint.js'
 import { inTurn } from './inTurn.js'
 
 export interface RemoteEmbedderOptions {
@@ -20,6 +26,7 @@ export class RemoteEmbedder implements TextEmbedder {
     readonly endpoint: LanguageEndpoint,
     options: RemoteEmbedderOptions = {},
   ) {
+    expectEndpoint(endpoint)
     expectObject('embedder options', options)
     expectKnownKeys('embedder options', options, ['batch'])
     this.#batch = expectInteger('batch', options.batch ?? 64, 1, 4096)
@@ -34,6 +41,7 @@ export class RemoteEmbedder implements TextEmbedder {
     expectStrings('texts', texts)
     expectObject('embed options', options)
     expectKnownKeys('embed options', options, ['signal', 'onProgress'])
+    expectSignalAndProgress(options)
     const starts: number[] = []
     for (let at = 0; at < texts.length; at += this.#batch) starts.push(at)
     let done = 0

@@ -1,7 +1,7 @@
 import { AscribeError } from '../../errors.js'
 import { checkPairs } from '../entailment.js'
 import type { EntailmentPair, EntailmentScore, TextEntailment } from '../services.js'
-import type { LanguageEndpoint } from './endpoint.js'
+import { expectEndpoint, type LanguageEndpoint } from './endpoint.js'
 import { inTurn } from './inTurn.js'
 import { RemoteGenerator, type RemoteToken } from './remoteGenerator.js'
 
@@ -24,6 +24,7 @@ export class RemoteEntailment implements TextEntailment {
   readonly #generator: RemoteGenerator
 
   constructor(readonly endpoint: LanguageEndpoint) {
+    expectEndpoint(endpoint)
     this.#generator = new RemoteGenerator(endpoint)
   }
 

@@ -4,6 +4,7 @@ import {
   expectKnownKeys,
   expectNumber,
   expectObject,
+  expectSignalAndProgress,
   expectString,
   typeError,
 } from '../../validate.js'
@@ -12,7 +13,7 @@ import type { FinishReason, Prompt } from '../generator.js'
 import type { TextGenerationOptions, TextGenerator } from '../services.js'
 import type { Answer } from './answer.js'
 import type { AnswerUsage } from './budget.js'
-import type { LanguageEndpoint } from './endpoint.js'
+import { expectEndpoint, type LanguageEndpoint } from './endpoint.js'
 
 export interface RemoteGenerateOptions extends TextGenerationOptions {
   /** How many of the most likely tokens in each place are wanted with their probabilities; 0: the written one alone. Default: none. */
@@ -78,7 +79,9 @@ export function messagesOf(prompt: Prompt): readonly ChatMessage[] {
  * endpoint holds to a temperature of 0.
  */
 export class RemoteGenerator implements TextGenerator {
-  constructor(readonly endpoint: LanguageEndpoint) {}
+  constructor(readonly endpoint: LanguageEndpoint) {
+    expectEndpoint(endpoint)
+  }
 
   /** @throws AscribeError REMOTE_FAILED, BUDGET_SPENT, REPLAY_MISSING, ABORTED, OPTION_* */
   async generate(prompt: Prompt, options: RemoteGenerateOptions = {}): Promise<RemoteGeneration> {
@@ -155,6 +158,7 @@ export class RemoteGenerator implements TextGenerator {
 function requestOf(prompt: Prompt, options: RemoteGenerateOptions) {
   expectObject('generate options', options)
   expectKnownKeys('generate options', options, names)
+  expectSignalAndProgress(options)
   const { schema, logProbabilities } = options
   const messages = messagesOf(prompt)
   const maximumTokens = expectInteger('maximumTokens', options.maximumTokens ?? usualTokens, 1, 1 << 20)

@@ -1,7 +1,7 @@
 import { AscribeError } from '../../errors.js'
-import { expectKnownKeys, expectObject, expectString } from '../../validate.js'
+import { expectKnownKeys, expectObject, expectSignalAndProgress, expectString } from '../../validate.js'
 import type { TextScorer } from '../services.js'
-import type { LanguageEndpoint } from './endpoint.js'
+import { expectEndpoint, type LanguageEndpoint } from './endpoint.js'
 
 /** How likely a text is, by an endpoint. */
 export interface RemoteScore {
@@ -26,7 +26,9 @@ const codePoints = (text: string): number => {
  * since its probability is no probability of the text.
  */
 export class RemoteScorer implements TextScorer {
-  constructor(readonly endpoint: LanguageEndpoint) {}
+  constructor(readonly endpoint: LanguageEndpoint) {
+    expectEndpoint(endpoint)
+  }
 
   /** @throws AscribeError REMOTE_FAILED, BUDGET_SPENT, REPLAY_MISSING, ABORTED; INPUT_VALUE for empty texts. */
   async score(
@@ -36,6 +38,7 @@ export class RemoteScorer implements TextScorer {
     expectObject('request', request)
     expectKnownKeys('request', request, ['text', 'given'])
     expectKnownKeys('score options', options, ['signal'])
+    expectSignalAndProgress(options)
     const text = expectString('text', request.text)
     const given = expectString('given', request.given)
     // The first token of all has no probability: nothing stands before it.

@@ -5,6 +5,7 @@ import { AscribeError } from '../../errors.js'
 import { classInput } from '../../graph/compileTarget.js'
 import { Target } from '../../graph/target.js'
 import { type Batching, batchingOf } from '../../model/batching.js'
+import { expectModel } from '../../model/expectModel.js'
 import type { Model } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
 import { rowsOf, stack } from '../../model/stack.js'
@@ -35,7 +36,9 @@ const defaultChunkBytes = 256 << 20
  * gradients in them, are read and reduced inside one plan; what comes out is one score for each token.
  */
 export abstract class AttentionMethod implements AttributionMethod {
-  constructor(readonly model: Model) {}
+  constructor(readonly model: Model) {
+    expectModel(model)
+  }
 
   abstract readonly options: PlaceOptions
   abstract identity(): MethodIdentity

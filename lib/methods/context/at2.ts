@@ -3,7 +3,7 @@ import type { ContextPrompt, ContextRequest } from '../../context/contextPrompt.
 import { AscribeError } from '../../errors.js'
 import { headWeightsOf } from '../../language/headWeights.js'
 import type { Model } from '../../model/model.js'
-import { expectObject } from '../../validate.js'
+import { expectObject, expectSignalAndProgress, typeError } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, resolveOptions } from '../options.js'
 import {
@@ -166,8 +166,12 @@ export class At2 {
   ): Promise<TrainedWeights> {
     expectObject('options', options)
     const { signal, onProgress, ...given } = options
+    expectSignalAndProgress(options)
     const { masks, keep, ...training } = resolveOptions(at2FitOptions, given)
     const heads = headWeightsOf(model).length
+    const each = examples as Partial<Iterable<unknown> & AsyncIterable<unknown>> | undefined | null
+    if (typeof (each?.[Symbol.iterator] ?? each?.[Symbol.asyncIterator]) !== 'function')
+      throw typeError('examples', 'a list of contexts with responses', examples)
     const found: TrainingTarget[][] = []
     for await (const each of examples) {
       const prompt = await openPrompt(model, each, signal)

@@ -2,7 +2,7 @@ import { ContextPrompt, type ContextQuestion, type ContextRequest } from '../../
 import { AscribeError } from '../../errors.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
-import { expectKnownKeys, expectObject } from '../../validate.js'
+import { expectKnownKeys, expectObject, expectSignalAndProgress } from '../../validate.js'
 import type { TraceOptions } from './attnTrace.js'
 import { checkedSpan } from './span.js'
 
@@ -26,6 +26,7 @@ export async function openTrace(
 ): Promise<{ prompt: ContextPrompt; span: Span }> {
   expectObject('trace options', options)
   expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
+  expectSignalAndProgress(options)
   const prompt = await openPrompt(model, given, options.signal)
   return { prompt, span: checkedSpan(options.span, prompt.answered().ids.length) }
 }

@@ -8,7 +8,7 @@ import type { CoalitionGame } from '../../games/coalitionGame.js'
 import { type CoalitionPlayer, play } from '../../games/play.js'
 import type { SamplerResult } from '../../games/samplers/samplerResult.js'
 import type { Model } from '../../model/model.js'
-import { expectKnownKeys, expectObject } from '../../validate.js'
+import { expectKnownKeys, expectObject, expectSignalAndProgress } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import type { MethodIdentity } from '../inputs/gradientResult.js'
 import type { TraceOptions } from './attnTrace.js'
@@ -67,6 +67,7 @@ export abstract class PerturbedContext {
   async attribute(traced: TracedContext, options: TraceOptions = {}): Promise<ContextAttribution> {
     expectObject('trace options', options)
     expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
+    expectSignalAndProgress(options)
     const { signal, onProgress } = options
     const started = performance.now()
     if (traced instanceof AnswerSimilarity) return this.#attributeAnswers(traced, options, started)

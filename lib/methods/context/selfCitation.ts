@@ -8,7 +8,7 @@ import { hasChatTemplate } from '../../language/chatPrompt.js'
 import { Generator } from '../../language/generator.js'
 import type { TextGenerator } from '../../language/services.js'
 import { Model } from '../../model/model.js'
-import { expectKnownKeys, expectObject } from '../../validate.js'
+import { expectKnownKeys, expectObject, expectSignalAndProgress } from '../../validate.js'
 import { engineEnvironment } from '../engineEnvironment.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import type { TraceOptions } from './attnTrace.js'
@@ -80,6 +80,7 @@ export class SelfCitation {
   ): Promise<ContextAttribution> {
     expectObject('trace options', options)
     expectKnownKeys('trace options', options, ['span', 'signal', 'onProgress'])
+    expectSignalAndProgress(options)
     const { signal, onProgress } = options
     const started = performance.now()
     const traced =

@@ -5,7 +5,7 @@ import { Target } from '../../graph/target.js'
 import { generating } from '../../language/decoding.js'
 import { Generator, type Prompt } from '../../language/generator.js'
 import type { Model } from '../../model/model.js'
-import { expectInteger } from '../../validate.js'
+import { expectInteger, typeError } from '../../validate.js'
 import { AttentionMethod } from '../attention/attentionMethod.js'
 import type { AttributionMethod } from '../attributionMethod.js'
 import { GradientMethod } from '../inputs/gradientMethod.js'
@@ -113,7 +113,11 @@ async function methodFor({ model, of, contrasts, options }: Course): Promise<Att
   const hasReference = contrasts.logits !== undefined && (reads === 'contrast' || reads === 'distributions')
   const explained = stepModel(model, { of, hasReference, topK: options.topK, topP: options.topP })
   const { method = 'IntegratedGradients', methodOptions = {} } = options
-  if (typeof method === 'function') return method(explained)
+  if (typeof method === 'function') {
+    const made = await method(explained)
+    if (typeof made?.attribute !== 'function') throw typeError('what method makes', 'a method', made)
+    return made
+  }
   const entry = findMethod(method)
   return (await entry.load())(explained, { ...methodOptions })
 }

@@ -16,7 +16,7 @@ import { metadataCards, rangeMarkup, warningsMarkup } from '../../report/html.js
 import { pageDocument } from '../../report/page.js'
 import { scoreRange } from '../../report/scoreRange.js'
 import { matrixMarkup, matrixStyles, matrixText, type TokenMatrix } from '../../report/tokenMatrix.js'
-import { expectOneOf, typeError } from '../../validate.js'
+import { expectOneOf, expectString, typeError } from '../../validate.js'
 import { type GenerationDetails, generationKey, groupSteps, rebuiltGeneration } from './groupSteps.js'
 
 /** One generated token that was explained, or several that were put together. */
@@ -142,9 +142,10 @@ export class GenerationAttribution {
   /**
    * These scores less those of another map of as many tokens and steps: what changed with the prompt, the model or the target.
    *
-   * @throws AscribeError INPUT_SHAPE
+   * @throws AscribeError INPUT_SHAPE; OPTION_TYPE
    */
   minus(other: GenerationAttribution): GenerationAttribution {
+    if (!(other instanceof GenerationAttribution)) throw typeError('other', 'a GenerationAttribution', other)
     const [a, b] = [this.attribution.aggregate('sum'), other.attribution.aggregate('sum')]
     const [first, second] = [a.scores(), b.scores()]
     if (first.shape.join() !== second.shape.join())
@@ -222,6 +223,7 @@ export class GenerationAttribution {
 
   /** Writes a .html, .json or .npy file. */
   async save(path: string): Promise<void> {
+    expectString('path', path)
     if (extname(path).toLowerCase() === '.html') return writeFileAtomically(path, await this.toHtml())
     if (['.json', '.npy'].includes(extname(path).toLowerCase())) return this.attribution.save(path)
     throw new AscribeError('OPTION_RANGE', 'A map of generated tokens is saved as .html, .json or .npy')

@@ -8,6 +8,7 @@ import {
   expectNumber,
   expectObject,
   expectOneOf,
+  expectSignalAndProgress,
   typeError,
 } from '../../validate.js'
 import type { AttributionMethod } from '../attributionMethod.js'
@@ -75,6 +76,7 @@ const stepScoreNames: readonly StepScoreName[] = [...predictionNames, 'topPSize'
 export function checkOptions(options: ExplainGenerationOptions): void {
   expectObject('options', options)
   expectKnownKeys('options', options, optionNames)
+  expectSignalAndProgress(options)
   if (options.maximumTokens !== undefined) expectInteger('maximumTokens', options.maximumTokens, 1, 1 << 20)
   if (options.function !== undefined) expectOneOf('function', options.function, predictionNames)
   if (options.topK !== undefined) expectInteger('topK', options.topK, 1)
@@ -84,8 +86,8 @@ export function checkOptions(options: ExplainGenerationOptions): void {
     expectKnownKeys('contrast', options.contrast, ['answer', 'prompt'])
   }
   if (options.dropout !== undefined) {
-    const { samples, rate, seed } = options.dropout
     expectKnownKeys('dropout', expectObject('dropout', options.dropout), ['samples', 'rate', 'seed'])
+    const { samples, rate, seed } = options.dropout
     if (samples !== undefined) expectInteger('dropout.samples', samples, 2, 1_000_000)
     if (rate !== undefined) expectNumber('dropout.rate', rate, 0, 0.999)
     if (seed !== undefined) expectInteger('dropout.seed', seed, 0)
@@ -95,6 +97,7 @@ export function checkOptions(options: ExplainGenerationOptions): void {
       throw typeError('stepScores', 'a list of names', options.stepScores)
     for (const name of options.stepScores) expectOneOf('stepScores', name, stepScoreNames)
   }
+  if (options.methodOptions !== undefined) expectObject('methodOptions', options.methodOptions)
   const { steps } = options
   if (steps !== undefined && (!Array.isArray(steps) || steps.length !== 2))
     throw typeError('steps', '[start, end]', steps)

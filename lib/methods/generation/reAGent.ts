@@ -128,9 +128,9 @@ export class ReAGent extends StepMethod {
     const { classes, frequencies, maskedModel, ...others } = options
     this.options = resolveOptions(reAGentOptions, others)
     this.#sources = {
-      ...(classes ? { classes } : {}),
-      ...(frequencies ? { frequencies } : {}),
-      ...(maskedModel ? { maskedModel } : {}),
+      ...(classes === undefined ? {} : { classes }),
+      ...(frequencies === undefined ? {} : { frequencies }),
+      ...(maskedModel === undefined ? {} : { maskedModel }),
     }
     const { replacement } = this.options
     const needs = (what: string) =>

@@ -1,5 +1,6 @@
 import { AscribeError } from '../../errors.js'
 import type { RandomStream } from '../../games/randomStream.js'
+import { expectNumbers } from '../../validate.js'
 
 /** Draws what stands in a token's place. It may draw the token itself. */
 export interface Replacements {
@@ -17,6 +18,7 @@ export function uniformReplacements(allowed: readonly number[]): Replacements {
 
 /** Tokens as often as they come in texts. */
 export function unigramReplacements(frequencies: ArrayLike<number>, vocabulary: number): Replacements {
+  expectNumbers('frequencies', frequencies)
   if (frequencies.length !== vocabulary)
     throw new AscribeError(
       'OPTION_RANGE',
@@ -51,6 +53,7 @@ function firstAbove(sums: Float64Array, value: number): number {
 
 /** Tokens of the same class, each as likely: a part of speech, or a coarse kind. */
 export function classReplacements(classes: ArrayLike<number>, vocabulary: number): Replacements {
+  expectNumbers('classes', classes)
   if (classes.length < vocabulary)
     throw new AscribeError(
       'OPTION_RANGE',

@@ -5,10 +5,17 @@ import { type Tensor, validateTensor } from '../../data/tensor.js'
 import { AscribeError } from '../../errors.js'
 import { classIndex, Target } from '../../graph/target.js'
 import { targetKey } from '../../graph/targetKey.js'
+import { expectModel } from '../../model/expectModel.js'
 import { expectLayer } from '../../model/layerNames.js'
 import type { Model, ModelInputs } from '../../model/model.js'
 import { type PreparedInput, prepareInput } from '../../model/prepareInput.js'
-import { expectInteger, expectKnownKeys, expectObject, expectStrings, typeError } from '../../validate.js'
+import {
+  expectInteger,
+  expectKnownKeys,
+  expectObject,
+  expectSignalAndProgress,
+  expectStrings,
+} from '../../validate.js'
 import { explainedValues } from './explainedValues.js'
 import { areAlike, explainTogether } from './explainTogether.js'
 import {
@@ -74,12 +81,9 @@ export function checkAttributeOptions(options: AttributeOptions): void {
     throw new AscribeError('TARGET_INVALID', 'The list of targets is empty')
   for (const name of ['inputs', 'tokens'] as const)
     if (options[name] !== undefined) expectStrings(name, options[name])
-  const { baseline, layer, signal, onProgress } = options
+  const { baseline, layer } = options
   if (layer !== undefined) expectLayer(layer)
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw typeError('signal', 'an AbortSignal', signal)
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw typeError('onProgress', 'a function', onProgress)
+  expectSignalAndProgress(options)
   if (baseline === undefined) return
   if (typeof baseline !== 'number') expectObject('baseline', baseline)
   const each = typeof baseline === 'number' || 'dtype' in baseline ? { baseline } : baseline
@@ -119,7 +123,9 @@ const passesTogether = 32
  * over points and samples, put the result into an {@link Attribution}. A method gives a {@link Recipe}.
  */
 export abstract class GradientMethod {
-  constructor(readonly model: Model) {}
+  constructor(readonly model: Model) {
+    expectModel(model)
+  }
 
   /** What the native loop computes; public so that noise can be put around any method. */
   abstract recipe(): Recipe

@@ -5,7 +5,13 @@ import { statesGraph } from '../../frontends/checkpoints/predictionGraph.js'
 import { generating, roundedLength } from '../../language/decoding.js'
 import type { Model } from '../../model/model.js'
 import type { Span } from '../../regions/spans.js'
-import { expectKnownKeys, expectObject, expectString, typeError } from '../../validate.js'
+import {
+  expectKnownKeys,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+  typeError,
+} from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { anchorOf, bestWindow, queryVectors, type Vectors } from './hiddenStateWindows.js'
 import { type LocalisedAttribution, rankedSpans, unattributed } from './result.js'
@@ -142,14 +148,17 @@ export class HiddenStateLaquer {
    * @throws AscribeError TOKENIZER_REQUIRED; INPUT_SHAPE where they are longer than the model reads; INPUT_VALUE.
    */
   async read(request: LaquerRequest, options: { signal?: AbortSignal } = {}): Promise<LaquerResponse> {
+    expectKnownKeys('options', expectObject('options', options), ['signal'])
+    expectSignalAndProgress(options)
     expectObject('request', request)
     expectKnownKeys('request', request, ['sources', 'output', 'layout'])
     const { model } = this
     const { tokenizer } = model
     if (tokenizer === undefined)
       throw new AscribeError('TOKENIZER_REQUIRED', `Model ${model.name} has no tokenizer`)
-    const { before = '', between = '\n\n', output: gap = '\n\n' } = request.layout ?? {}
-    expectKnownKeys('layout', request.layout ?? {}, ['before', 'between', 'output'])
+    const { layout = {} } = request
+    expectKnownKeys('layout', expectObject('layout', layout), ['before', 'between', 'output'])
+    const { before = '', between = '\n\n', output: gap = '\n\n' } = layout
     for (const [name, text] of Object.entries({ before, between, output: gap }))
       expectString(`layout.${name}`, text)
     // Checks sources and output alike.

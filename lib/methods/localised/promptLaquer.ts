@@ -2,7 +2,14 @@ import { AscribeError } from '../../errors.js'
 import type { ChatMessage } from '../../language/chatPrompt.js'
 import { RemoteGenerator } from '../../language/remote/remoteGenerator.js'
 import type { TextGenerator } from '../../language/services.js'
-import { expectKnownKeys, expectObject, typeError } from '../../validate.js'
+import {
+  expectKnownKeys,
+  expectObject,
+  expectSignalAndProgress,
+  expectString,
+  expectStrings,
+  typeError,
+} from '../../validate.js'
 import { type Given, type Resolved, resolveOptions } from '../options.js'
 import { findQuote } from './findQuote.js'
 import {
@@ -128,8 +135,12 @@ export class PromptLaquer {
     expectObject('options', options)
     const { examples = laquerExamples, ...others } = options
     if (!Array.isArray(examples)) throw typeError('examples', 'a list of worked examples', examples)
-    for (const example of examples as readonly LaquerExample[])
+    for (const example of examples as readonly LaquerExample[]) {
       expectKnownKeys('example', expectObject('example', example), ['sources', 'claim', 'spans'])
+      expectStrings('example.sources', example.sources)
+      expectString('example.claim', example.claim)
+      expectStrings('example.spans', example.spans)
+    }
     this.options = resolveOptions(promptLaquerOptions, others)
     this.#examples = examples as readonly LaquerExample[]
   }
@@ -139,7 +150,8 @@ export class PromptLaquer {
     query: LocalisedQuery,
     options: { signal?: AbortSignal } = {},
   ): Promise<PromptedAttribution> {
-    expectKnownKeys('options', options, ['signal'])
+    expectKnownKeys('options', expectObject('options', options), ['signal'])
+    expectSignalAndProgress(options)
     const checked = checkedQuery(query)
     const calls: { messages: readonly ChatMessage[]; answer: string }[] = []
     const ask = async (messages: readonly ChatMessage[], seed: number, isSpans: boolean) => {
@@ -214,7 +226,7 @@ export class PromptLaquer {
     const { maximumTokens, temperature } = this.options
     const given = { maximumTokens, temperature, seed, ...(signal ? { signal } : {}) }
     const { generator } = this
-    const { text } =
+    const said: { text?: unknown } =
       isSpans && generator instanceof RemoteGenerator
         ? await generator.generate(messages, { ...given, schema: spansSchema }).catch(error => {
             // An answer that is no JSON is read as the paper's form would be: as one that is asked for again.
@@ -222,12 +234,13 @@ export class PromptLaquer {
             throw error
           })
         : await generator.generate(messages, given)
+    const { text } = expectObject('what the generator gives', said)
     if (text === undefined)
       throw new AscribeError(
         'TOKENIZER_REQUIRED',
         'The generator writes no texts: its model has no tokenizer',
       )
-    return text
+    return expectString('the text of the generator', text)
   }
 
   /** The first stretches of sources that are a quotation. */

@@ -160,6 +160,7 @@ export function unjoined(spans: readonly Span[], { start, end }: Span): Span[] {
 
 /** An offset that counts code points (as Python does) in UTF-16 units. @throws AscribeError OPTION_RANGE */
 export function utf16Offset(text: string, codePoints: number): number {
+  expectString('text', text)
   expectInteger('codePoints', codePoints, 0)
   let offset = 0
   let left = codePoints

@@ -1,3 +1,5 @@
+import { expectString, expectStrings } from '../../validate.js'
+
 /** A word of a text, and where it stands. */
 export interface PlacedWord {
   readonly word: string
@@ -7,11 +9,14 @@ export interface PlacedWord {
 
 /** The words of a text in small letters. */
 export const wordsOf = (text: string): PlacedWord[] =>
-  Array.from(text.matchAll(/[\p{L}\p{N}]+(?:['\u2019][\p{L}]+)*/gu), ({ index, 0: word }) => ({
-    word: word.toLowerCase(),
-    start: index,
-    end: index + word.length,
-  }))
+  Array.from(
+    expectString('text', text).matchAll(/[\p{L}\p{N}]+(?:['\u2019][\p{L}]+)*/gu),
+    ({ index, 0: word }) => ({
+      word: word.toLowerCase(),
+      start: index,
+      end: index + word.length,
+    }),
+  )
 
 /** Edits of words: a skipped one 1, another one 1, an equal one 0. */
 function table(fact: readonly string[], sentence: readonly string[]): number[][] {
@@ -74,6 +79,8 @@ export interface FactAlignment {
  * none is new, and once more for their content words alone. The direction of the way back is [unconfirmed].
  */
 export function alignFact(fact: readonly string[], sentence: readonly string[]): FactAlignment {
+  expectStrings('fact', fact)
+  expectStrings('sentence', sentence)
   const matches = new Array<number | undefined>(fact.length).fill(undefined)
   const pass = (places: readonly number[]): number => {
     const found = onePass(
