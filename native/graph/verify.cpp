@@ -121,7 +121,7 @@ bool belongsToCompiler(std::string_view op) {
   if (op == "stopGradient") return false;  // a function of the language, not a half of one
   return op.ends_with("Grad") || op.ends_with("Gradient") || op == "fusedConv" || op == "fusedMatMul" || op == "reorder" ||
          op == "storedMatMul" || op == "storedGather" || op == "gateBits" || op == "maxPoolTaps" || op == "separableConv" ||
-         op == "gatedLayer" || op == "gatedConv" || op == "rotary";
+         op == "gatedLayer" || op == "joinedMatMul" || op == "gatedConv" || op == "rotary";
 }
 
 }  // namespace ascribe

@@ -42,8 +42,22 @@ void fusedMatMul(InferContext& c) {
   c.require(!c.has(3) || (c.dtype(3) == c.dtype(0) && c.shape(3) == out), "the residual must have the result's shape");
 }
 
-/// x [..., rows, k], then matrices of weights, two that lead to the layer's middle and one back: activation(x gate) * (x value) out.
-/// Weights may be in a storage type.
+/// x [..., rows, k] times each of some matrices of weights, which may be in a storage type.
+void joinedMatMul(InferContext& c) {
+  const bool transposed = c.attributes().integer("transposeB") != 0;
+  c.require(c.outputCount() == c.inputCount() - 1 && c.shape(0).rank() >= 2, "needs rows of data, and one result for each matrix");
+  for (int i = 1; i < c.inputCount(); ++i) {
+    const Shape& w = c.shape(i);
+    c.require(w.rank() == 2 && (c.dtype(i) == c.dtype(0) || (c.dtype(0) == DType::F32 && isStorageOnly(c.dtype(i)))), "needs matrices of the data's type or a storage type");
+    c.require(w[transposed ? 1 : 0] == c.shape(0).at(-1), "the products do not fit");
+    Shape out = c.shape(0);
+    out[out.rank() - 1] = w[transposed ? 0 : 1];
+    c.output(i - 1, c.dtype(0), out);
+  }
+}
+
+/// x [..., rows, k], then matrices of weights, two that lead to the layer's middle and one back: activation(x gate) * (x value) out, and
+/// perhaps what is added to that. Weights may be in a storage type.
 void gatedLayer(InferContext& c) {
   const Shape& x = c.shape(0);
   const bool transposed = c.attributes().integer("transposeB") != 0;
@@ -53,6 +67,7 @@ void gatedLayer(InferContext& c) {
   c.require(x.rank() >= 2 && side(1, false) == x.at(-1) && c.shape(2) == c.shape(1) && side(3, false) == side(1, true), "the layer's products do not fit");
   Shape out = x;
   out[x.rank() - 1] = side(3, true);
+  c.require(!c.has(4) || (c.dtype(4) == c.dtype(0) && c.shape(4) == out), "the residual must have the result's shape");
   c.output(c.dtype(0), out);
 }
 
@@ -203,8 +218,10 @@ const bool registered = [] {
   // Written when weights are frozen (graph/freeze.h).
   RegisterOp({.name = "storedMatMul", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 2,
               .attributes = {integer("transposeA", 0), integer("transposeB", 0)}, .infer = storedMatMul});
+  // Written by the pass join-products alone.
+  RegisterOp({.name = "joinedMatMul", .opClass = OpClass::Bilinear, .minInputs = 3, .maxInputs = -1, .minOutputs = 2, .maxOutputs = -1, .attributes = {integer("transposeB", 0)}, .infer = joinedMatMul});
   // Written by the pass fuse-gated-layer alone; activation is silu, gelu or geluTanh.
-  RegisterOp({.name = "gatedLayer", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 4,
+  RegisterOp({.name = "gatedLayer", .opClass = OpClass::Composite, .minInputs = 4, .maxInputs = 5,
               .attributes = {requiredText("activation"), integer("transposeB", 0)}, .infer = gatedLayer});
   RegisterOp({.name = "conv", .opClass = OpClass::Bilinear, .minInputs = 2, .maxInputs = 3, .attributes = windowAnd({}), .infer = conv});
   // Written by the fusion pass alone: x, w, bias?, residual?; activation is none, relu, clip (alpha, beta), leakyRelu (alpha) or silu.

@@ -69,6 +69,57 @@ TEST(a_gated_layer_has_the_bits_of_its_products) {
   }
 }
 
+/// What is added to a layer, on either side, is added in it; twice, only once.
+TEST(a_gated_layer_takes_what_is_added_to_it_with_the_same_bits) {
+  for (const cpu::Isa isa : {cpu::Isa::Baseline, cpu::Isa::Neon, cpu::Isa::Avx2, cpu::Isa::Avx512, cpu::Isa::Avx512Bf16}) {
+    if (!cpu::isaAvailable(isa)) continue;
+    const IsaScope capped(isa);
+    for (const Form& form : kForms) {
+      if (form.data.at(-1) < 16) continue;
+      Shape shape = form.data;
+      shape[shape.rank() - 1] = form.columns;
+      for (const bool isFirst : {false, true}) {
+        Graph graph;
+        Builder b(graph);
+        const ValueId x = graph.addInput("x", DType::F32, form.data), before = graph.addInput("before", DType::F32, shape), more = graph.addInput("more", DType::F32, shape), y = layer(b, form, x);
+        graph.outputs = {b.add(isFirst ? b.add(before, y) : b.add(y, before), more), before};
+        const std::vector<HostTensor> data{floats(form.data, 3), floats(shape, 4), floats(shape, 8)};
+        CompileOptions options, without;
+        without.withoutPasses.emplace_back("fuse-gated-layer");
+        without.withoutPasses.emplace_back("fuse-product");
+        if (isa == cpu::Isa::Avx512Bf16) options.specialise.products = without.specialise.products = DType::BF16;
+        const auto joined = compile(graph, std::make_shared<Parameters>(), options), apart = compile(graph, std::make_shared<Parameters>(), without);
+        EXPECT_EQ(nodesOf(*joined, "gatedLayer"), 1);
+        EXPECT_EQ(nodesOf(*joined, "add"), 1);
+        EXPECT_EQ(nodesOf(*apart, "add"), 2);
+        const HostTensor expected = outputsOf(apart, data)[0];
+        for (const int threads : {1, 2, 3})
+          if (!sameBits(outputsOf(joined, data, threads)[0], expected)) fail(__FILE__, __LINE__, form.note);
+      }
+    }
+  }
+}
+
+TEST(a_gated_layer_leaves_what_is_broadcast_and_what_others_see) {
+  const Form& form = kForms[0];
+  for (const std::string other : {"a row", "more rows", "itself", "pinned", "an output"}) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, form.data), y = layer(b, form, x);
+    const Shape shape = other == "a row" ? Shape{form.columns} : other == "more rows" ? Shape{2, 400, form.columns} : Shape{1, 400, form.columns};
+    graph.outputs = {b.add(y, other == "itself" ? y : b.constant(floats(shape, 4)))};
+    if (other == "an output") graph.outputs.push_back(y);
+    CompileOptions options;
+    if (other == "pinned") {
+      graph.value(y).name = "layer";
+      options.pinned = {"layer"};
+    }
+    const auto plan = compile(graph, std::make_shared<Parameters>(), options);
+    EXPECT_EQ(nodesOf(*plan, "gatedLayer"), 1);
+    EXPECT_EQ(nodesOf(*plan, "add"), 1);
+  }
+}
+
 TEST(a_gated_layer_is_near_the_reference_in_double_sums) {
   const Form form{"small", Shape{2, 5, 24}, 56, 11, "silu"};
   for (const char* activation : {"silu", "gelu", "geluTanh"})
@@ -77,6 +128,8 @@ TEST(a_gated_layer_is_near_the_reference_in_double_sums) {
       EXPECT_LIKE_REFERENCE({"gatedLayer", {floats(form.data, 1), weights(24, 56, 2), weights(24, 56, 3), weights(56, 11, 4)},
                              {{"activation", std::string(activation)}, {"transposeB", transposed}}, 1, 2e-6, {1, 2, 3}});
     }
+  EXPECT_LIKE_REFERENCE({"gatedLayer", {floats({300, 24}, 1), floats({24, 56}, 2, -0.4, 0.4), floats({24, 56}, 3, -0.4, 0.4), floats({56, 11}, 4, -0.4, 0.4), floats({300, 11}, 5)},
+                         {{"activation", std::string("silu")}}, 1, 2e-6, {1, 2, 3}});
   EXPECT_LIKE_REFERENCE({"gatedLayer", {floats({300, 24}, 1), convert(floats({56, 24}, 2), DType::BF16), convert(floats({56, 24}, 3), DType::F16), floats({11, 56}, 4)},
                          {{"activation", std::string("silu")}, {"transposeB", int64_t{1}}}, 1, 2e-6, {3}});
 }

@@ -24,6 +24,7 @@ bool markSimilarRows(Graph& graph, const PassContext& context);
 bool assignLayouts(Graph& graph, const PassContext& context);
 bool fuseRotary(Graph& graph, const PassContext& context);
 bool fuseGatedLayer(Graph& graph, const PassContext& context);
+bool joinProducts(Graph& graph, const PassContext& context);
 bool fuseSeparable(Graph& graph, const PassContext& context);
 bool saveGatesAsBits(Graph& graph, const PassContext& context);
 bool fuseGates(Graph& graph, const PassContext& context);

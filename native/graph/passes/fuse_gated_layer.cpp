@@ -1,5 +1,6 @@
 #include "graph/op.h"
 #include "graph/passes/all.h"
+#include "graph/passes/packed_product.h"
 #include "graph/passes/pattern.h"
 #include "kernels/kernel.h"
 
@@ -14,14 +15,13 @@ std::string activationOf(const Node& node) {
   return {};
 }
 
-bool isProduct(const Node* node) { return node && (node->op->name == "matMul" || node->op->name == "storedMatMul") && !node->attributes.integer("transposeA"); }
-
 class Fusion {
  public:
   explicit Fusion(const Graph& graph) : graph_(graph), pattern_(graph) {}
 
   /// The whole layer that ends in this product; no node where it is none.
   std::optional<Node> layer(const Node& out) const {
+    if (out.op->name == "add") return withResidual(out);
     if (!isProduct(&out)) return {};
     const Node* product = pattern_.inner(out.inputs[0], "mul");
     if (product == nullptr) return {};
@@ -42,7 +42,7 @@ class Fusion {
     if (graph_.type(x).dtype != DType::F32 || graph_.shape(x).rank() < 2 || graph_.shape(activated).count() * 4 < kFewBytes) return {};
     for (const Node* each : {gate, value, &out}) {
       if (each->attributes.integer("transposeB") != out.attributes.integer("transposeB") || multipliesBf16(*each) != multipliesBf16(out)) return {};
-      if (!isPacked(each->inputs[1], multipliesBf16(out))) return {};
+      if (!hasPackedWeights(graph_, *each)) return {};
     }
     if (!(graph_.shape(gate->inputs[1]) == graph_.shape(value->inputs[1]))) return {};
     Node joined;
@@ -54,11 +54,19 @@ class Fusion {
     if (multipliesBf16(out)) joined.attributes.set("products", std::string("bf16"));
     return joined;
   }
-  /// Weights that kernels pack once, for all rows and runs.
-  bool isPacked(ValueId id, bool isRounded) const {
-    const HostTensor* constant = graph_.constant(id);
-    if (!constant || !constant->data() || graph_.shape(id).rank() != 2) return false;
-    return isRounded ? !isBlocked(constant->dtype()) : constant->dtype() == DType::F32;
+  /// A layer that has been joined already, and what is added to it.
+  std::optional<Node> withResidual(const Node& sum) const {
+    for (size_t side = 0; side < 2; ++side) {
+      const Node* layer = pattern_.inner(sum.inputs[side], "gatedLayer");
+      const ValueId other = sum.inputs[1 - side];
+      if (layer == nullptr || layer->inputs.size() != 4 || !(graph_.shape(other) == graph_.shape(layer->outputs[0]))) continue;
+      // The sum stands where both are known.
+      Node joined = *layer;
+      joined.inputs.push_back(other);
+      joined.outputs = sum.outputs;
+      return joined;
+    }
+    return {};
   }
 
   const Graph& graph_;
@@ -68,7 +76,8 @@ class Fusion {
 }  // namespace
 
 /// The layer of most decoders, activation(x gate) * (x value) out, becomes one node where weights are packed: its middle, several
-/// times as wide as either end, is made for the last product some rows and columns at a time, and never goes to memory.
+/// times as wide as either end, is made for the last product some rows and columns at a time, and never goes to memory. An addition behind
+/// it is done to rows while they are in a cache.
 bool fuseGatedLayer(Graph& graph, const PassContext& context) {
   if (!isForProcessor(context) || !hasFastKernel("gatedLayer", context)) return false;
   const Fusion fusion(graph);

@@ -33,6 +33,8 @@ std::span<const Pass> loweringPasses() {
       {"fuse-gated-layer", passes::fuseGatedLayer},
       // Behind the gated layers, since a product that has taken an activation is none of theirs.
       {"fuse-product", passes::fuseProduct},
+      // Of what those two have left.
+      {"join-products", passes::joinProducts},
       {"mark-similar-rows", passes::markSimilarRows},
       {"assign-layouts", passes::assignLayouts},
       {"fuse-separable", passes::fuseSeparable},

@@ -17,7 +17,7 @@ Unary unaryOf(const std::string& activation) {
   return activation == "silu" ? Unary::Silu : activation == "gelu" ? Unary::Gelu : Unary::GeluTanh;
 }
 
-/// activation(x gate) * (x value) out. Where there are rows enough and weights are packed, some rows at a time: a piece of
+/// activation(x gate) * (x value) out, and perhaps a residual. Where there are rows enough and weights are packed, some rows at a time: a piece of
 /// the middle is made of both products, packed for the last one while it is in the first-level cache, and multiplied
 /// as soon as a block of the last product's depth is there. Every sum has the order that it has in three products.
 class GatedLayer final : public CpuKernel {
@@ -52,7 +52,7 @@ class GatedLayer final : public CpuKernel {
     for (const ProductWeights& each : weights_) bytes += each.packed ? each.packed->bytes() : 0;
     return bytes;
   }
-  bool ownsOperand(size_t i) const override { return i >= 1 && weights_[i - 1].packed != nullptr; }
+  bool ownsOperand(size_t i) const override { return i >= 1 && i < 4 && weights_[i - 1].packed != nullptr; }
   double flops() const override { return 2.0 * static_cast<double>(rows_) * static_cast<double>(middle_) * static_cast<double>(2 * depth_ + columns_); }
 
   void run(const KernelArguments& k) const override {
@@ -74,16 +74,23 @@ class GatedLayer final : public CpuKernel {
   void apart(const KernelArguments& k) const {
     float *gate = at(k.scratch, 0), *value = at(k.scratch, halfBytes_);
     std::byte* room = k.scratch + 2 * halfBytes_;
-    const auto multiply = [&](size_t i, const void* a, float* c) {
+    const auto multiply = [&](size_t i, const void* a, float* c, const FunctionRef<void(float*, int64_t)>* finish) {
       GemmOptions options;
+      options.epilogue.finish = finish;
       options.packedB = weights_[i].packed.get();
       const GemmShape shape{rows_, weights_[i].columns, weights_[i].depth};
       gemm(isa(), shape, {a, shape.k, false, DType::F32}, weights_[i].at(k.inputs[i + 1]), c, shape.n, options, threads(), room);
     };
-    multiply(0, k.inputs[0].data, gate);
-    multiply(1, k.inputs[0].data, value);
+    multiply(0, k.inputs[0].data, gate, nullptr);
+    multiply(1, k.inputs[0].data, value, nullptr);
     parallelFor(rows_ * middle_, kElementGrain, [&](int64_t begin, int64_t end) { pass(gate + begin, value + begin, end - begin); });
-    multiply(2, gate, k.outputs[0].as<float>());
+    const auto addRun = [&](float* run, int64_t count) { addResidual(k, run, count); };
+    const FunctionRef<void(float*, int64_t)> finish(addRun);
+    multiply(2, gate, k.outputs[0].as<float>(), k.has(4) ? &finish : nullptr);
+  }
+  /// To a run of the result.
+  void addResidual(const KernelArguments& k, float* run, int64_t count) const {
+    isa().math->binary(Binary::Add, Steps::Both, run, k.inputs[4].as<float>() + (run - k.outputs[0].as<float>()), run, count, 0, 0);
   }
   void pass(float* gate, const float* value, int64_t count) const {
     isa().math->unary(activation_, gate, gate, count, 0, 0);
@@ -104,10 +111,13 @@ class GatedLayer final : public CpuKernel {
           middleOf(i, std::min<int64_t>(gemm.rowTile, count - i), m + j, std::min(kTogether, depth - j), j + kTogether < depth, middlePanel(room, i, depth) + gemm.words(j) * gemm.rowTile, room);
       for (int64_t sweep = 0; sweep < columns_; sweep += gemm.columnSweep) {
         const int64_t end = std::min<int64_t>(columns_, sweep + gemm.columnSweep);
-        for (int64_t i = 0; i < count; i += gemm.rowTile)
+        for (int64_t i = 0; i < count; i += gemm.rowTile) {
           for (int64_t j = sweep; j < end; j += gemm.columnTile)
             gemm.tile(std::min<int64_t>(gemm.rowTile, count - i), std::min<int64_t>(gemm.columnTile, end - j), depth, middlePanel(room, i, depth), 0, weights_[2].packed->panel(j, m), y + i * columns_ + j,
                       columns_, {.beta = m == 0 ? 0.0F : 1.0F, .ahead = shareAhead(gemm, behindSweep(m, j, depth), i / gemm.rowTile, depth)});
+          if (k.has(4) && m + depth >= middle_)
+            for (int64_t r = i; r < std::min<int64_t>(count, i + gemm.rowTile); ++r) addResidual(k, y + r * columns_ + sweep, end - sweep);
+        }
       }
     }
   }

@@ -70,26 +70,36 @@ void storedMatMul(const KernelArguments& k, const Node& node) {
   matMul({operands, k.outputs, k.scratch}, node);
 }
 
+void eitherMatMul(const TensorRef& a, const TensorRef& w, const TensorRef& y, const Node& node) {
+  const Node product{.attributes = {{"transposeA", int64_t{0}}, {"transposeB", node.attributes.integer("transposeB")}}};
+  const TensorRef operands[] = {a, w};
+  (w.dtype == a.dtype ? matMul : storedMatMul)({operands, {&y, 1}, nullptr}, product);
+}
+
+void joinedMatMul(const KernelArguments& k, const Node& node) {
+  for (size_t i = 0; i < k.outputs.size(); ++i) eitherMatMul(k.inputs[0], k.inputs[i + 1], k.outputs[i], node);
+}
+
 /// The products one after the other, as they stood before they were joined.
 void gatedLayer(const KernelArguments& k, const Node& node) {
   const TensorRef& x = k.inputs[0];
-  const Node product{.attributes = {{"transposeA", int64_t{0}}, {"transposeB", node.attributes.integer("transposeB")}}};
   Shape middle = x.shape;
   middle[x.shape.rank() - 1] = k.inputs[1].shape[node.attributes.integer("transposeB") ? 0 : 1];
-  const auto multiply = [&](const TensorRef& a, const TensorRef& w, const TensorRef& y) {
-    const TensorRef operands[] = {a, w};
-    (w.dtype == a.dtype ? matMul : storedMatMul)({operands, {&y, 1}, nullptr}, product);
-  };
   HostTensor halves[] = {HostTensor(x.dtype, middle), HostTensor(x.dtype, middle)};
   const TensorRef gate{halves[0].mutableData(), x.dtype, middle}, value{halves[1].mutableData(), x.dtype, middle};
-  multiply(x, k.inputs[1], gate);
-  multiply(x, k.inputs[2], value);
+  eitherMatMul(x, k.inputs[1], gate, node);
+  eitherMatMul(x, k.inputs[2], value, node);
   onFloating(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < middle.count(); ++i)
       gate.as<T>()[i] = narrow<T>(Wide<T>(narrow<T>(activated(Wide<T>(gate.as<T>()[i]), node.attributes.text("activation"), 0, 0))) * Wide<T>(value.as<T>()[i]));
   });
-  multiply(gate, k.inputs[3], k.outputs[0]);
+  eitherMatMul(gate, k.inputs[3], k.outputs[0], node);
+  if (!k.has(4)) return;
+  onFloating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < k.outputs[0].count(); ++i) k.outputs[0].as<T>()[i] = narrow<T>(Wide<T>(k.outputs[0].as<T>()[i]) + Wide<T>(k.inputs[4].as<T>()[i]));
+  });
 }
 
 /// A convolution's geometry with its spatial axes brought to three.
@@ -249,6 +259,7 @@ const Registered kernels[] = {
     {"fusedMatMul", fusedMatMul, floating},
     {"storedMatMul", storedMatMul, floating},
     {"gatedLayer", gatedLayer, floating},
+    {"joinedMatMul", joinedMatMul, floating},
     {"conv", conv, floating},
     {"fusedConv", conv, floating},
     {"separableConv", separableConv, floating},

@@ -19,9 +19,9 @@ const std::map<std::string, std::vector<const OpCase*>>& casesByOp() {
 }
 
 bool isDrivenElsewhere(std::string_view op) {
-  // Weights in their storage type: stored_weights.cpp. What gates save: gate_bits.cpp; what max pools do: max_pool_blocked.cpp. Two convolutions in one: separable_conv.cpp. The products of a gated layer: gated_layer.cpp. Gates in convolutions: fuse_gates.cpp. Rotary positions: rotary.cpp.
+  // Weights in their storage type: stored_weights.cpp. What gates save: gate_bits.cpp; what max pools do: max_pool_blocked.cpp. Two convolutions in one: separable_conv.cpp. The products of a gated layer: gated_layer.cpp. Products of the same rows: joined_products.cpp. Gates in convolutions: fuse_gates.cpp. Rotary positions: rotary.cpp.
   return op == "vjp" || op == "customDerivative" || op == "if" || op == "loop" || op == "reorder" || op == "storedMatMul" || op == "storedGather" ||
-         op == "gateBits" || op == "bitGateGrad" || op == "maxPoolTaps" || op == "maxPoolTapsGrad" || op == "separableConv" || op == "gatedLayer" ||
+         op == "gateBits" || op == "bitGateGrad" || op == "maxPoolTaps" || op == "maxPoolTapsGrad" || op == "separableConv" || op == "gatedLayer" || op == "joinedMatMul" ||
          op == "gatedConv" || op == "fusedConvDataGradient" || op == "rotary";
 }
 
