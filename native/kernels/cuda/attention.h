@@ -1,8 +1,10 @@
 #pragma once
+#include "kernels/cuda/attention_tile.h"
 #include "kernels/cuda/product.h"
 #include "kernels/cuda/rows.h"
 
-// Attention in pieces of some heads or some queries: the scores of a piece are all that is ever held.
+// Attention of few queries or large heads, and its gradient, in pieces of some heads or some queries: the scores of a piece
+// are all that is ever held.
 namespace ascribe::cuda {
 
 struct AttentionShape {
@@ -26,6 +28,7 @@ struct AttentionShape {
   int64_t pieceBytes() const { return headsEach * queriesEach * rowStep * 4; }
 };
 inline uint64_t attentionScratch(const Call& call) {
+  if (call.kind == ASCRIBE_CUDA_ATTENTION && takesTiles(call)) return 0;
   const int64_t pieces = call.kind == ASCRIBE_CUDA_ATTENTION ? 1 : 2;
   return static_cast<uint64_t>(pieces * (AttentionShape(call).pieceBytes() + 255) / 256 * 256 + 256 * pieces);
 }
@@ -100,8 +103,9 @@ inline int probabilities(Stream& stream, const AttentionShape& s, const float* q
 
 /// q, k, v, mask?, y
 inline int runAttention(Stream& stream, const Call& call) {
-  const AttentionShape s(call);
   const auto of = [&](int i) { return static_cast<float*>(call.tensors[i].data); };
+  if (takesTiles(call)) return runAttentionTiles(stream, call, {of(0), of(1), of(2), call.tensors[3], of(4), nullptr});
+  const AttentionShape s(call);
   auto* p = static_cast<float*>(call.scratch);
   return overPieces(s, [&](int64_t head, int64_t heads, int64_t query, int64_t queries) {
     if (const int status = probabilities(stream, s, of(0), of(1), call.tensors[3], p, head, heads, query, queries)) return status;

@@ -9,6 +9,8 @@ namespace ascribe::cuda {
 __device__ __forceinline__ double fromBehind(double value, unsigned step, unsigned width) { return __shfl_down_sync(0xFFFFFFFFu, value, step, static_cast<int>(width)); }
 /// The value of the segment's first thread.
 __device__ __forceinline__ double fromFirst(double value, unsigned width) { return __shfl_sync(0xFFFFFFFFu, value, 0, static_cast<int>(width)); }
+/// The value of the thread whose place differs in the bit `apart`.
+__device__ __forceinline__ float fromBeside(float value, unsigned apart) { return __shfl_xor_sync(0xFFFFFFFFu, value, static_cast<int>(apart)); }
 #else
 inline double exchanged(double value, unsigned from, unsigned thread) {
   // Two, in turns, as in fragments.h.
@@ -25,6 +27,7 @@ inline double fromBehind(double value, unsigned step, unsigned width) {
   return exchanged(value, thread % width + step < width ? thread + step : thread, thread);
 }
 inline double fromFirst(double value, unsigned width) { return exchanged(value, threadOfBlock() / width * width, threadOfBlock()); }
+inline float fromBeside(float value, unsigned apart) { return static_cast<float>(exchanged(static_cast<double>(value), threadOfBlock() ^ apart, threadOfBlock())); }
 #endif
 
 }  // namespace ascribe::cuda

@@ -17,6 +17,7 @@ std::vector<OpCase> productCases();
 std::vector<OpCase> convolutionCases();
 std::vector<OpCase> normalisationCases();
 std::vector<OpCase> softmaxCases();
+std::vector<OpCase> attentionTileCases();
 std::vector<OpCase> poolingCases();
 std::vector<OpCase> resizeCases();
 std::vector<OpCase> recurrentCases();

@@ -110,7 +110,7 @@ const std::vector<OpCase>& opCases() {
   static const std::vector<OpCase> all = [] {
     std::vector<OpCase> cases;
     for (const auto family : {unaryCases, binaryCases, gateCases, reductionCases, viewCases, movementCases, gatherCases, selectionCases, productCases, convolutionCases,
-                              normalisationCases, softmaxCases, poolingCases, resizeCases, recurrentCases, statefulCases}) {
+                              normalisationCases, softmaxCases, attentionTileCases, poolingCases, resizeCases, recurrentCases, statefulCases}) {
       std::vector<OpCase> more = family();
       std::move(more.begin(), more.end(), std::back_inserter(cases));
     }
