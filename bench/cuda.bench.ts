@@ -132,10 +132,11 @@ for (const [name, byBatch] of Object.entries(peer.models)) {
         const explain = () => method.attribute(x, { target: 7, ...(chunk ? { chunk } : {}) })
         const first = await explain()
         const mine = await median(explain)
+        const inside = (await explain()).cost.milliseconds
         integrated.push([
           `${name}, ${what}`,
           chunk === undefined ? `default, ${first.environment.chunk}` : String(chunk),
-          mine.toFixed(1),
+          `${mine.toFixed(1)} (${inside.toFixed(1)} in the native loop)`,
           theirs ? theirs.milliseconds.toFixed(1) : '',
           String(theirs?.inner ?? ''),
           theirs ? (theirs.milliseconds / mine).toFixed(2) : '',

@@ -131,24 +131,33 @@ void SharedPath::collect() {
   next_ += filled_;
 }
 
-std::vector<double> SharedPath::load(const HostTensor& from, int64_t item, int64_t elements) const {
-  std::vector<double> out(static_cast<size_t>(elements));
-  const int64_t row = from.shape()[0] == 1 ? 0 : item;
-  convertElements(static_cast<const std::byte*>(from.data()) + static_cast<size_t>(row * elements) * sizeOf(from.dtype()), from.dtype(), out.data(), DType::F64, elements);
-  return out;
-}
+namespace {
+/// A row of a tensor of f32 or f64, read where it lies: a copy in double would be fresh memory for every result.
+class Row {
+ public:
+  Row(const HostTensor& from, int64_t item, int64_t elements) {
+    const int64_t first = from.shape()[0] == 1 ? 0 : item * elements;
+    if (from.dtype() == DType::F32) single_ = from.as<float>() + first;
+    else double_ = from.as<double>() + first;
+  }
+  double operator[](int64_t i) const { return single_ != nullptr ? static_cast<double>(single_[i]) : double_[i]; }
+
+ private:
+  const float* single_ = nullptr;
+  const double* double_ = nullptr;
+};
+}  // namespace
 
 void SharedPath::finishItem() {
   double total = 0;
   for (const Explained& e : explained_) {
     auto* out = static_cast<float*>(result_.attributions[e.output].second.mutableData()) + item_ * e.elements;
     const bool isDifference = request_.quantity == EnsembleRequest::Quantity::Integrated;
-    const std::vector<double> end = isDifference ? load(*request_.inputs[e.input], item_, e.elements) : std::vector<double>();
-    const std::vector<double> start = isDifference ? load(*request_.baselines[e.input], item_, e.elements) : std::vector<double>();
+    const Row end(*request_.inputs[e.input], item_, e.elements), start(isDifference ? *request_.baselines[e.input] : *request_.inputs[e.input], item_, e.elements);
+    const double share = isNoisy() ? 1 / static_cast<double>(request_.samples) : 1;
     for (int64_t i = 0; i < e.elements; ++i) {
-      const auto at = static_cast<size_t>(i);
       // Nothing times what fell is 0, not -0.
-      const double value = 0.0 + sums_[static_cast<size_t>(e.offset) + at] * (isDifference ? end[at] - start[at] : isNoisy() ? 1 / static_cast<double>(request_.samples) : 1);
+      const double value = 0.0 + sums_[static_cast<size_t>(e.offset + i)] * (isDifference ? end[i] - start[i] : share);
       out[i] = static_cast<float>(value);
       total += value;
     }

@@ -37,7 +37,6 @@ class SharedPath : public Job {
   bool isInput(int64_t slot) const { return slot == kInput || (!isNoisy() && slot >= 0 && request_.points[static_cast<size_t>(slot)] == 1); }
   bool isBaseline(int64_t slot) const { return slot == kBaseline || (!isNoisy() && slot >= 0 && request_.points[static_cast<size_t>(slot)] == 0); }
   void writeRow(size_t input, const HostTensor& from, int64_t item, int64_t row);
-  std::vector<double> load(const HostTensor& from, int64_t item, int64_t elements) const;
 
   EnsembleRequest request_;
   std::vector<Explained> explained_;

@@ -39,9 +39,10 @@ export function checkPrecision(
   size: number,
   hint: string,
 ): void {
-  const total = sizeOf(result, at)
   // Of a target that is 0 at both ends nothing is lost by rounding: its scores are INCOMPLETE.
-  if (!(size > 0 && total * rounding > size && Math.abs(result.sums[at]! - whole) > size)) return
+  if (!(size > 0 && Math.abs(result.sums[at]! - whole) > size)) return
+  const total = sizeOf(result, at)
+  if (!(total * rounding > size)) return
   throw new AscribeError(
     'PRECISION_LOST',
     `The scores share out ${whole.toPrecision(3)}, and their sizes add up to ${total.toPrecision(3)}: they cancel so far that single precision keeps nothing of it`,
