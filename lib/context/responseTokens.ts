@@ -47,7 +47,7 @@ export async function responseTokens(
     throw typeError('response', 'a text or token ids', response)
   if (response.length === 0) throw new AscribeError('INPUT_VALUE', 'The response is empty')
   if (typeof response !== 'string') {
-    const ids = await promptTokens(model, response, signal)
+    const ids = await promptTokens(model, response, signal, 'response')
     if (tokenizer === undefined) return { ids }
     return { ids, ...(await placeTokens(tokenizer, ids, { before, signal })) }
   }

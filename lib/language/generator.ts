@@ -303,13 +303,14 @@ export interface WrittenPrompt {
   readonly written?: WrittenText
 }
 
-/** The tokens of a prompt. @throws AscribeError TOKENIZER_REQUIRED, INPUT_VALUE */
+/** The tokens of a prompt, or of what else `what` says. @throws AscribeError TOKENIZER_REQUIRED, INPUT_VALUE */
 export async function promptTokens(
   model: Model,
   prompt: Prompt,
   signal?: AbortSignal,
+  what = 'prompt',
 ): Promise<readonly number[]> {
-  return (await writtenPrompt(model, prompt, signal)).ids
+  return (await writtenPrompt(model, prompt, signal, what)).ids
 }
 
 /** The same, with the text that it was written of. */
@@ -317,15 +318,16 @@ export async function writtenPrompt(
   model: Model,
   prompt: Prompt,
   signal?: AbortSignal,
+  what = 'prompt',
 ): Promise<WrittenPrompt> {
   const found = await tokensOf(model, prompt, signal)
-  if (found.ids.length === 0) throw new AscribeError('INPUT_VALUE', 'The prompt has no token')
+  if (found.ids.length === 0) throw new AscribeError('INPUT_VALUE', `The ${what} has no token`)
   const { vocabulary } = generating(model).decoder
   const stranger = found.ids.find(id => !Number.isSafeInteger(id) || id < 0 || id >= vocabulary)
   if (stranger !== undefined)
     throw new AscribeError(
       'INPUT_VALUE',
-      `The prompt holds the token ${String(stranger)}, and the model has ${vocabulary}`,
+      `The ${what} holds the token ${String(stranger)}, and the model has ${vocabulary}`,
     )
   return found
 }

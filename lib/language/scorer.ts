@@ -104,7 +104,7 @@ export class Scorer {
     signal?: AbortSignal,
   ): Promise<readonly number[]> {
     const { model } = this
-    if (typeof text !== 'string') return promptTokens(model, text, signal)
+    if (typeof text !== 'string') return promptTokens(model, text, signal, 'text')
     if (model.tokenizer === undefined)
       throw new AscribeError('TOKENIZER_REQUIRED', `Model ${model.name} has no tokenizer: give token ids`)
     const { ids } = await continuation(model.tokenizer, behind, text, signal)

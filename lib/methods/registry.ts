@@ -199,7 +199,8 @@ const generationEntries: readonly MethodEntry[] = [
     role: 'attribute',
     summary:
       'Random replacements of tokens, and what they do to the probability of a generated one, until a few kept tokens bring it back: forward passes alone, hundreds to thousands of them. Scores add up to 1.',
-    source: 'Zhao and Shan 2024, arXiv 2402.00794',
+    source:
+      'Zhao and Shan 2024, arXiv 2402.00794; defaults of its code and of Inseq, the settings of the paper [unconfirmed]',
     requires: ['generation'],
     options: reAGentOptions,
     wraps: false,

@@ -213,6 +213,14 @@ test('options of loadModel that nobody reads, or of the wrong kind, are refused'
   t.is(await load({ memoryLimitBytes: -1 }), 'OPTION_RANGE')
 })
 
+test('what holds a token that the model does not have is named', async t => {
+  const refusal = { code: 'INPUT_VALUE', message: /^The response holds the token 717,/ } as const
+  await t.throwsAsync(ContextPrompt.create(model, { ...request, response: [717] }), refusal)
+  await t.throwsAsync(prompt.withResponse([717]), refusal)
+  const text = { code: 'INPUT_VALUE', message: /^The text holds the token 717,/ } as const
+  await t.throwsAsync(new Scorer(model).score({ given: 'The', text: [717] }), text)
+})
+
 test('options of segmentText that nobody reads are refused', async t => {
   t.is(await outcome(() => segmentText(context, { units: 'words' } as never)), 'OPTION_UNKNOWN')
   t.is(await outcome(() => segmentText(context, null as never)), 'OPTION_TYPE')

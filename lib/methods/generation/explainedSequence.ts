@@ -117,7 +117,7 @@ export async function explainedSequence(
       ? nothing
       : typeof answer === 'string'
         ? await encodedAnswer(model, isSource ? undefined : written, isText, answer, signal)
-        : await promptTokens(model, answer, signal)
+        : await promptTokens(model, answer, signal, 'answer')
   const answerIds = 'ids' in own ? own.ids : own
   if (answer !== undefined && answerIds.length === 0)
     throw new AscribeError('INPUT_VALUE', 'The answer has no token')

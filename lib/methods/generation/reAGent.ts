@@ -53,7 +53,8 @@ export const reAGentOptions = {
     kind: 'integer',
     default: 2,
     minimum: 0,
-    description: 'Chains in whose kept tokens a token of the rationale must be.',
+    description:
+      'Chains in whose kept tokens a token of the rationale must be; of those that stopped, where any did [unconfirmed].',
   },
   replacement: {
     kind: 'choice',
