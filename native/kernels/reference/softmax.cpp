@@ -119,7 +119,7 @@ void attention(const KernelArguments& k, const Node& node) {
 /// (g [K, ...y], q, k, v, mask?): with s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g
 void attentionGrad(const KernelArguments& k, const Node& node) {
   const TensorRef &g = k.inputs[0], &q = k.inputs[1], &key = k.inputs[2], &v = k.inputs[3];
-  const int64_t queries = q.shape.at(-2), keys = key.shape.at(-2), depth = q.shape.at(-1), width = v.shape.at(-1);
+  const int64_t heads = q.shape.count(0, q.shape.rank() - 2), queries = q.shape.at(-2), keys = key.shape.at(-2), depth = q.shape.at(-1), width = v.shape.at(-1);
   const double scale = node.attributes.real("scale");
   onFloating(g.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -129,7 +129,7 @@ void attentionGrad(const KernelArguments& k, const Node& node) {
       std::vector<W> dq(static_cast<size_t>(q.count()), W(0)), dk(static_cast<size_t>(key.count()), W(0)), dv(static_cast<size_t>(v.count()), W(0));
       walkRows(k, 1, [&](int64_t head, int64_t row, int64_t maskOffset) {
         probabilities<T>(k, node, 1, head, row, maskOffset, p);
-        const int64_t out = (c * q.count() / depth / queries + head) * queries + row;
+        const int64_t out = (c * heads + head) * queries + row;
         W inner(0);
         for (int64_t j = 0; j < keys; ++j) {
           W sum(0);

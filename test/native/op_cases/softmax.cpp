@@ -104,6 +104,7 @@ std::vector<OpCase> softmaxCases() {
                               {real({1, 1, 520, 3}), real({1, 520, 4}), real({1, 540, 4}), real({1, 540, 3})},
                               causal,
                               3}));
+  cases.push_back(valuesOnly({"attentionGrad", "keys of no elements", {real({2, 3, 5, 2}), real({3, 5, 0}), real({3, 4, 0}), real({3, 4, 2})}, {{"scale", 1.0}}, 3}));
   cases.push_back(timed({"attention",
                          "timed",
                          {real({1, 6, 197, 64}), real({1, 6, 197, 64}), real({1, 6, 197, 64})},
