@@ -54,9 +54,9 @@ inline int runAddNoise(Stream& stream, const Call& call) {
   const int64_t elements = countOf(call.tensors[0]), count = call.tensors[1].dims[0], width = call.tensors[1].dims[1];
   const int64_t column = call.integers[0], first = call.integers[1];
   if (elements == 0) return ASCRIBE_OK;
-  const int64_t before = first / 2, pairs = (first + elements - 1) / 2 - before + 1;
+  const int64_t before = first / 2, odd = first % 2, pairs = (odd + elements + 1) / 2;
   return overElements(stream, count * pairs, [=] __device__(int64_t i) {
-    const int64_t n = i / pairs, pair = before + i % pairs, at = 2 * pair - first;
+    const int64_t n = i / pairs, pair = before + i % pairs, at = 2 * (i % pairs) - odd;
     const int64_t bits = rows[n * width + column];
     double deviation;
     memcpy(&deviation, &bits, sizeof deviation);

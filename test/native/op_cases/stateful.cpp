@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "op_cases/families.h"
 
 namespace ascribe::test {
@@ -10,6 +12,7 @@ std::vector<OpCase> statefulCases() {
   cases.push_back({"addNoise", "", {real({1, 2, 3}), given(DType::I64, {3, 3}, {5, 0, half, 5, 1, minusTwo, 0x1p40 + 7, 0x1p32 + 3, small})}});
   cases.push_back(valuesOnly({"addNoise", "odd places, of the second deviation", {real({1, 7}), given(DType::I64, {2, 4}, {1, 2, 0, half, 3, 0x5p32, half, 0})}, {{"column", int64_t{3}}, {"first", int64_t{5}}}}));
   cases.push_back(valuesOnly({"addNoise", "beyond words", {real({1, 4}), given(DType::I64, {1, 3}, {9, 8, half})}, {{"first", (int64_t{1} << 34) - 2}}}));
+  cases.push_back(valuesOnly({"addNoise", "at the end of integers", {real({1, 4}), given(DType::I64, {2, 3}, {9, 8, half, 9, 9, half})}, {{"first", std::numeric_limits<int64_t>::max()}}}));
   cases.push_back(valuesOnly({"addNoise", "many", {real({1, 1001}), given(DType::I64, {3, 3}, {1, 0, half, 2, 0, half, 1, 1, half})}}));
   cases.push_back(valuesOnly({"addNoise", "no rows", {real({1, 3}), given(DType::I64, {0, 3}, {})}}));
   for (const char* op : {"randomUniform", "randomNormal"})
