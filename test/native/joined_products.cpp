@@ -84,6 +84,25 @@ TEST(joined_products_are_values_for_everybody) {
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(sameBits(got[i], expected[i]));
 }
 
+/// As every layer of a decoder makes keys and values of what the encoder gave: those of one layer are held at a time.
+TEST(products_of_the_same_rows_far_from_each_other_stay_apart) {
+  Graph graph;
+  Builder b(graph);
+  constexpr int64_t kLayers = 8;
+  const ValueId x = graph.addInput("x", DType::F32, Shape{1900, 280});
+  ValueId y = graph.addInput("y", DType::F32, Shape{1900, 280});
+  for (uint64_t layer = 0; layer < kLayers; ++layer) {
+    const ValueId key = product(b, x, 280, true, 5 + 2 * layer), value = product(b, x, 280, true, 6 + 2 * layer);
+    y = b.mul(b.mul(y, key), value);
+    for (int n = 0; n < 10; ++n) y = b.node("softmax", {y}, {{"axis", int64_t{-1}}});
+  }
+  graph.outputs = {y};
+  const auto joined = planOf(graph), apart = planOf(graph, false, {"join-products"});
+  EXPECT_EQ(joinedIn(*joined), kLayers);
+  EXPECT_TRUE(joined->arenaBytes() <= apart->arenaBytes() + size_t{1900} * 280 * 4);
+  EXPECT_TRUE(sameBits(outputsOf(joined, {floats({1900, 280}, 3), floats({1900, 280}, 4)})[0], outputsOf(apart, {floats({1900, 280}, 3), floats({1900, 280}, 4)})[0]));
+}
+
 TEST(products_that_do_not_read_the_same_rows_in_the_same_way_stay_apart) {
   constexpr int64_t kSize = 740;
   for (const std::string other : {"", "weights transposed", "data transposed", "other data", "weights given", "a vector", "an activation"}) {
