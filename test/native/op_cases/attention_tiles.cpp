@@ -36,6 +36,8 @@ std::vector<OpCase> attentionTileCases() {
   cases.push_back(of("tiles, causal", 3, 150, 150, 32, 16, true));
   cases.push_back(of("tiles, causal, heads of 128", 1, 70, 70, 128, 128, true));
   cases.push_back(of("tiles, causal, keys before", 2, 66, 201, 16, 64, true));
+  // The last row of a tile sees the first key of a piece.
+  cases.push_back(of("tiles, causal, one key before", 1, 66, 67, 16, 16, true));
 
   cases.push_back(of("tiles, mask of keys", 2, 70, 90, 16, 16, false, real({1, 1, 1, 90}, -3, 0)));
   cases.push_back(of("tiles, mask of queries", 2, 70, 90, 16, 16, false, constant(real({70, 1}, -3, 0))));
