@@ -1,6 +1,10 @@
 // The table of the CUDA backend over the emulation: what is enqueued has happened on return.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -22,13 +26,36 @@ int information(int, AscribeCudaInformation* out, char*, size_t) {
   *out = {"emulation on the host", 0, 0, 1, uint64_t{1} << 30};
   return ASCRIBE_OK;
 }
+/// Behind what is allocated lies a page that nobody may touch, as close as alignment allows: whoever reads far past the end finds out.
+struct Mapped {
+  std::mutex mutex;
+  std::map<void*, std::pair<void*, size_t>> all;
+};
+Mapped& mapped() {
+  static auto* all = new Mapped;
+  return *all;
+}
 void* allocate(int, size_t size, char* message, size_t bytes) {
-  void* address = std::aligned_alloc(256, (size + 255) / 256 * 256);
-  if (!address) std::snprintf(message, bytes, "there is no memory");
-  else std::memset(address, 0xFF, size);  // NaN: whoever reads what nobody wrote finds out
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), wanted = (size + 255) / 256 * 256, whole = (wanted + page - 1) / page * page;
+  void* base = mmap(nullptr, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED || mprotect(static_cast<char*>(base) + whole, page, PROT_NONE) != 0) {
+    if (base != MAP_FAILED) munmap(base, whole + page);
+    std::snprintf(message, bytes, "there is no memory");
+    return nullptr;
+  }
+  void* address = static_cast<char*>(base) + whole - wanted;
+  std::memset(address, 0xFF, size);  // NaN: whoever reads what nobody wrote finds out
+  const std::lock_guard lock(mapped().mutex);
+  mapped().all[address] = {base, whole + page};
   return address;
 }
-void release(int, void* address) { std::free(address); }
+void release(int, void* address) {
+  const std::lock_guard lock(mapped().mutex);
+  const auto found = mapped().all.find(address);
+  if (found == mapped().all.end()) return;
+  munmap(found->second.first, found->second.second);
+  mapped().all.erase(found);
+}
 /// Streams come again, as those of a device do.
 struct Idle {
   std::mutex mutex;
