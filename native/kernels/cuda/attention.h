@@ -1,9 +1,10 @@
 #pragma once
+#include "kernels/cuda/attention_gradient_tile.h"
 #include "kernels/cuda/attention_tile.h"
 #include "kernels/cuda/product.h"
 #include "kernels/cuda/rows.h"
 
-// Attention of few queries or large heads, and its gradient, in pieces of some heads or some queries: the scores of a piece
+// Attention of few queries or large heads, and its gradient there, in pieces of some heads or some queries: the scores of a piece
 // are all that is ever held.
 namespace ascribe::cuda {
 
@@ -29,6 +30,7 @@ struct AttentionShape {
 };
 inline uint64_t attentionScratch(const Call& call) {
   if (call.kind == ASCRIBE_CUDA_ATTENTION && takesTiles(call)) return 0;
+  if (call.kind == ASCRIBE_CUDA_ATTENTION_GRADIENT && gradientTakesTiles(call)) return static_cast<uint64_t>(AttentionGradientScratch(call).bytes);
   const int64_t pieces = call.kind == ASCRIBE_CUDA_ATTENTION ? 1 : 2;
   return static_cast<uint64_t>(pieces * (AttentionShape(call).pieceBytes() + 255) / 256 * 256 + 256 * pieces);
 }
@@ -129,6 +131,7 @@ inline int scoreGradients(Stream& stream, int64_t rows, int64_t keys, int64_t st
 
 /// g, q, k, v, mask?, dq, dk, dv. With s = p (g vᵀ - <p, g vᵀ>): dq = scale s k, dk = scale sᵀ q, dv = pᵀ g.
 inline int runAttentionGradient(Stream& stream, const Call& call) {
+  if (gradientTakesTiles(call)) return runAttentionGradientTiles(stream, call);
   const AttentionShape shape(call);
   const auto of = [&](int i) { return static_cast<float*>(call.tensors[i].data); };
   auto *p = static_cast<float*>(call.scratch), *s = p + (shape.pieceBytes() + 255) / 256 * 64;

@@ -14,6 +14,14 @@ OpCase of(const char* note, int64_t heads, int64_t queries, int64_t keys, int64_
   return valuesOnly({"attention", note, {real({1, heads, queries, depth}, -2, 2), real({1, heads, keys, depth}, -2, 2), real({1, heads, keys, width}), std::move(mask)}, attributes});
 }
 
+OpCase gradientOf(const char* note, int64_t cotangents, int64_t heads, int64_t queries, int64_t keys, int64_t depth, int64_t width, bool causal = false, Operand mask = none()) {
+  OpCase out = of(note, heads, queries, keys, depth, width, causal, constant(std::move(mask)));
+  out.op = "attentionGrad";
+  out.outputs = 3;
+  out.operands.insert(out.operands.begin(), real({cotangents, 1, heads, queries, width}));
+  return out;
+}
+
 }  // namespace
 
 /// Attention by tiles of queries and pieces of keys: lengths around theirs, every size of head that has a tile of its own,
@@ -55,6 +63,25 @@ std::vector<OpCase> attentionTileCases() {
   cases.push_back(valuesOnly({"attention", "tiles, one matrix", {real({20, 8}), real({30, 8}), real({30, 8})}}));
   cases.push_back(valuesOnly({"attention", "tiles, two axes of heads and a mask of one", {real({2, 3, 2, 11, 8}), real({2, 3, 2, 11, 8}), real({2, 3, 2, 11, 8}), real({3, 1, 1, 11})}}));
   cases.push_back(timed(of("tiles, timed, causal", 4, 700, 700, 64, 64, true)));
+
+  cases.push_back(gradientOf("tiles, whole", 1, 2, 64, 128, 64, 64));
+  cases.push_back(gradientOf("tiles, one query and one key too many", 2, 2, 65, 65, 32, 16));
+  cases.push_back(gradientOf("tiles, fewest queries", 1, 3, 9, 31, 16, 16));
+  cases.push_back(gradientOf("tiles, few keys", 3, 1, 70, 5, 16, 24));
+  cases.push_back(gradientOf("tiles, long", 1, 2, 70, 400, 40, 36));
+  cases.push_back(gradientOf("tiles, odd sizes", 2, 2, 67, 45, 7, 9));
+  cases.push_back(gradientOf("tiles, heads of 80", 1, 1, 21, 75, 80, 80));
+  cases.push_back(gradientOf("tiles, heads of 128", 1, 1, 37, 66, 128, 128));
+  cases.push_back(gradientOf("tiles, wide values", 1, 1, 21, 35, 24, 100));
+  cases.push_back(gradientOf("heads too large for tiles", 1, 1, 21, 35, 144, 16));
+  cases.push_back(gradientOf("tiles, causal", 2, 3, 150, 150, 32, 16, true));
+  cases.push_back(gradientOf("tiles, causal, keys before", 1, 2, 66, 201, 16, 64, true));
+  cases.push_back(gradientOf("tiles, causal, heads of 128", 1, 1, 70, 75, 128, 128, true));
+  cases.push_back(gradientOf("tiles, mask of keys", 1, 2, 70, 90, 16, 16, false, real({1, 1, 1, 90}, -3, 0)));
+  cases.push_back(gradientOf("tiles, mask of heads, causal", 2, 3, 70, 90, 16, 16, true, real({3, 70, 90}, -3, 3)));
+  cases.push_back(gradientOf("tiles, window", 1, 1, 70, 200, 16, 16, false, shown(200, -kInfinity, [](auto i, auto j) { return j <= i + 130 && j > i + 120; })));
+  cases.push_back(gradientOf("tiles, a query that all is hidden from", 1, 1, 70, 100, 16, 16, false, shown(100, -1e30, [](auto i, auto) { return i != 66; })));
+  cases.push_back(timed(gradientOf("tiles, timed, causal", 1, 4, 500, 500, 64, 64, true)));
   return cases;
 }
 
