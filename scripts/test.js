@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const node = process.execPath
+// Numbers of the tests are the processor's, also where there is a GPU; tests of devices name theirs.
+const env = { ASCRIBE_DEVICE: 'cpu', ...process.env }
 const run = (command, args, options = {}) =>
-  spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  spawnSync(command, args, { cwd: root, stdio: 'inherit', env, ...options })
 
 if (run(node, ['scripts/setup.js']).status !== 0) process.exit(1)
 

@@ -378,6 +378,8 @@ export interface EngineReport {
   features: string[]
   lanes: number
   threadsPerLane: number
+  /** What `auto` names: `ASCRIBE_DEVICE`, else the first GPU, else `cpu`. */
+  device: string
   backends: BackendReport[]
   passes: string[]
   precisions: ('f32' | 'f64' | 'bf16' | 'int8')[]

@@ -2,12 +2,10 @@ import { native } from '../native.js'
 import type { Model } from './model.js'
 
 /** What there is does not change while a process runs. */
-let hasGpu: boolean | undefined
+let automatic: string | undefined
 
 /** Whether plans of the model run on the processor, and not on a GPU. */
 export function isOnProcessor({ device }: Pick<Model, 'device'>): boolean {
-  hasGpu ??= native()
-    .engine()
-    .backends.some(({ name, available }) => name === 'cuda' && available)
-  return !device.startsWith('cuda') && !(device === 'auto' && hasGpu)
+  automatic ??= native().engine().device
+  return !(device === 'auto' ? automatic : device).startsWith('cuda')
 }

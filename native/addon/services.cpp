@@ -173,6 +173,7 @@ Napi::Value engineReport(const Napi::CallbackInfo& info) {
     out.Set("features", toArray(env, cpu.features));
     out.Set("lanes", configuration.lanes);
     out.Set("threadsPerLane", configuration.threadsPerLane);
+    out.Set("device", automaticDevice());
     out.Set("backends", backends);
     out.Set("passes", toArray(env, passes));
     std::vector<std::string> precisions = {"f32", "f64", "int8"};

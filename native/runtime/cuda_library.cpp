@@ -1,5 +1,8 @@
 #include "runtime/cuda_library.h"
 
+#include <cstdlib>
+#include <string_view>
+
 #include "runtime/engine.h"
 
 namespace ascribe {
@@ -48,6 +51,12 @@ const Opened& opened() {
 const AscribeCudaTable* cuda() { return opened().table; }
 int cudaDevices() { return opened().table == nullptr ? 0 : opened().devices; }
 bool cudaIsHardware() { return opened().table != nullptr && opened().hardware; }
+
+std::string automaticDevice() {
+  const char* chosen = std::getenv("ASCRIBE_DEVICE");
+  if (chosen != nullptr && *chosen != '\0' && std::string_view(chosen) != "auto") return chosen;
+  return cudaIsHardware() ? "cuda:0" : "cpu";
+}
 const BackendReport& cudaReport() { return opened().report; }
 
 }  // namespace ascribe

@@ -10,6 +10,8 @@ const AscribeCudaTable* cuda();
 int cudaDevices();
 /// They are GPUs: the emulation that tests run on is used where it is asked for, never because it is there.
 bool cudaIsHardware();
+/// The device that "auto" names: what ASCRIBE_DEVICE says, else the first GPU, else the CPU.
+std::string automaticDevice();
 
 /// Opens it if nobody has, and says what was found.
 const BackendReport& cudaReport();

@@ -47,7 +47,7 @@ std::shared_ptr<Device> sharedFakeDevice() {
 }  // namespace
 
 std::shared_ptr<Device> openDevice(const std::string& name) {
-  if (name == "auto") return cudaIsHardware() ? openCudaDevice(0) : cpuDevice();
+  if (name == "auto") return openDevice(automaticDevice());
   if (name == "cpu") return cpuDevice();
   if (name == "fake") return sharedFakeDevice();
   if (name == "cuda") return openCudaDevice(0);

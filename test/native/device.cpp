@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <thread>
@@ -229,7 +230,17 @@ TEST(buffers_are_charged_and_given_back) {
 }
 
 TEST(devices_open_by_name) {
-  EXPECT_EQ(openDevice("auto")->name(), std::string(cudaIsHardware() ? "cuda:0" : "cpu"));
+  const std::string before = std::getenv("ASCRIBE_DEVICE");
+  for (const char* none : {"", "auto"}) {
+    setenv("ASCRIBE_DEVICE", none, 1);
+    EXPECT_EQ(openDevice("auto")->name(), std::string(cudaIsHardware() ? "cuda:0" : "cpu"));
+  }
+  setenv("ASCRIBE_DEVICE", "fake", 1);
+  EXPECT_EQ(openDevice("auto")->name(), "fake");
+  EXPECT_EQ(openDevice("cpu")->name(), "cpu");
+  setenv("ASCRIBE_DEVICE", "gpu", 1);
+  EXPECT_THROWS_CODE(openDevice("auto"), "OPTION_RANGE");
+  setenv("ASCRIBE_DEVICE", before.c_str(), 1);
   EXPECT_EQ(openDevice("fake")->name(), "fake");
   // Plans and sessions share it, as long as one of them is there.
   const auto fake = openDevice("fake");

@@ -111,6 +111,8 @@ int main(int argc, char** argv) {
   const auto hardware = folder / "Release" / "libascribe_cuda.so", emulation = folder / "libascribe_cuda_emulation.so";
   const bool driver = std::filesystem::exists("/dev/nvidia0") && std::filesystem::exists(hardware);
   if (driver || std::filesystem::exists(emulation)) setenv("ASCRIBE_CUDA_BACKEND", (driver ? hardware : emulation).c_str(), 0);
+  // Tests are of the processor, also where there is a GPU; those of devices name theirs.
+  setenv("ASCRIBE_DEVICE", "cpu", 0);
   if (table) {
     std::fputs(opTable().c_str(), stdout);
     return 0;

@@ -76,6 +76,7 @@ std::vector<OpCase> attentionTileCases() {
   cases.push_back(gradientOf("heads too large for tiles", 1, 1, 21, 35, 144, 16));
   cases.push_back(gradientOf("tiles, causal", 2, 3, 150, 150, 32, 16, true));
   cases.push_back(gradientOf("tiles, causal, keys before", 1, 2, 66, 201, 16, 64, true));
+  cases.push_back(gradientOf("tiles, causal, one key before", 1, 1, 66, 67, 16, 16, true));
   cases.push_back(gradientOf("tiles, causal, heads of 128", 1, 1, 70, 75, 128, 128, true));
   cases.push_back(gradientOf("tiles, mask of keys", 1, 2, 70, 90, 16, 16, false, real({1, 1, 1, 90}, -3, 0)));
   cases.push_back(gradientOf("tiles, mask of heads, causal", 2, 3, 70, 90, 16, 16, true, real({3, 70, 90}, -3, 3)));

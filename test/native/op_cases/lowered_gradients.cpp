@@ -93,7 +93,9 @@ void checkLoweredGradient(const OpCase& test) {
   for (const std::vector<std::string>& backends : choices) {
     const std::vector<HostTensor> actual = runPlan(g, DType::F32, backends);
     for (size_t i = 0; i < expected.size(); ++i) {
-      const double difference = relativeNorm({actual[i]}, {expected[i]});
+      // A gradient that cancels, as that in the score of a single key, is zero within the rounding of the others.
+      const bool cancels = relativeNorm({expected[i]}, {HostTensor(expected[i].dtype(), expected[i].shape())}) == 0;
+      const double difference = cancels ? relativeNorm(actual, expected) : relativeNorm({actual[i]}, {expected[i]});
       if (!(difference <= 1e-5))
         fail(__FILE__, __LINE__, test.name() + ": output " + std::to_string(i) + " of value and gradient is off by " + show(difference) + " (" +
                                      (backends.empty() ? "every backend" : "portable kernels") + ")");
