@@ -147,9 +147,16 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
       progress.stop()
     }
   }
+  // What took the time is the trace: it is told also where the answer does not hold what was quoted.
+  let failure: unknown
   const findings: TraceFindings = {
     check: flags.check ? await checked(found, maximumTokens, signal) : undefined,
-    quotes: flags.quote && (await quoted(found, flags.quote, quoteMethod, within, endpoint, signal)),
+    quotes:
+      flags.quote &&
+      (await quoted(found, flags.quote, quoteMethod, within, endpoint, signal).catch(error => {
+        failure = error
+        return undefined
+      })),
   }
   if (flags.out !== undefined) await write(found, findings, flags.out, format!)
   const { traceText } = await import('../report/traceText.js')
@@ -158,6 +165,7 @@ async function trace(session: Session, flags: TraceFlags): Promise<number> {
     isStreamed ? { kind: 'end', ...document } : document,
     traceText(found, { ...findings, isAnswerShown: isStreamed }),
   )
+  if (failure !== undefined) throw failure
   return exitCodes.ok
 }
 

@@ -38,6 +38,8 @@ export interface QuoteAnswerOptions {
   /** Where spans are looked for: in the sources of the quotation's sentences, or in all documents. Default sources. */
   within?: 'sources' | 'documents'
   signal?: AbortSignal
+  /** Told after each quotation: how many are done, and of how many. */
+  onProgress?: (done: number, total: number) => void
 }
 
 /**
@@ -64,9 +66,9 @@ export async function quoteAnswer(
     throw typeError('laquer', 'a HiddenStateLaquer or a PromptLaquer', laquer)
   if (!Array.isArray(quotes)) throw typeError('quotes', 'a list of texts', quotes)
   expectObject('options', options)
-  expectKnownKeys('options', options, ['within', 'signal'])
+  expectKnownKeys('options', options, ['within', 'signal', 'onProgress'])
   expectSignalAndProgress(options)
-  const { within = 'sources', signal } = options
+  const { within = 'sources', signal, onProgress } = options
   expectOneOf('within', within, ['sources', 'documents'] as const)
   const { answer } = trace
   const places = quotes.map(quote => quotedPlace(answer, expectString('quote', quote)))
@@ -95,6 +97,7 @@ export async function quoteAnswer(
       warnings: each.warnings,
       method: each.method,
     })
+    onProgress?.(found.length, places.length)
   }
   return found
 }

@@ -19,6 +19,8 @@ export interface GenerationErasureOptions {
   /** Of the random order that stands beside. Default 0. */
   seed?: number
   signal?: AbortSignal
+  /** Told after each generated token: how many are done, and of how many. */
+  onProgress?: (done: number, total: number) => void
 }
 
 /** What removing or keeping a share of tokens does to the probabilities of the generated ones; means over steps. */
@@ -49,9 +51,9 @@ export async function generationErasure(
 ): Promise<ErasurePoint[]> {
   if (!(map instanceof GenerationAttribution)) throw typeError('map', 'a GenerationAttribution', map)
   expectObject('options', options)
-  expectKnownKeys('options', options, ['ratios', 'seed', 'signal'])
+  expectKnownKeys('options', options, ['ratios', 'seed', 'signal', 'onProgress'])
   expectSignalAndProgress(options)
-  const { ratios = usualRatios, signal } = options
+  const { ratios = usualRatios, signal, onProgress } = options
   if (!Array.isArray(ratios) || ratios.length === 0) throw typeError('ratios', 'a list of shares', ratios)
   for (const ratio of ratios as readonly number[]) expectNumber('ratio', ratio, Number.MIN_VALUE, 1)
   const seed = expectInteger('seed', options.seed ?? 0, 0)
@@ -91,6 +93,7 @@ export async function generationErasure(
         sums[index]![2 * side + 1] = sums[index]![2 * side + 1]! + whole - alone
       }
     }
+    onProgress?.(step + 1, map.steps.length)
   }
   const steps = map.steps.length
   return (ratios as readonly number[]).map((ratio, at) => {

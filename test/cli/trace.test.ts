@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { checkpointCopy } from '../oracles/checkpointCopy.js'
@@ -65,6 +65,26 @@ test.serial('trace prints the answer with its sources, writes a page and all num
     for (const { document, start, end, text } of spans)
       t.is(['ab is cd. ef is gh.', 'ij is kl.'][document]!.slice(start, end), text)
   t.regex(await readFile(page, 'utf8'), /<mark class="q0">gh<\/mark>/)
+  // The trace is not lost where the answer does not hold the words.
+  await rm(page)
+  const absent = await runCli([
+    ...base,
+    ...given,
+    '--quote',
+    'of a text that is not there',
+    '--out',
+    page,
+    '--json',
+  ])
+  t.is(absent.code, 3)
+  const [traced, refused] = absent.out
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  t.is(traced.answer, 'cd? gh.')
+  t.is(traced.quotes, undefined)
+  t.is(refused.error.code, 'INPUT_VALUE')
+  t.notRegex(await readFile(page, 'utf8'), /<mark/)
 })
 
 test.serial(

@@ -40,7 +40,13 @@ test('probabilities without the strongest tokens, and with these alone, against 
   // All kept changes nothing, in whatever order.
   t.true(Math.abs(points[1]!.sufficiency) < 1e-7 && Math.abs(points[1]!.random.sufficiency) < 1e-7)
   t.is(points[1]!.comprehensiveness, points[1]!.random.comprehensiveness)
-  t.deepEqual(await generationErasure(model, map, { ratios: [0.25, 1] }), points)
+  const told: number[][] = []
+  const onProgress = (...counts: number[]) => told.push(counts)
+  t.deepEqual(await generationErasure(model, map, { ratios: [0.25, 1], onProgress }), points)
+  t.deepEqual(
+    told,
+    map.steps.map((_, step) => [step + 1, map.steps.length]),
+  )
 })
 
 test('shares that are none are refused', async t => {
