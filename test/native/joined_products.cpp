@@ -103,6 +103,29 @@ TEST(products_of_the_same_rows_far_from_each_other_stay_apart) {
   EXPECT_TRUE(sameBits(outputsOf(joined, {floats({1900, 280}, 3), floats({1900, 280}, 4)})[0], outputsOf(apart, {floats({1900, 280}, 3), floats({1900, 280}, 4)})[0]));
 }
 
+/// A vector is no rows, however long; and what may have to be computed again is one product at a time.
+TEST(products_of_a_vector_and_those_of_activations_computed_again_stay_apart) {
+  const auto two = [](Shape data, bool hasGradient, std::optional<size_t> recompute) {
+    Graph graph;
+    Builder b(graph);
+    const ValueId x = graph.addInput("x", DType::F32, data);
+    const int64_t depth = data[data.rank() - 1];
+    for (const uint64_t seed : {5, 6}) graph.outputs.push_back(b.node("matMul", {x, b.constant(floats({depth, 2}, seed))}));
+    if (hasGradient) {
+      const ValueId y = b.node("tanh", {graph.outputs[0]});
+      const ValueId seeds = b.constant(floats({1, data[0], 2}, 9));
+      graph.outputs.push_back(b.node("vjp", {y, seeds, x}, {{"outputs", int64_t{1}}}));
+    }
+    CompileOptions options;
+    options.recompute = recompute;
+    return joinedIn(*compile(graph, std::make_shared<Parameters>(), options));
+  };
+  EXPECT_EQ(two({8000, 70}, false, std::nullopt), 1);
+  EXPECT_EQ(two({8000 * 70}, false, std::nullopt), 0);
+  EXPECT_EQ(two({8000, 70}, true, std::nullopt), 1);
+  EXPECT_EQ(two({8000, 70}, true, size_t{0}), 0);
+}
+
 TEST(products_that_do_not_read_the_same_rows_in_the_same_way_stay_apart) {
   constexpr int64_t kSize = 740;
   for (const std::string other : {"", "weights transposed", "data transposed", "other data", "weights given", "a vector", "an activation"}) {
