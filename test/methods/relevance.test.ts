@@ -223,6 +223,7 @@ test('CP-LRP is the gradient with attention weights and gates as constants', asy
     [false, true].map(async isDetached => (await runGraph(build(isDetached), { x }))[0]!.data),
   )
   t.true(close(Array.from(found as ArrayLike<number>), Array.from(expected as ArrayLike<number>)))
-  t.notThrows(() => new AttnLrp(null as never, { variant: 'cpLrp' }))
-  t.throws(() => new AttnLrp(null as never, { variant: 'other' as never }), { code: 'OPTION_RANGE' })
+  const model = await exampleB()
+  t.notThrows(() => new AttnLrp(model, { variant: 'cpLrp' }))
+  t.throws(() => new AttnLrp(model, { variant: 'other' as never }), { code: 'OPTION_RANGE' })
 })

@@ -8,23 +8,23 @@ namespace ascribe::cuda {
 /// Four neighbours, or what is left of them. `Fours`: rows lie so that four can be read at a time, here and below.
 template <bool Fours>
 __device__ __forceinline__ void readFour(const float* from, int left, float (&to)[4]) {
-  if (Fours) {
+  if constexpr (Fours) {
     const float4 four = left > 0 ? *reinterpret_cast<const float4*>(from) : float4{0, 0, 0, 0};
     to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
-    return;
-  }
+  } else {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) to[i] = i < left ? from[i] : 0.0f;
+    for (int i = 0; i < 4; ++i) to[i] = i < left ? from[i] : 0.0f;
+  }
 }
 template <bool Fours>
 __device__ __forceinline__ void writeFour(float* to, int left, const float (&from)[4]) {
-  if (Fours) {
+  if constexpr (Fours) {
     if (left > 0) *reinterpret_cast<float4*>(to) = float4{from[0], from[1], from[2], from[3]};
-    return;
-  }
+  } else {
 #pragma unroll
-  for (int i = 0; i < 4; ++i)
-    if (i < left) to[i] = from[i];
+    for (int i = 0; i < 4; ++i)
+      if (i < left) to[i] = from[i];
+  }
 }
 
 /// `Rows` rows of `Size` floats. Chunks of four are crossed by the last three bits of their row, so that the eight threads
