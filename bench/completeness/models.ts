@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTensor, loadModel, Target, type Tensor } from '#lib/index.js'
 import { isChosen } from '../harness.js'
@@ -55,6 +55,8 @@ const targets: Record<string, (real: RealModel, inputs: Inputs) => Promise<Targe
 }
 
 async function* textModels(quick: boolean): AsyncGenerator<RealModel> {
+  // Those before have said so.
+  if (!existsSync(dataRoot)) return
   const { embeddingLookups } = await import('#lib/model/embeddings.js')
   const loaded = async (name: string, file: string, texts: { name: string; ids: number[] }[]) => {
     const model = await loadModel(join(dataRoot, file))
